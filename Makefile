@@ -1,0 +1,45 @@
+# cl-bench: `make run` and `make test` need nothing but Python >= 3.11, make and git.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# The interpreter must not look into this folder first: it holds a folder called datasets.
+export PYTHONSAFEPATH := 1
+
+.PHONY: help run test lint check report bench pretrain clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' Makefile
+
+run: $(VENV)/installed  ## KeepLoRA learns the embedded suite's eleven tasks in order II
+	$(BIN)/cl-bench run --method keeplora --order II
+
+test: $(VENV)/installed  ## run the tests
+	$(BIN)/python -m pytest -q
+
+lint: $(VENV)/installed  ## formatting, lint and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+check: lint test  ## lint and test
+
+report: $(VENV)/installed  ## tables and pictures of all runs under runs/
+	$(BIN)/cl-bench report runs --out report
+
+bench: $(VENV)/installed  ## measure speed, as ratios taken side by side
+	$(BIN)/python tests/bench/projection.py
+	$(BIN)/python tests/bench/text_tower.py
+	$(BIN)/python tests/bench/mini_run.py
+
+pretrain: $(VENV)/installed  ## make the tiny CLIP of the mini suite again (into pretrained/)
+	$(BIN)/python -m cl_bench.datasets.mini.pretrain --out pretrained
+
+clean:  ## remove the environment and what the tools left
+	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "cl-bench needs Python 3.11 or newer; try make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@

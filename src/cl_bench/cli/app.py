@@ -1,0 +1,220 @@
+"""The command line: ``cl-bench run | resume | show | list | report | doctor``.
+
+Nothing that takes long to import is imported here at the top: ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+import cl_bench
+from cl_bench.benchmark.errors import UserError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Compare continual-learning methods for CLIP: one runner, many methods.",
+)
+RunPath = Annotated[Path, typer.Argument(help="A run's directory.", metavar="RUN")]
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one line and exit code 2."""
+    debug = "--debug" in sys.argv
+    try:
+        app()
+    except UserError as error:
+        if debug:
+            raise
+        typer.secho(f"error: {error}", fg="red", err=True)
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        typer.secho("stopped; `cl-bench resume RUN` continues where it was", err=True)
+        raise SystemExit(130) from None
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"cl-bench {cl_bench.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+) -> None:
+    """Options before the command."""
+
+
+@app.command()
+def run(
+    method: Annotated[
+        str | None, typer.Option(help="See `cl-bench list methods`. [default: keeplora]")
+    ] = None,
+    order: Annotated[
+        str | None, typer.Option(help="I, II, or task names with commas. [default: I]")
+    ] = None,
+    suite: Annotated[
+        str | None,
+        typer.Option(
+            help="mini, mtil or FILE.toml. [default: mtil where CL_BENCH_DATA is set, else mini]"
+        ),
+    ] = None,
+    backbone: Annotated[
+        str | None, typer.Option(help="tiny-clip, or NAME:WEIGHTS. [default: the suite's]")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Random seed. [default: 0]")] = None,
+    seeds: Annotated[
+        str | None, typer.Option(help="Several seeds, one run each: 0,1,2", metavar="S,S,...")
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="cpu, cuda, cuda:1. [default: a GPU if there is one]")
+    ] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="fp32, bf16 or fp16. [default: the suite's]")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Change one setting; may be repeated.", metavar="KEY=VALUE"),
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="A TOML file with these options as keys.", metavar="FILE")
+    ] = None,
+    plugin: Annotated[
+        Path | None, typer.Option(help="A Python file with a method of your own.", metavar="FILE")
+    ] = None,
+    data_root: Annotated[
+        Path | None, typer.Option(help="Folder of the MTIL data sets.", metavar="DIR")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Where runs are kept. [default: runs]", metavar="DIR")
+    ] = None,
+    tasks: Annotated[int | None, typer.Option(help="Learn the first N tasks only.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the plan and what it will cost; train nothing.")
+    ] = False,
+) -> None:
+    """Let a method learn a suite's tasks in order; continues a run that was interrupted."""
+    from cl_bench.cli.execute import run_command
+    from cl_bench.cli.settings import Choices, read_config_file
+
+    file = read_config_file(config) if config else {}
+    given = {
+        "method": method, "order": order, "suite": suite, "backbone": backbone, "device": device,
+        "precision": precision, "plugin": plugin, "data_root": data_root, "tasks": tasks,
+    }  # fmt: skip
+    chosen = {key: file.get(key) if value is None else value for key, value in given.items()}
+    overrides = (*_as_pairs(file.get("set", {})), *(settings or ()))
+    run_command(
+        Choices(**chosen, overrides=overrides),
+        _seeds(seed, seeds, file.get("seeds")),
+        Path(out or file.get("out", "runs")),
+        dry_run,
+    )
+
+
+def _as_pairs(table: dict[str, object]) -> tuple[str, ...]:
+    import json
+
+    return tuple(f"{key}={json.dumps(value)}" for key, value in table.items())
+
+
+def _seeds(one: int | None, several: str | None, listed: list[int] | None) -> list[int]:
+    if one is not None and several is not None:
+        raise UserError("give --seed or --seeds, not both")
+    if one is not None:
+        return [one]
+    try:
+        seeds = [int(s) for s in several.split(",")] if several else list(listed or [0])
+    except ValueError:
+        raise UserError(
+            f"--seeds {several!r} is not a list of whole numbers such as 0,1,2"
+        ) from None
+    if min(seeds) < 0 or len(set(seeds)) < len(seeds):
+        raise UserError(f"--seeds: {seeds} must be different numbers from 0 up")
+    return seeds
+
+
+@app.command()
+def resume(run_dir: RunPath) -> None:
+    """Continue a run that was interrupted; the result is the same as without interruption."""
+    from cl_bench.cli.execute import resume_command
+
+    resume_command(run_dir)
+
+
+@app.command()
+def show(
+    run_dir: RunPath,
+    check: Annotated[
+        bool, typer.Option("--check", help="Verify every file and recompute the accuracies.")
+    ] = False,
+) -> None:
+    """Show a run's accuracy matrix, its figures and its cost."""
+    from cl_bench.benchmark.record import check_run, read_run
+    from cl_bench.reports.terminal import render
+
+    if check:
+        if problems := check_run(run_dir):
+            raise UserError("; ".join(problems))
+        typer.echo(f"{run_dir} is whole: its accuracies follow from its predictions")
+        return
+    Console().print(render(read_run(run_dir)))
+
+
+class Listable(StrEnum):
+    """What ``cl-bench list`` can list."""
+
+    methods = "methods"
+    suites = "suites"
+    orders = "orders"
+    datasets = "datasets"
+    backbones = "backbones"
+
+
+@app.command("list")
+def list_(
+    what: Annotated[Listable, typer.Argument()],
+    suite: Annotated[str, typer.Option(help="Whose orders or data sets.")] = "mini",
+) -> None:
+    """List the names that `run` takes."""
+    from cl_bench.cli import inspect
+
+    inspect.show_list(what.value, suite)
+
+
+@app.command()
+def report(
+    runs: Annotated[
+        list[Path] | None, typer.Argument(help="Runs, or folders of them. [default: runs]")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Where to write.", metavar="DIR")] = Path("report"),
+) -> None:
+    """Write tables and pictures of a folder of runs."""
+    from cl_bench.reports.report import write_report
+
+    written = write_report(runs or [Path("runs")], out)
+    for path, reason in written.left_out:
+        typer.secho(f"left out {path}: {reason}", fg="yellow", err=True)
+    for path in written.files:
+        typer.echo(path)
+
+
+@app.command()
+def doctor() -> None:
+    """Check this installation: packages, device, embedded data, disk."""
+    from cl_bench.cli import inspect
+
+    if not inspect.show_doctor():
+        raise typer.Exit(1)

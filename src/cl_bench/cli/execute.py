@@ -1,0 +1,122 @@
+"""``run`` and ``resume``: load the model, build the stream, find the method, run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from cl_bench.benchmark.estimate import estimate
+from cl_bench.benchmark.record import RunFolder, RunResult, read_config, read_json, read_run
+from cl_bench.benchmark.run import run
+from cl_bench.benchmark.task import LabelSpace
+from cl_bench.cli.progress import shown
+from cl_bench.cli.settings import Choices, Plan, make_plan, plan_again
+from cl_bench.datasets import backbones
+from cl_bench.datasets.catalog import check_data
+from cl_bench.datasets.mini.suite import TINY
+from cl_bench.datasets.streams import build_stream
+from cl_bench.reports.figures import save_heat_map
+from cl_bench.reports.terminal import render
+
+if TYPE_CHECKING:
+    from cl_bench.benchmark.method import Method
+
+console = Console(highlight=False)
+
+
+def run_command(choices: Choices, seeds: list[int], out: Path, dry_run: bool) -> None:
+    """One run per seed, or the plan of the first."""
+    plans = [make_plan(choices, seed) for seed in seeds]
+    if dry_run:
+        _show_plan(plans[0], len(seeds))
+        return
+    for plan in plans:
+        _execute(plan, RunFolder(_directory(plan, out)))
+
+
+def resume_command(path: Path) -> None:
+    """Continue the run in ``path``."""
+    plan = plan_again(read_config(path))
+    _execute(plan, RunFolder(path))
+
+
+def _directory(plan: Plan, out: Path) -> Path:
+    c = plan.config
+    order = c.order if len(c.tasks) == len(plan.suite.tasks) else f"{c.order}-{len(c.tasks)}tasks"
+    return out / f"{c.suite.name}-{order}" / c.method / f"seed{c.seed}-{c.digest()}"
+
+
+def _execute(plan: Plan, folder: RunFolder) -> None:
+    config = plan.config
+    console.print(f"suite  {config.suite.about}")
+    console.print(
+        f"run    {config.method}, order {config.order}, {len(config.tasks)} tasks, "
+        f"seed {config.seed}, {config.backbone.name} on {config.device}"
+    )
+    console.print(f"files  {folder.path}", soft_wrap=True)
+    if _is_finished(folder.path):
+        console.print("this run is finished already; nothing was done")
+        _show_result(read_run(folder.path))
+        return
+    check_data(plan.suite, plan.data_root)
+    clip = backbones.load(config.backbone, config.device)
+    stream = build_stream(config.suite.name, plan.tasks, clip.image_size)
+
+    def make_method() -> Method:
+        settings = plan.entry.method.Config.model_validate(config.method_settings)
+        return plan.entry.method(clip, settings)
+
+    with shown(console, plan.steps()) as listen:
+        result = run(config, make_method, stream, folder, listen)
+    _show_result(result)
+
+
+def _is_finished(path: Path) -> bool:
+    manifest = path / "manifest.json"
+    return manifest.exists() and read_json(manifest).get("status") == "finished"
+
+
+def _show_result(result: RunResult) -> None:
+    picture = result.path / "matrix.png"
+    save_heat_map(result, picture)
+    console.print(render(result))
+    console.print(f"picture  {picture}", soft_wrap=True)
+
+
+def _show_plan(plan: Plan, seeds: int) -> None:
+    """``--dry-run``: what would be learned, and what it is expected to take here."""
+    config, budget, steps = plan.config, plan.config.budget, plan.steps()
+    console.print(f"suite     {config.suite.about} (digest {config.suite.digest})")
+    console.print(f"method    {config.method} {config.method_settings}", soft_wrap=True)
+    console.print(f"recipe    {config.recipe.model_dump()}", soft_wrap=True)
+    console.print(f"backbone  {config.backbone.name}, weights {config.backbone.weights}")
+    for i, task in enumerate(plan.tasks, start=1):
+        console.print(
+            f"{i:5d}     {task.name:20s} {task.train_size:7,d} images x "
+            f"{budget.epochs[task.name]:2d} epochs = {steps[task.name]:6,d} steps; "
+            f"{len(task.classnames):3d} classes, {task.test_size:6,d} test images; "
+            f'"{task.templates[0]}"',
+            soft_wrap=True,
+        )
+    console.print(
+        f"total     {sum(steps.values()):,} optimiser steps of {budget.batch_size} images"
+    )
+    # The cost does not depend on the weights, which may not be here yet.
+    backbone = config.backbone.model_copy(update={"weights": backbones.RANDOM, "sha256": None})
+    known = config.backbone if config.backbone.name == TINY else backbone
+    clip = backbones.load(known, config.device)
+    first = plan.tasks[0]
+    labels = LabelSpace.from_templates(first.classnames, first.templates)
+    evaluated = (len(plan.tasks) + 1) * sum(task.test_size for task in plan.tasks)
+    cost = estimate(clip, labels, budget.batch_size, sum(steps.values()), evaluated)
+    hours = (cost.train_seconds + cost.evaluate_seconds) / 3600
+    duration = f"{hours:.1f} h" if hours >= 1 else f"{hours * 60:.0f} min"
+    console.print(
+        f"expected  at most about {duration} per seed on {config.device} "
+        f"(training {cost.train_seconds:,.0f} s, evaluation {cost.evaluate_seconds:,.0f} s), "
+        f"{cost.memory / 2**30:.1f} GiB of memory, {cost.disk / 2**20:,.0f} MiB of disk; "
+        f"{seeds} seed{'s' if seeds > 1 else ''}. Nothing was trained.",
+        soft_wrap=True,
+    )

@@ -1,0 +1,103 @@
+"""What a run shows while it runs: a bar with the time left, or plain lines where no one watches."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from cl_bench.benchmark.run import Listener
+
+
+@contextmanager
+def shown(console: Console, steps: dict[str, int]) -> Iterator[Listener]:
+    """Follow a run.
+
+    Args:
+        console: where to show it.
+        steps: optimiser steps per task, in the order in which they are learned.
+
+    Yields:
+        What to hand to the runner as its listener.
+    """
+    lines = _Lines(console, steps)
+    if not console.is_terminal:
+        yield lines.hear
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("steps, left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        whole = bar.add_task("zero-shot evaluation", total=sum(steps.values()))
+
+        def hear(event: dict[str, Any]) -> None:
+            lines.hear(event)
+            bar.update(whole, completed=lines.done)
+            if event["event"] == "step":
+                bar.update(whole, description=f"learning {event['task']}")
+            elif event["event"] == "learned":
+                bar.update(whole, description=f"evaluating after {event['task']}")
+
+        yield hear
+
+
+class _Lines:
+    """One line per task, and the time left as far as the pace so far tells."""
+
+    def __init__(self, console: Console, steps: dict[str, int]) -> None:
+        self._console, self._steps = console, steps
+        self._names = list(steps)
+        self._loss = float("nan")
+        self._start, self._resumed_at = time.monotonic(), 0
+        self.done = 0  # optimiser steps, those of tasks learned earlier included
+
+    def hear(self, event: dict[str, Any]) -> None:
+        match event["event"]:
+            case "resumed":
+                self.done = self._resumed_at = self._before(event["learned"])
+                self._console.print(f"continuing after {event['learned']} learned tasks")
+            case "step":
+                self._loss = event["loss"]
+                self.done = self._before(self._names.index(event["task"])) + event["step"]
+            case "learned":
+                self.done = self._before(event["learned"])
+                self._learned = event
+            case "evaluated":
+                self._row(event)
+
+    def _before(self, learned: int) -> int:
+        return sum(self._steps[name] for name in self._names[:learned])
+
+    def _row(self, event: dict[str, Any]) -> None:
+        accuracies = event["accuracies"]
+        mean = sum(accuracies.values()) / len(accuracies)
+        total = len(self._names)
+        if event["learned"] == 0:
+            text = f"[ 0/{total}] zero-shot"
+        else:
+            name = self._names[event["learned"] - 1]
+            text = f"[{event['learned']:2d}/{total}] {name}: {accuracies[name]:.1f} % just learned"
+            if self._learned["steps"]:
+                text += f", {self._learned['steps']} steps, loss {self._loss:.3f}"
+        text += f"; mean of all {total}: {mean:.1f} %{self._left(event['learned'])}"
+        self._console.print(text, highlight=False)
+
+    def _left(self, learned: int) -> str:
+        """Time left; each evaluation is taken into account by its share of the past."""
+        gone, total = self.done - self._resumed_at, sum(self._steps.values())
+        if gone <= 0 or learned == len(self._names):
+            return ""
+        seconds = (time.monotonic() - self._start) / gone * (total - self.done)
+        return (
+            f"; about {max(1, round(seconds / 60))} min left"
+            if seconds > 60
+            else (f"; about {round(seconds)} s left")
+        )

@@ -1,0 +1,248 @@
+"""From what the user typed to a resolved run: options, a TOML file, ``--set`` pairs."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from cl_bench.benchmark.config import Protocol, Recipe, RunConfig, Settings
+from cl_bench.benchmark.errors import UserError, unknown
+from cl_bench.datasets.catalog import find_suite
+from cl_bench.datasets.folders import first_problem
+from cl_bench.datasets.suite import Suite, TaskSpec
+
+if TYPE_CHECKING:
+    from cl_bench.methods.catalog import MethodEntry
+
+BUDGET_KEYS = ("batch_size", "epochs")
+T = TypeVar("T")
+
+
+class Choices(Settings):
+    """What the user chose, before defaults; ``None`` where nothing was said. Kept with the run."""
+
+    method: str | None = None
+    order: str | None = None
+    suite: str | None = None
+    backbone: str | None = None
+    device: str | None = None
+    precision: str | None = None
+    plugin: Path | None = None
+    tasks: int | None = None
+    data_root: Path | None = None
+    overrides: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run that can be started: its configuration and what builds it."""
+
+    config: RunConfig
+    entry: MethodEntry
+    suite: Suite
+    tasks: tuple[TaskSpec, ...]
+    data_root: Path | None
+
+    def steps(self) -> dict[str, int]:
+        """Optimiser steps per task, for a method that trains."""
+        budget = self.config.budget
+        return {
+            task.name: budget.epochs[task.name] * -(-task.train_size // budget.batch_size)
+            for task in self.tasks
+        }
+
+
+def read_config_file(path: Path) -> dict[str, Any]:
+    """Read ``--config``: option names as keys, overrides in ``[set]``.
+
+    Raises:
+        UserError: the file is missing, damaged or holds an unknown key.
+    """
+    try:
+        raw = tomllib.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise UserError(f"the config file {path} does not exist") from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UserError(f"the config file {path} cannot be read: {error}") from error
+    allowed = {
+        "method": str, "order": str, "suite": str, "backbone": str, "device": str,
+        "precision": str, "plugin": str, "tasks": int, "data_root": str, "seeds": list,
+        "out": str, "set": dict,
+    }  # fmt: skip
+    for key, value in raw.items():
+        if key not in allowed:
+            raise unknown(f"key in {path}", key, allowed)
+        if not isinstance(value, allowed[key]) or isinstance(value, bool):
+            kind = allowed[key].__name__
+            raise UserError(f"{path}: {key} must be of type {kind}, not {value!r}")
+    return raw
+
+
+def make_plan(choices: Choices, seed: int) -> Plan:
+    """Resolve everything; nothing is loaded but the method's code.
+
+    Raises:
+        UserError: a name or value is wrong.
+    """
+    from cl_bench.methods.catalog import find_method
+
+    entry = find_method(choices.method or "keeplora", choices.plugin)
+    root = choices.data_root or _environment_root()
+    suite = find_suite(choices.suite or ("mtil" if root else "mini"))
+    given = parse_overrides(choices.overrides)
+    settings, recipe, suite = _apply(given, entry, suite)
+    suite = _revalidated(suite, _suite_changes(choices))
+    order, tasks = suite.order(choices.order or "I")
+    tasks = _first(tasks, choices.tasks)
+    config = RunConfig(
+        suite=suite.identify(),
+        backbone=suite.backbone,
+        protocol=suite.protocol,
+        order=order,
+        tasks=tuple(task.name for task in tasks),
+        method=entry.name,
+        method_settings=settings.model_dump(mode="json"),
+        recipe=recipe,
+        budget=suite.budget(order, tasks),
+        seed=seed,
+        device=choose_device(choices.device),
+        choices=choices.model_dump(mode="json"),
+    )
+    return Plan(config, entry, suite, tasks, root)
+
+
+def plan_again(config: RunConfig) -> Plan:
+    """The plan that ``config`` came from.
+
+    Raises:
+        UserError: the same choices lead to another run now: code, suite file or data changed.
+    """
+    choices = Choices.model_validate({**config.choices, "device": config.device})
+    plan = make_plan(choices, config.seed)
+    if plan.config.digest() != config.digest():
+        changed = [
+            name
+            for name, value in config.model_dump(mode="json", exclude={"device", "choices"}).items()
+            if plan.config.model_dump(mode="json").get(name) != value
+        ]
+        raise UserError(
+            f"the run cannot be continued: its {', '.join(changed)} would not be what it began "
+            "with. The code, the suite file or its data has changed since."
+        )
+    return plan
+
+
+def _environment_root() -> Path | None:
+    root = os.environ.get("CL_BENCH_DATA")
+    return Path(root) if root else None
+
+
+def _first(tasks: tuple[TaskSpec, ...], count: int | None) -> tuple[TaskSpec, ...]:
+    if count is not None and not 1 <= count <= len(tasks):
+        raise UserError(
+            f"--tasks {count}: the order has {len(tasks)} tasks; give 1 to {len(tasks)}"
+        )
+    return tasks[:count]
+
+
+def _suite_changes(choices: Choices) -> dict[str, Any]:
+    changes: dict[str, Any] = {}
+    if choices.backbone is not None:
+        from cl_bench.datasets.backbones import parse
+
+        changes["backbone"] = parse(choices.backbone)
+    if choices.precision is not None:
+        changes["protocol"] = {"precision": choices.precision}
+    return changes
+
+
+def parse_overrides(pairs: Sequence[str]) -> dict[str, Any]:
+    """``key=value`` pairs; a value is read as TOML where it is TOML, else as a string.
+
+    Raises:
+        UserError: a pair has no ``=``.
+    """
+    given: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise UserError(f"--set {pair!r} is not key=value")
+        try:
+            given[key.strip()] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            given[key.strip()] = value.strip()
+    return given
+
+
+def _apply(
+    given: Mapping[str, Any], entry: MethodEntry, suite: Suite
+) -> tuple[BaseModel, Recipe, Suite]:
+    """Hand every override to the one table that knows its key."""
+    fields = entry.method.Config.model_fields
+    tables: dict[str, tuple[str, ...]] = {
+        "config": tuple(fields),
+        "recipe": tuple(Recipe.model_fields),
+        "budget": BUDGET_KEYS,
+        "protocol": ("prompts",),
+    }
+    values: dict[str, dict[str, Any]] = {name: {} for name in tables}
+    for key, value in given.items():
+        table = next((name for name, keys in tables.items() if key in keys), None)
+        if table is None:
+            raise unknown(
+                f"setting of {entry.name}", key, [k for ks in tables.values() for k in ks]
+            )
+        values[table][key] = value
+    config = _validated(
+        lambda: entry.method.Config(**(entry.defaults(suite.name, "config") | values["config"]))
+    )
+    recipe = _validated(lambda: Recipe(**(entry.defaults(suite.name, "recipe") | values["recipe"])))
+    changes: dict[str, Any] = dict(values["budget"])
+    if "epochs" in changes:
+        changes["epochs_per_task"] = {}
+    if values["protocol"]:
+        changes["protocol"] = values["protocol"]
+    return config, recipe, _revalidated(suite, changes)
+
+
+def _revalidated(suite: Suite, changes: dict[str, Any]) -> Suite:
+    if not changes:
+        return suite
+    if "protocol" in changes:
+        merged = suite.protocol.model_dump() | changes["protocol"]
+        changes = changes | {"protocol": _validated(lambda: Protocol(**merged))}
+    fields = {name: getattr(suite, name) for name in Suite.model_fields}
+    return _validated(lambda: Suite(**(fields | changes)))
+
+
+def _validated(build: Callable[[], T]) -> T:
+    try:
+        return build()
+    except ValidationError as error:
+        raise UserError(f"setting {first_problem(error)}") from error
+
+
+def choose_device(name: str | None) -> str:
+    """The device a run uses: the named one, else a GPU where there is one.
+
+    Raises:
+        UserError: the named device is unknown or not there.
+    """
+    import torch
+
+    if name is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(
+            f"the device {name!r} cannot be used here: {str(error).splitlines()[0]}"
+        ) from error
+    return name
