@@ -1,0 +1,68 @@
+"""A method's state on disk: tensors as safetensors, plain values as JSON inside it; no pickle."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from cl_bench.benchmark.errors import UserError
+from cl_bench.benchmark.record import write_atomically
+
+_SEPARATOR = "/"
+
+
+def save_checkpoint(path: Path, state: Mapping[str, Any]) -> int:
+    """Write a nested state atomically.
+
+    Args:
+        path: the file to make; what it held before is replaced only by a whole file.
+        state: nested mappings with string keys (no ``/``); leaves are tensors or JSON values.
+
+    Returns:
+        How many numbers the tensors hold.
+    """
+    tensors: dict[str, Tensor] = {}
+    values: dict[str, Any] = {}
+    for key, leaf in _leaves(state):
+        if isinstance(leaf, Tensor):
+            tensors[key] = leaf.detach().cpu().contiguous().clone()  # safetensors shares no storage
+        else:
+            values[key] = leaf
+    write_atomically(path, save(tensors, metadata={"values": json.dumps(values)}))
+    return sum(t.numel() for t in tensors.values())
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """Undo ``save_checkpoint``; tensors come on the CPU.
+
+    Raises:
+        UserError: the file is missing or damaged.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            flat = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
+            flat |= json.loads(file.metadata()["values"])
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise UserError(f"cannot read the checkpoint {path}: {error}") from error
+    state: dict[str, Any] = {}
+    for key, leaf in flat.items():
+        *parents, name = key.split(_SEPARATOR)
+        inner = state
+        for parent in parents:
+            inner = inner.setdefault(parent, {})
+        inner[name] = leaf
+    return state
+
+
+def _leaves(state: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in state.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{key}{_SEPARATOR}")
+        else:
+            yield f"{prefix}{key}", value

@@ -1,0 +1,168 @@
+"""CLIP over open_clip: two encoders, their classes, and the loss that every method starts from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import open_clip
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cl_bench.benchmark.attention import Attention
+from cl_bench.benchmark.errors import UserError
+from cl_bench.benchmark.task import Batch, LabelSpace, Pixels
+
+# OpenAI's pixel statistics, used by every CLIP of its family (open_clip/constants.py).
+PIXEL_MEAN = (0.48145466, 0.4578275, 0.40821073)
+PIXEL_STD = (0.26862954, 0.26130258, 0.27577711)
+
+Tokenizer = Callable[[Sequence[str]], Tensor]
+
+
+class Clip(nn.Module):
+    """A CLIP model with the parts that continual-learning methods work on in the open.
+
+    Attributes:
+        model: the open_clip model, its attention replaced by :class:`Attention`.
+        image_size: side S of its square input, in pixels.
+        context_length: positions of its text tower.
+    """
+
+    def __init__(self, model: open_clip.CLIP, tokenizer: Tokenizer) -> None:
+        """Take over ``model``.
+
+        Args:
+            model: a CLIP of OpenAI's layout: two transformers, causal text, end-of-text pooling.
+            tokenizer: from N strings to int64 [N, context_length], zero-padded.
+
+        Raises:
+            UserError: the model is built differently.
+        """
+        super().__init__()
+        if type(model) is not open_clip.CLIP or not hasattr(model.visual, "transformer"):
+            raise UserError(
+                f"the backbone is a {type(model).__name__} with a {type(model.visual).__name__}; "
+                "cl-bench needs a CLIP with two plain transformers, such as ViT-B-16."
+            )
+        self.model = model
+        self.tokenizer = tokenizer
+        size = model.visual.image_size
+        self.image_size: int = size[0] if isinstance(size, tuple) else size
+        self.context_length: int = model.context_length
+        for block in self._blocks():
+            block.attn = Attention(block.attn)  # type: ignore[arg-type]
+        self.eval()  # CLIP has no dropout; nothing here differs between training and evaluation
+        self._pretrained = {name: _fingerprint(t) for name, t in self.model.state_dict().items()}
+        self._class_cache: tuple[object, Tensor] | None = None
+
+    def _blocks(self) -> Iterable[nn.Module]:
+        yield from self.model.visual.transformer.resblocks
+        yield from self.model.transformer.resblocks
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model's parameters are."""
+        device: torch.device = self.model.logit_scale.device
+        return device
+
+    def attentions(self) -> dict[str, list[Attention]]:
+        """The attention of every block in depth order, under ``"v"`` (vision) and ``"t"`` (text)."""
+        return {
+            "v": [block.attn for block in self.model.visual.transformer.resblocks],
+            "t": [block.attn for block in self.model.transformer.resblocks],
+        }
+
+    def text_parameters(self) -> list[nn.Parameter]:
+        """Every parameter that the text features depend on."""
+        return [
+            parameter
+            for name, parameter in self.model.named_parameters()
+            if not name.startswith("visual.") and name != "logit_scale"
+        ]
+
+    def normaliser(self) -> Pixels:
+        """What turns uint8 pixels into this model's input, on its device."""
+        mean = torch.tensor(PIXEL_MEAN, device=self.device).view(3, 1, 1)
+        return Pixels(mean, torch.tensor(PIXEL_STD, device=self.device).view(3, 1, 1))
+
+    def encode_images(self, images: Tensor) -> Tensor:
+        """Unit-length features [B, D] of normalised images [B, 3, S, S]."""
+        features: Tensor = F.normalize(self.model.visual(images), dim=-1)
+        return features
+
+    def tokenize(self, prompts: Sequence[str]) -> Tensor:
+        """Token ids, int64 [N, context_length], zero-padded, on the model's device."""
+        return self.tokenizer(list(prompts)).to(self.device)
+
+    def encode_text(self, tokens: Tensor) -> Tensor:
+        """Text features [N, D], not normalised, of token ids [N, L], L <= context_length.
+
+        Cutting the padding off is exact: the tower is causal and reads the feature at the
+        end-of-text token (the largest id), so no position behind it has an influence.
+        """
+        m, length = self.model, tokens.shape[1]
+        x = m.token_embedding(tokens) + m.positional_embedding[:length]  # [N, L, d]
+        x = m.transformer(x, attn_mask=m.attn_mask[:length, :length])
+        x = m.ln_final(x)[torch.arange(len(x), device=x.device), tokens.argmax(dim=-1)]  # [N, d]
+        features: Tensor = x @ m.text_projection
+        return features
+
+    def encode_prompts(self, prompts: Sequence[str]) -> Tensor:
+        """Unit-length features [N, D] of N prompts, computed on the longest prompt's length."""
+        return F.normalize(self.encode_text(cut_padding(self.tokenize(prompts))), dim=-1)
+
+    def encode_classes(self, labels: LabelSpace) -> Tensor:
+        """One unit-length feature per class, [C, D]: the normalised mean over its prompts."""
+        flat = [prompt for prompts in labels.prompts for prompt in prompts]
+        features = self.encode_prompts(flat).unflatten(0, (len(labels.prompts), -1))  # [C, P, D]
+        return F.normalize(features.mean(dim=1), dim=-1)
+
+    def logits(self, images: Tensor, classes: Tensor) -> Tensor:
+        """Scaled cosine similarities [B, C] of unit features [B, D] and [C, D]."""
+        scaled: Tensor = self.model.logit_scale.exp() * images @ classes.T
+        return scaled
+
+    def cross_entropy(self, batch: Batch) -> Tensor:
+        """The classification loss of a batch against its classes' prompts, a scalar."""
+        features = self.encode_images(batch.images)
+        return F.cross_entropy(self.logits(features, self._classes(batch.labels)), batch.targets)
+
+    def _classes(self, labels: LabelSpace) -> Tensor:
+        """``encode_classes``, computed once for as long as nothing changes or trains the tower."""
+        text = self.text_parameters()
+        if any(parameter.requires_grad for parameter in text) or self._text_is_adapted():
+            return self.encode_classes(labels)
+        # _version counts in-place changes, so a merge or an optimiser step invalidates the cache.
+        key = (labels, [(id(p), p._version) for p in text])
+        if self._class_cache is None or self._class_cache[0] != key:
+            with torch.no_grad():
+                self._class_cache = (key, self.encode_classes(labels))
+        return self._class_cache[1]
+
+    def _text_is_adapted(self) -> bool:
+        return any(a.add_to_qkv or a.add_to_out for a in self.attentions()["t"])
+
+    def changed_state(self) -> dict[str, Tensor]:
+        """The tensors that are no longer the pre-trained ones, by open_clip's names."""
+        return {
+            name: tensor
+            for name, tensor in self.model.state_dict().items()
+            if _fingerprint(tensor) != self._pretrained[name]
+        }
+
+    def load_changed_state(self, state: Mapping[str, Tensor]) -> None:
+        """Undo ``changed_state`` on a freshly loaded model."""
+        _, unexpected = self.model.load_state_dict(dict(state), strict=False)
+        if unexpected:
+            raise ValueError(f"the model has no tensors named {', '.join(unexpected)}")
+
+
+def cut_padding(tokens: Tensor) -> Tensor:
+    """Drop the positions that are padding in every row: [N, 77] -> [N, longest]."""
+    return tokens[:, : int(tokens.argmax(dim=-1).max()) + 1]
+
+
+def _fingerprint(tensor: Tensor) -> bytes:
+    return hashlib.blake2b(tensor.detach().cpu().contiguous().numpy().data, digest_size=16).digest()

@@ -1,0 +1,42 @@
+"""What a run costs: seconds by phase and peak memory."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+
+class Stopwatch:
+    """Adds up wall-clock seconds by phase, waiting for the device at each phase's ends."""
+
+    def __init__(self, device: torch.device) -> None:
+        """Start with no phases."""
+        self.seconds: dict[str, float] = {}
+        self._device = device
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Time the block and add it to phase ``name``."""
+        start = self._now()
+        yield
+        self.seconds[name] = self.seconds.get(name, 0.0) + self._now() - start
+
+    def _now(self) -> float:
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+        return time.perf_counter()
+
+
+def peak_memory(device: torch.device) -> dict[str, int]:
+    """Highest use so far, in bytes: of the process, and of the GPU where there is one."""
+    # ru_maxrss is in kilobytes on Linux and in bytes on macOS
+    unit = 1 if sys.platform == "darwin" else 1024
+    peak = {"process": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit}
+    if device.type == "cuda":
+        peak["gpu"] = torch.cuda.max_memory_allocated(device)
+    return peak

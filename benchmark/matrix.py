@@ -1,0 +1,100 @@
+"""The accuracy matrix and the figures read off it: Transfer, Average, Last and their kin."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import fmean
+
+
+@dataclass(frozen=True)
+class AccuracyMatrix:
+    """Accuracies in per cent of a run over T tasks.
+
+    Definitions after Zheng et al. 2023 (ZSCL, arXiv 2303.06628, section 4): with a_ij the accuracy
+    on task j after learning task i, Transfer_j = mean_{i<j} a_ij (j >= 2),
+    Average_j = mean_{i=1..T} a_ij, Last_j = a_Tj; each figure is the plain mean over its tasks.
+
+    Attributes:
+        tasks: the T task names in the order in which they are learned.
+        zero_shot: accuracy on every task before anything was learned, [T].
+        rows: ``rows[i - 1][j - 1]`` = a_ij; one row per task learned so far, at most T.
+    """
+
+    tasks: tuple[str, ...]
+    zero_shot: tuple[float, ...]
+    rows: tuple[tuple[float, ...], ...]
+
+    def __post_init__(self) -> None:
+        """Raise ``ValueError`` where a row does not fit the tasks."""
+        if len(self.rows) > len(self.tasks):
+            raise ValueError(f"{len(self.rows)} rows for {len(self.tasks)} tasks")
+        for i, row in enumerate((self.zero_shot, *self.rows)):
+            if len(row) != len(self.tasks):
+                raise ValueError(f"row {i} has {len(row)} entries for {len(self.tasks)} tasks")
+            if not all(0.0 <= a <= 100.0 for a in row):
+                raise ValueError(f"row {i} holds a value that is not between 0 and 100: {row}")
+
+    @property
+    def complete(self) -> bool:
+        """Whether every task has been learned."""
+        return len(self.rows) == len(self.tasks)
+
+    @property
+    def transfer_per_task(self) -> tuple[float, ...]:
+        """Transfer_j for tasks 2..T: accuracy on a task before it was learned, [T-1]."""
+        return tuple(fmean(row[j] for row in self.rows[:j]) for j in range(1, len(self.tasks)))
+
+    @property
+    def average_per_task(self) -> tuple[float, ...]:
+        """Average_j: accuracy over the whole sequence, [T]."""
+        return tuple(fmean(column) for column in zip(*self.rows, strict=True))
+
+    @property
+    def last_per_task(self) -> tuple[float, ...]:
+        """Last_j: accuracy after the last task, [T]."""
+        return self.rows[-1]
+
+    @property
+    def learned_per_task(self) -> tuple[float, ...]:
+        """a_jj: accuracy on each task right after learning it, [T]."""
+        return tuple(self.rows[j][j] for j in range(len(self.tasks)))
+
+    @property
+    def forgetting_per_task(self) -> tuple[float, ...]:
+        """Best accuracy ever reached once learned, minus the last, for tasks 1..T-1, [T-1].
+
+        After Chaudhry et al. 2018 (arXiv 1801.10112, section 3): max_{j<=i<T} a_ij - a_Tj.
+        """
+        earlier = self.rows[:-1]
+        return tuple(
+            max(row[j] for row in earlier[j:]) - self.rows[-1][j]
+            for j in range(len(self.tasks) - 1)
+        )
+
+    def metrics(self) -> dict[str, float]:
+        """Every figure of the run, in per cent (points for differences).
+
+        Figures that need an earlier or a later task are left out where T = 1; an incomplete
+        matrix has the zero-shot mean alone.
+        """
+        figures = {"zero_shot": fmean(self.zero_shot)}
+        if not self.complete:
+            return figures
+        figures |= {
+            "average": fmean(self.average_per_task),
+            "last": fmean(self.last_per_task),
+            "learned": fmean(self.learned_per_task),
+        }
+        if len(self.tasks) > 1:
+            figures |= {
+                "transfer": fmean(self.transfer_per_task),
+                "zero_shot_transfer": fmean(self.zero_shot[1:]),
+                "forgetting": fmean(self.forgetting_per_task),
+                "backward_transfer": fmean(
+                    last - learned
+                    for last, learned in zip(
+                        self.last_per_task[:-1], self.learned_per_task[:-1], strict=True
+                    )
+                ),
+            }
+        return figures

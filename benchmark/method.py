@@ -1,0 +1,99 @@
+"""The one interface behind which every continual-learning method stands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor, nn
+
+from cl_bench.benchmark.clip import Clip
+from cl_bench.benchmark.task import Batch, LabelSpace, TrainingTask
+
+Classifier = Callable[[Tensor], Tensor]  # images [B, 3, S, S] -> logits [B, C]
+
+
+class MethodConfig(BaseModel):
+    """A method's hyper-parameters; subclass it to add some. Values are validated, names checked."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class Method:
+    """A way to keep learning without forgetting.
+
+    The defaults describe a frozen CLIP: nothing is trained and every image is classified
+    zero-shot. A method overrides only the steps in which it differs. Per task, the runner calls::
+
+        before_task(task)
+        for step, batch in ...:                 # skipped when nothing is trainable
+            loss(batch).backward()
+            optimizer.step()
+            after_step(step)
+        after_task(task)
+        for other in all_tasks:                 # learned or not
+            classifier(other.labels)(images)
+
+    The runner owns the optimiser, schedule, precision, seeds, timing and files. A method owns the
+    model and whatever it remembers about earlier tasks.
+    """
+
+    Config: ClassVar[type[MethodConfig]] = MethodConfig
+
+    def __init__(self, clip: Clip, config: Any) -> None:
+        """Take over ``clip`` and change its structure if needed.
+
+        Build the same structure every time: ``load_state_dict`` is called on a fresh instance.
+
+        Args:
+            clip: the pre-trained model. It belongs to the method from now on.
+            config: an instance of ``Config``.
+        """
+        self.clip = clip.requires_grad_(False)
+
+    def before_task(self, task: TrainingTask) -> None:
+        """Prepare for ``task``. May read its training images, but not its test images."""
+
+    def trainable_parameters(self) -> Iterable[nn.Parameter]:
+        """The parameters the optimiser should update for the current task.
+
+        Asked for after ``before_task``. Their number is the reported trainable size.
+        """
+        return ()
+
+    def loss(self, batch: Batch) -> Tensor:
+        """The scalar to minimise for one batch. The default classifies against class prompts."""
+        return self.clip.cross_entropy(batch)
+
+    def after_step(self, step: int) -> None:
+        """Called after optimiser step ``step`` (1, 2, ...), e.g. to average weights."""
+
+    def after_task(self, task: TrainingTask) -> None:
+        """Consolidate what was learned. The model is evaluated as this leaves it."""
+
+    def classifier(self, labels: LabelSpace) -> Classifier:
+        """Return a function from images [B, 3, S, S] to logits [B, C] over ``labels``.
+
+        Work that depends only on the classes, such as encoding prompts, belongs here and not in
+        the returned function. Neither may change the method's state, and the logits of an image
+        must not depend on the other images in its batch: the contract tests check both.
+        """
+        classes = self.clip.encode_classes(labels)  # [C, D]
+
+        def classify(images: Tensor) -> Tensor:
+            return self.clip.logits(self.clip.encode_images(images), classes)
+
+        return classify
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything a fresh instance needs to continue after a task: tensors and plain values."""
+        return {"clip": self.clip.changed_state()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Undo ``state_dict`` on a fresh instance."""
+        self.clip.load_changed_state(state.get("clip", {}))
+
+    def diagnostics(self) -> dict[str, float]:
+        """Numbers worth logging after a task, e.g. subspace ranks or how often a router chose."""
+        return {}
