@@ -1,0 +1,60 @@
+"""Sequential LoRA: a fresh low-rank update per task, merged into the weights, nothing protected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import nn
+
+from cl_bench.benchmark.clip import Clip
+from cl_bench.benchmark.method import Method, MethodConfig
+from cl_bench.benchmark.task import TrainingTask
+from cl_bench.methods.low_rank import PROJECTIONS, Adapters, LowRank
+
+
+class LoRA(Method):
+    """LoRA on q, k, v and o of both towers (Hu et al. 2021, arXiv 2106.09685), task after task.
+
+    ΔW = s·(AB)ᵀ with A ~ Kaiming-uniform and B = 0, both trained; after the task W ← W + ΔW.
+    """
+
+    class Config(MethodConfig):
+        """LoRA's hyper-parameters; the defaults give it KeepLoRA's slots and scale."""
+
+        rank: Annotated[int, Field(ge=1)] = 16
+        """Rank r of every update."""
+        alpha: Annotated[float, Field(gt=0)] = 1.0
+        """Numerator of the scale s = alpha / r."""
+
+    def __init__(self, clip: Clip, config: Config) -> None:
+        """Prepare for updates of the configured rank."""
+        super().__init__(clip, config)
+        self.config = config
+        self.adapters = Adapters(clip)
+
+    def before_task(self, task: TrainingTask) -> None:
+        """Attach new factors: A random, B zero."""
+        self.adapters.attach(
+            {
+                tower: [self._fresh(attention.width) for attention in attentions]
+                for tower, attentions in self.clip.attentions().items()
+            }
+        )
+
+    def _fresh(self, d: int) -> LowRank:
+        r = self.config.rank
+        bound = d**-0.5  # Kaiming-uniform with a = √5, fan-in d, as the LoRA code initialises A
+        A = torch.empty(len(PROJECTIONS), d, r).uniform_(-bound, bound).to(self.clip.device)
+        B = torch.zeros(len(PROJECTIONS), r, d, device=self.clip.device)
+        return LowRank(A, B, B_start=B.clone(), scaling=self.config.alpha / r, train_A=True)
+
+    def trainable_parameters(self) -> Iterable[nn.Parameter]:
+        """Every A and B."""
+        return self.adapters.parameters()
+
+    def after_task(self, task: TrainingTask) -> None:
+        """Merge the update into the weights."""
+        self.adapters.merge()

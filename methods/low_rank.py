@@ -1,0 +1,92 @@
+"""Low-rank updates of q, k, v and o: beside the frozen weights while training, inside them after."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from cl_bench.benchmark.attention import Attention
+from cl_bench.benchmark.clip import Clip
+
+PROJECTIONS = ("q", "k", "v", "o")
+
+
+class LowRank(nn.Module):
+    """The updates of one attention block: y = x Wᵀ + s·x A (B − B₀), for each of q, k, v and o.
+
+    B₀ is the value that the product is measured from: 0 for plain LoRA; for KeepLoRA the initial
+    B, which is the same function as subtracting s(AB₀)ᵀ from W and training on the rest, without
+    rounding W twice. The gradient of B needs x A [.., r] alone, never a full weight gradient.
+
+    Attributes:
+        A: [4, d, r], maps the input side.
+        B: [4, r, d].
+        B_start: B₀, [4, r, d].
+        scaling: s = alpha / r.
+    """
+
+    B_start: Tensor
+
+    def __init__(
+        self, A: Tensor, B: Tensor, B_start: Tensor, scaling: float, train_A: bool
+    ) -> None:
+        """Start at the given factors; ``train_A`` says whether A is trained along with B."""
+        super().__init__()
+        self.A = nn.Parameter(A, requires_grad=train_A)
+        self.B = nn.Parameter(B)
+        self.register_buffer("B_start", B_start)
+        self.scaling = scaling
+
+    def qkv(self, x: Tensor) -> Tensor:
+        """What to add to q, k and v, [3, N, L, d], for the block's input x [N, L, d]."""
+        d, r = self.A.shape[1:]
+        z = x @ self.A[:3].transpose(0, 1).reshape(d, 3 * r)  # x A, [N, L, 3r]
+        z = z.unflatten(-1, (3, r)).movedim(-2, 0).flatten(1, 2)  # [3, NL, r]
+        B = self.scaling * (self.B[:3] - self.B_start[:3])  # [3, r, d]
+        delta: Tensor = torch.bmm(z, B.to(z.dtype)).unflatten(1, x.shape[:2])
+        return delta
+
+    def out(self, h: Tensor) -> Tensor:
+        """What to add to the output, [N, L, d], for the concatenated heads h [N, L, d]."""
+        return h @ self.A[3] @ (self.scaling * (self.B[3] - self.B_start[3]))
+
+    def attach(self, attention: Attention) -> None:
+        """Add the update to what ``attention`` computes."""
+        attention.add_to_qkv = self.qkv
+        attention.add_to_out = self.out
+
+    @torch.no_grad()
+    def merge(self, attention: Attention) -> None:
+        """Move the update into the weights, W ← W + s(A(B − B₀))ᵀ, and detach."""
+        delta = self.scaling * (self.A @ (self.B - self.B_start)).mT  # [4, out, in]
+        attention.in_proj_weight.add_(delta[:3].flatten(0, 1))
+        attention.out_proj.weight.add_(delta[3])
+        attention.add_to_qkv = attention.add_to_out = None
+
+
+class Adapters:
+    """One :class:`LowRank` per block and tower of a CLIP, from attaching to merging."""
+
+    def __init__(self, clip: Clip) -> None:
+        """Nothing is attached yet."""
+        self._clip = clip
+        self._pairs: list[tuple[LowRank, Attention]] = []
+
+    def attach(self, updates: dict[str, list[LowRank]]) -> None:
+        """Put ``updates[tower][block]`` beside the weights of every block of both towers."""
+        for tower, attentions in self._clip.attentions().items():
+            for update, attention in zip(updates[tower], attentions, strict=True):
+                update.attach(attention)
+                self._pairs.append((update, attention))
+
+    def parameters(self) -> Iterable[nn.Parameter]:
+        """The factors that train."""
+        return (p for update, _ in self._pairs for p in update.parameters() if p.requires_grad)
+
+    def merge(self) -> None:
+        """Fold every update into its weights and forget it."""
+        for update, attention in self._pairs:
+            update.merge(attention)
+        self._pairs.clear()
