@@ -1,0 +1,43 @@
+"""The embedded suite: eleven drawn domains in MTIL's two orders, on the shipped tiny CLIP."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from cl_bench.benchmark.config import Backbone
+from cl_bench.datasets.mini.domains import DOMAINS, PER_CLASS
+from cl_bench.datasets.mtil.layout import facts
+from cl_bench.datasets.suite import MiniSource, Suite, TaskSpec
+
+TINY = "tiny-clip"
+
+
+def tiny_clip() -> Backbone:
+    """The shipped tiny CLIP, pinned by the hash that its recipe records."""
+    recipe = json.loads((Path(__file__).parent / "tiny_clip.recipe.json").read_text())
+    return Backbone(name=TINY, weights="shipped", sha256=recipe["sha256"])
+
+
+def mini_suite() -> Suite:
+    """Stands for MTIL where there is no data: same names prefixed ``mini-``, same orders."""
+    tasks = tuple(
+        TaskSpec(
+            name=name,
+            classnames=domain.classnames,
+            templates=domain.templates,
+            source=MiniSource(domain=name),
+            train_size=PER_CLASS["train"] * len(domain.classnames),
+            test_size=PER_CLASS["test"] * len(domain.classnames),
+        )
+        for name, domain in DOMAINS.items()
+    )
+    return Suite(
+        name="mini",
+        about="mini: eleven small drawn image domains and a tiny CLIP, embedded; not MTIL itself",
+        tasks=tasks,
+        orders={o: tuple(f"mini-{t}" for t in names) for o, names in facts()["orders"].items()},
+        backbone=tiny_clip(),
+        batch_size=32,
+        epochs=10,
+    )
