@@ -1,0 +1,54 @@
+"""A small in-process run on the mini suite: two or three tasks, few images, one epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from cl_bench.benchmark.method import Method
+from cl_bench.benchmark.record import RunFolder, RunResult
+from cl_bench.benchmark.run import run
+from cl_bench.benchmark.task import Images, Task, TaskStream
+from cl_bench.cli.settings import Choices, Plan, make_plan
+from cl_bench.datasets import backbones
+from cl_bench.datasets.streams import build_stream
+
+
+def small_plan(method: str, order: str = "II", tasks: int = 2, **choices: Any) -> Plan:
+    """A plan of ``tasks`` tasks with one epoch each."""
+    overrides = ("epochs=1", *choices.pop("overrides", ()))
+    return make_plan(
+        Choices(
+            suite="mini", method=method, order=order, tasks=tasks, device="cpu",
+            overrides=overrides, **choices,
+        ),
+        seed=0,
+    )  # fmt: skip
+
+
+def fresh(plan: Plan) -> Method:
+    """The plan's method around the pre-trained tiny CLIP."""
+    clip = backbones.load(plan.config.backbone, "cpu")
+    return plan.entry.method(
+        clip, plan.entry.method.Config.model_validate(plan.config.method_settings)
+    )
+
+
+def small_stream(plan: Plan) -> TaskStream:
+    """Every third training and every fourth test image of the plan's tasks."""
+    stream = build_stream("mini", plan.tasks, image_size=32)
+    return TaskStream(
+        "mini",
+        tuple(Task(t.name, t.labels, _every(t.train, 3), _every(t.test, 4)) for t in stream.tasks),
+    )
+
+
+def _every(images: Images, nth: int) -> Images:
+    return Images(images.pixels[::nth].contiguous(), images.targets[::nth].contiguous())
+
+
+def small_run(plan: Plan, path: Path, make_method: Callable[[], Method] | None = None) -> RunResult:
+    """Run the plan in ``path``."""
+    make = make_method or (lambda: fresh(plan))
+    return run(plan.config, make, small_stream(plan), RunFolder(path), lambda event: None)
