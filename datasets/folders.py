@@ -45,7 +45,8 @@ class FolderTask(Settings):
 
     @model_validator(mode="after")
     def _one_way(self) -> FolderTask:
-        if (self.images is None) == (self.train is None or self.test is None):
+        given = {name for name in ("train", "test", "images") if getattr(self, name) is not None}
+        if given not in ({"train", "test"}, {"images"}):
             raise ValueError("give either `train` and `test`, or `images` alone")
         return self
 

@@ -198,3 +198,16 @@ def test_infinite_loss_stops_with_the_last_good_checkpoint(tmp_path: Path) -> No
     with pytest.raises(UserError, match=r"task 'mini-Food' at step 1\b.*after-01\.safetensors"):
         small_run(plan, tmp_path, diverging)
     assert json.loads((tmp_path / "manifest.json").read_text())["status"] == "failed"
+
+
+EXAMPLE = Path(__file__).parents[1] / "docs" / "norm_tuning.py"
+
+
+def test_the_documented_plugin_runs_and_is_short(tmp_path: Path) -> None:
+    assert len(EXAMPLE.read_text().splitlines()) <= 50
+    plan = small_plan("norm-tuning", plugin=EXAMPLE, overrides=("pull=0.5", "lr=1e-2"))
+    assert plan.config.method_settings == {"pull": 0.5}
+    result = small_run(plan, tmp_path)
+    assert result.finished and result.matrix.rows[0] != result.matrix.zero_shot
+    with pytest.raises(UserError, match="did you mean 'norm-tuning'"):
+        small_plan("norm-tunning", plugin=EXAMPLE)

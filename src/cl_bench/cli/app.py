@@ -28,7 +28,8 @@ RunPath = Annotated[Path, typer.Argument(help="A run's directory.", metavar="RUN
 
 def main() -> None:
     """Run the command line; a user's mistake is one line and exit code 2."""
-    debug = "--debug" in sys.argv
+    debug = "--debug" in sys.argv  # wherever it stands on the line
+    sys.argv = [argument for argument in sys.argv if argument != "--debug"]
     try:
         app()
     except UserError as error:
@@ -60,29 +61,29 @@ def common(
 @app.command()
 def run(
     method: Annotated[
-        str | None, typer.Option(help="See `cl-bench list methods`. [default: keeplora]")
+        str | None, typer.Option(help="See `cl-bench list methods`. (default: keeplora)")
     ] = None,
     order: Annotated[
-        str | None, typer.Option(help="I, II, or task names with commas. [default: I]")
+        str | None, typer.Option(help="I, II, or task names with commas. (default: I)")
     ] = None,
     suite: Annotated[
         str | None,
         typer.Option(
-            help="mini, mtil or FILE.toml. [default: mtil where CL_BENCH_DATA is set, else mini]"
+            help="mini, mtil or FILE.toml. (default: mtil where CL_BENCH_DATA is set, else mini)"
         ),
     ] = None,
     backbone: Annotated[
-        str | None, typer.Option(help="tiny-clip, or NAME:WEIGHTS. [default: the suite's]")
+        str | None, typer.Option(help="tiny-clip, or NAME:WEIGHTS. (default: the suite's)")
     ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Random seed. [default: 0]")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Random seed. (default: 0)")] = None,
     seeds: Annotated[
         str | None, typer.Option(help="Several seeds, one run each: 0,1,2", metavar="S,S,...")
     ] = None,
     device: Annotated[
-        str | None, typer.Option(help="cpu, cuda, cuda:1. [default: a GPU if there is one]")
+        str | None, typer.Option(help="cpu, cuda, cuda:1. (default: a GPU if there is one)")
     ] = None,
     precision: Annotated[
-        str | None, typer.Option(help="fp32, bf16 or fp16. [default: the suite's]")
+        str | None, typer.Option(help="fp32, bf16 or fp16. (default: the suite's)")
     ] = None,
     settings: Annotated[
         list[str] | None,
@@ -98,7 +99,7 @@ def run(
         Path | None, typer.Option(help="Folder of the MTIL data sets.", metavar="DIR")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Where runs are kept. [default: runs]", metavar="DIR")
+        Path | None, typer.Option(help="Where runs are kept. (default: runs)", metavar="DIR")
     ] = None,
     tasks: Annotated[int | None, typer.Option(help="Learn the first N tasks only.")] = None,
     dry_run: Annotated[
@@ -197,7 +198,7 @@ def list_(
 @app.command()
 def report(
     runs: Annotated[
-        list[Path] | None, typer.Argument(help="Runs, or folders of them. [default: runs]")
+        list[Path] | None, typer.Argument(help="Runs, or folders of them. (default: runs)")
     ] = None,
     out: Annotated[Path, typer.Option(help="Where to write.", metavar="DIR")] = Path("report"),
 ) -> None:

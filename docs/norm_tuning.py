@@ -1,0 +1,45 @@
+"""A method of one's own: train the LayerNorms of the vision tower, pulled back to where they were.
+
+Run it with ``cl-bench run --plugin docs/norm_tuning.py --method norm-tuning``.
+"""
+
+from collections.abc import Iterable
+from typing import Annotated
+
+from pydantic import Field
+from torch import Tensor, nn
+
+from cl_bench.benchmark.clip import Clip
+from cl_bench.benchmark.method import Method, MethodConfig
+from cl_bench.benchmark.task import Batch, TrainingTask
+
+
+class NormTuning(Method):
+    """Cross-entropy + pull * |θ - θ_start|², over the vision tower's LayerNorms alone."""
+
+    class Config(MethodConfig):
+        pull: Annotated[float, Field(ge=0)] = 1.0
+        """Strength of the pull towards the weights before the task."""
+
+    def __init__(self, clip: Clip, config: Config) -> None:
+        super().__init__(clip, config)
+        self.pull = config.pull
+        norms = [m for m in clip.model.visual.modules() if isinstance(m, nn.LayerNorm)]
+        self.parameters = [p for norm in norms for p in norm.parameters()]
+
+    def before_task(self, task: TrainingTask) -> None:
+        self.start = [p.detach().clone() for p in self.parameters]
+        for p in self.parameters:
+            p.requires_grad_(True)
+
+    def trainable_parameters(self) -> Iterable[nn.Parameter]:
+        return self.parameters
+
+    def loss(self, batch: Batch) -> Tensor:
+        drift = sum(
+            (p - s).square().sum() for p, s in zip(self.parameters, self.start, strict=True)
+        )
+        return self.clip.cross_entropy(batch) + self.pull * drift
+
+    def after_task(self, task: TrainingTask) -> None:
+        self.clip.requires_grad_(False)
