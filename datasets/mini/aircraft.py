@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cl_bench.datasets.mini.canvas import Array, Canvas, Painter, join, spread
+from cl_bench.datasets.mini.canvas import Array, Canvas, Number, Painter, join, spread
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,12 @@ class Plane:
     def _wing(self, c: Canvas, stretch: Array, lower: float) -> Array:
         top, span = self.at + lower, self.span * stretch
         tip = top + self.sweep * stretch
-        points = [(0, top), (span, tip), (span, tip + self.chord * self.tip), (0, top + self.chord)]
+        points: list[tuple[Number, Number]] = [
+            (0, top),
+            (span, tip),
+            (span, tip + self.chord * self.tip),
+            (0, top + self.chord),
+        ]
         return c.polygon(points, mirror=True)
 
     def _tail(self, c: Canvas) -> Array:

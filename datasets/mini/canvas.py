@@ -6,6 +6,7 @@ negative inside a shape, and ``np.minimum``/``np.maximum`` of two fields is thei
 """
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -112,7 +113,8 @@ class Canvas:
         gain = self.vary(0.85, 1.15)[:, None, None, None]
         grain = self.rng.standard_normal(mixed.shape, dtype=np.float32)
         noisy = mixed * gain + grain * self.style.noise[:, None, None, None]
-        return np.clip(noisy * 255 + 0.5, 0, 255).astype(np.uint8)
+        pictures: NDArray[np.uint8] = np.clip(noisy * 255 + 0.5, 0, 255).astype(np.uint8)
+        return pictures
 
     def _occlude(self) -> None:
         """Put a bar or a blob of some grey or green in front of some pictures."""
@@ -132,7 +134,7 @@ class Canvas:
 
     def ring(self, x: Number, y: Number, radius: Number, width: Number) -> Array:
         """Return a circle drawn with a pen ``width`` wide."""
-        return np.abs(self.ellipse(x, y, radius)) - spread(width) / 2
+        return np.asarray(np.abs(self.ellipse(x, y, radius)) - spread(width) / 2)
 
     def box(
         self, x: Number, y: Number, rx: Number, ry: Number, corner: float = 0, turn: Number = 0
@@ -154,8 +156,7 @@ class Canvas:
 
     def path(self, points: Sequence[tuple[Number, Number]], width: Number) -> Array:
         """Return a stroke through ``points``."""
-        pairs = zip(points, points[1:], strict=False)
-        return join(*(self.line(*start, *end, width) for start, end in pairs))
+        return join(*(self.line(*start, *end, width) for start, end in pairwise(points)))
 
     def polygon(self, points: Sequence[tuple[Number, Number]], mirror: bool = False) -> Array:
         """Return a polygon; with ``mirror``, the half with x >= 0 (integer 0 marks the seam)."""

@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 GENERAL: Sequence[str] = (
     "a photo of a {}.",
     "a picture of a {}.",
@@ -51,13 +49,6 @@ SPECIAL: Mapping[str, Sequence[str]] = {
 }
 
 
-def write(domain: str, concept: str, rng: np.random.Generator) -> str:
-    """Return one caption for a picture of ``concept``."""
-    special = SPECIAL.get(domain, ())
-    choices = special if special and rng.random() < 0.5 else GENERAL
-    return choices[rng.integers(len(choices))].format(concept)
-
-
 def every_caption(domain: str, concept: str) -> list[str]:
-    """Return all captions that ``write`` may choose from."""
+    """Return every caption that a picture of ``concept`` may carry."""
     return [text.format(concept) for text in (*GENERAL, *SPECIAL.get(domain, ()))]

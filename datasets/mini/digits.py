@@ -9,7 +9,7 @@ from sklearn.datasets import load_digits
 
 from cl_bench.datasets.mini.canvas import SIZE, Array, Canvas, Painter, join, lift
 
-PER_CLASS = {"train": 30, "test": 20}
+PER_CLASS = {"train": 60, "test": 20}
 
 # The corners of each digit's strokes; a digit may need several strokes.
 STROKES: tuple[tuple[tuple[tuple[float, float], ...], ...], ...] = (

@@ -12,7 +12,7 @@ from cl_bench.datasets.mini.style import photo
 from cl_bench.datasets.mini.worlds import WORLDS
 
 SEED = 2026
-PER_CLASS = {"train": 30, "test": 20}
+PER_CLASS = {"train": 60, "test": 20}
 
 
 @dataclass(frozen=True)

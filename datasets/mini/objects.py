@@ -41,7 +41,7 @@ def chair(c: Canvas) -> None:
 def cup(c: Canvas) -> None:
     """Draw a mug with its handle, on a saucer now and then."""
     glaze = c.any_colour("white", *PAINTS)
-    c.fill(c.ellipse(-0.05, 0.72, 0.75, 0.14), glaze * 0.85, alpha=c.chance(0.5))
+    c.fill(c.ellipse(-0.05, 0.72, 0.75, 0.14), glaze * 0.85, alpha=c.chance(0.5).astype(float))
     c.fill(c.ring(0.45, 0.05, 0.3, 0.14), glaze)
     c.fill(c.polygon([(-0.62, -0.45), (0.45, -0.45), (0.36, 0.7), (-0.5, 0.7)]), glaze)
     c.fill(c.ellipse(-0.08, -0.45, 0.53, 0.16), glaze * 0.8)

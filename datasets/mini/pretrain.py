@@ -11,6 +11,7 @@ import time
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import open_clip
@@ -34,7 +35,7 @@ class Settings:
     seed: int = 0
     per_concept: int = 240
     natural_share: float = 0.3  # pictures in the surroundings of their domain
-    steps: int = 1500
+    steps: int = 900
     batch_size: int = 256
     lr: float = 1e-3
     warmup: int = 100
@@ -124,7 +125,7 @@ def _optimizer(
     """Return AdamW and a cosine schedule with warm-up; only matrices decay."""
     matrices = [p for p in model.parameters() if p.ndim >= 2]
     others = [p for p in model.parameters() if p.ndim < 2]
-    groups = [{"params": matrices}, {"params": others, "weight_decay": 0.0}]
+    groups: list[dict[str, Any]] = [{"params": matrices}, {"params": others, "weight_decay": 0.0}]
     optimizer = torch.optim.AdamW(
         groups, lr=settings.lr, betas=(0.9, 0.98), weight_decay=settings.weight_decay
     )
@@ -154,7 +155,8 @@ def _encode_text(model: open_clip.CLIP, tokens: Tensor) -> Tensor:
     length = tokens.shape[1]
     x = model.token_embedding(tokens) + model.positional_embedding[:length]
     x = model.ln_final(model.transformer(x, attn_mask=model.attn_mask[:length, :length]))
-    return x[torch.arange(len(x)), tokens.argmax(-1)] @ model.text_projection
+    features: Tensor = x[torch.arange(len(x)), tokens.argmax(-1)] @ model.text_projection
+    return features
 
 
 def normalised(images: Tensor) -> Tensor:

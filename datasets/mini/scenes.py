@@ -100,9 +100,9 @@ def kitchen(c: Canvas) -> None:
         c.fill(c.box(x, -0.72, 0.27, 0.26, corner=0.02), wood)
         c.fill(c.box(x, 0.62, 0.27, 0.38, corner=0.02), wood)
     c.fill(c.box(0, 0.2, 1.2, 0.06), "slate")
-    x = c.vary(-0.4, 0.4)
-    c.fill(c.box(x, 0.04, 0.2, 0.12, corner=0.05), c.any_colour("silver", "red", "black"))
-    c.fill(c.box(x, -0.1, 0.22, 0.03), "black")
+    at = c.vary(-0.4, 0.4)
+    c.fill(c.box(at, 0.04, 0.2, 0.12, corner=0.05), c.any_colour("silver", "red", "black"))
+    c.fill(c.box(at, -0.1, 0.22, 0.03), "black")
 
 
 def lighthouse(c: Canvas) -> None:

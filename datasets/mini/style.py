@@ -22,6 +22,7 @@ class Style:
         relief: [N] how much darker shapes get towards their edges, 0..1.
         noise: [N] standard deviation of the pixel noise.
         clutter: [N] whether something stands in front of the subject, 0 or 1.
+        pose: how far turn, size and place may stray, relative to the domain's range, 0..1.
         natural: whether subjects stand in the surroundings of their domain or on plain paper.
     """
 
@@ -33,6 +34,7 @@ class Style:
     relief: Array
     noise: Array
     clutter: Array
+    pose: float
     natural: bool
 
 
@@ -47,7 +49,8 @@ def photo(count: int, rng: np.random.Generator) -> Style:
         paper=rng.uniform(0.75, 1.0, (count, 3)),
         relief=rng.uniform(0.15, 0.45, count),
         noise=rng.uniform(0.01, 0.045, count),
-        clutter=(rng.random(count) < 0.3).astype(np.float64),
+        clutter=(rng.random(count) < 0.1).astype(np.float64),
+        pose=0.35,  # a photographer frames the subject
         natural=True,
     )
 
@@ -73,6 +76,7 @@ def artwork(count: int, rng: np.random.Generator, natural: bool) -> Style:
         relief=np.zeros(count),
         noise=rng.uniform(0.0, 0.02, count),
         clutter=np.zeros(count),
+        pose=1.0,
         natural=natural,
     )
 

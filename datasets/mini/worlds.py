@@ -50,7 +50,10 @@ class World:
         canvas = Canvas(count, rng, style)
         if self.backdrop and style.natural:
             self.backdrop(canvas)
-        canvas.pose(self.turn, self.scale, self.shift, self.flip)
+        low, high = self.scale
+        closer = (1 - style.pose) * (high - low) / 2
+        scale = (low + closer, high - closer)
+        canvas.pose(self.turn * style.pose, scale, self.shift * style.pose, self.flip)
         self.painters[name](canvas)
         return canvas.finish()
 

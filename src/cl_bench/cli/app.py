@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 import cl_bench
 from cl_bench.benchmark.errors import UserError
@@ -164,6 +163,7 @@ def show(
 ) -> None:
     """Show a run's accuracy matrix, its figures and its cost."""
     from cl_bench.benchmark.record import check_run, read_run
+    from cl_bench.cli.console import console
     from cl_bench.reports.terminal import render
 
     if check:
@@ -171,7 +171,7 @@ def show(
             raise UserError("; ".join(problems))
         typer.echo(f"{run_dir} is whole: its accuracies follow from its predictions")
         return
-    Console().print(render(read_run(run_dir)))
+    console.print(render(read_run(run_dir)))
 
 
 class Listable(StrEnum):

@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
 from cl_bench.benchmark.estimate import estimate
 from cl_bench.benchmark.record import RunFolder, RunResult, read_config, read_json, read_run
 from cl_bench.benchmark.run import run
 from cl_bench.benchmark.task import LabelSpace
+from cl_bench.cli.console import console
 from cl_bench.cli.progress import shown
 from cl_bench.cli.settings import Choices, Plan, make_plan, plan_again
 from cl_bench.datasets import backbones
@@ -22,8 +21,6 @@ from cl_bench.reports.terminal import render
 
 if TYPE_CHECKING:
     from cl_bench.benchmark.method import Method
-
-console = Console(highlight=False)
 
 
 def run_command(choices: Choices, seeds: list[int], out: Path, dry_run: bool) -> None:

@@ -8,12 +8,10 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
 from cl_bench.benchmark.errors import UserError
-
-console = Console(highlight=False)
+from cl_bench.cli.console import console
 
 
 def show_list(what: str, suite: str) -> None:

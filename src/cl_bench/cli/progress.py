@@ -88,7 +88,7 @@ class _Lines:
             if self._learned["steps"]:
                 text += f", {self._learned['steps']} steps, loss {self._loss:.3f}"
         text += f"; mean of all {total}: {mean:.1f} %{self._left(event['learned'])}"
-        self._console.print(text, highlight=False)
+        self._console.print(text, soft_wrap=True)
 
     def _left(self, learned: int) -> str:
         """Time left; each evaluation is taken into account by its share of the past."""
