@@ -39,5 +39,5 @@ def mini_suite() -> Suite:
         orders={o: tuple(f"mini-{t}" for t in names) for o, names in facts()["orders"].items()},
         backbone=tiny_clip(),
         batch_size=32,
-        epochs=10,
+        epochs=5,
     )
