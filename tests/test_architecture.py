@@ -1,0 +1,102 @@
+"""The house rules, read from the sources: imports point one way, results need no torch."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cl_bench.benchmark.method import Method
+from cl_bench.datasets.mtil.layout import facts
+from cl_bench.methods.catalog import BUILT_IN, find_method
+
+ROOT = Path(__file__).parents[1]
+ALLOWED = {
+    "benchmark": ("cl_bench", "cl_bench.benchmark"),
+    "methods": ("cl_bench.benchmark", "cl_bench.methods"),
+    "datasets": ("cl_bench.benchmark", "cl_bench.datasets"),
+    "reports": (
+        "cl_bench.benchmark.matrix",
+        "cl_bench.benchmark.record",
+        "cl_bench.benchmark.config",
+        "cl_bench.benchmark.errors",
+        "cl_bench.reports",
+    ),
+}
+
+
+def imports(file: Path) -> Iterator[str]:
+    """Every module of ours that a source file imports, wherever it does so."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: imports are absolute"
+            yield node.module or ""
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+@pytest.mark.parametrize("folder", ALLOWED)
+def test_imports_point_one_way(folder: str) -> None:
+    files = list((ROOT / folder).rglob("*.py"))
+    assert files
+    for file in files:
+        for module in imports(file):
+            if module.partition(".")[0] == "cl_bench":
+                allowed = any(
+                    module == rule or (rule != "cl_bench" and module.startswith(f"{rule}."))
+                    for rule in ALLOWED[folder]
+                )
+                assert allowed, f"{file.relative_to(ROOT)} imports {module}"
+            assert not (folder == "reports" and module.partition(".")[0] == "torch"), file
+
+
+def test_the_runner_knows_no_method_and_no_data_set() -> None:
+    for name in ("run.py", "train.py", "evaluate.py"):
+        source = (ROOT / "benchmark" / name).read_text().lower()
+        for known in [*BUILT_IN, *(d.lower() for d in facts()["datasets"])]:
+            assert known not in source, f"benchmark/{name} mentions {known}"
+
+
+def test_folders_are_linked_and_hold_no_init() -> None:
+    for folder in ALLOWED:
+        link = ROOT / "src" / "cl_bench" / folder
+        assert link.is_symlink() and link.resolve() == ROOT / folder
+        assert not list((ROOT / folder).rglob("__init__.py"))
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_methods_inherit_from_method_alone(name: str) -> None:
+    method = find_method(name).method
+    assert method.__bases__ == (Method,)
+    assert inspect.getdoc(method)
+
+
+def loads_torch(code: str) -> bool:
+    run = subprocess.run(
+        [sys.executable, "-c", f"import sys\n{code}\nprint('torch' in sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONPATH": str(ROOT / "src"), "PATH": ""},
+    )
+    return run.stdout.strip().endswith("True")
+
+
+def test_results_are_read_without_torch() -> None:
+    modules = [f"cl_bench.reports.{file.stem}" for file in (ROOT / "reports").glob("*.py")]
+    modules += [f"cl_bench.benchmark.{name}" for name in ("matrix", "record", "config", "manifest")]
+    modules += ["cl_bench.methods.catalog", "cl_bench.datasets.catalog"]
+    assert not loads_torch("import " + ", ".join(modules))
+    assert loads_torch("import cl_bench.benchmark.clip"), "the check can tell"
+
+
+def test_help_loads_no_torch() -> None:
+    code = (
+        "from cl_bench.cli.app import app\ntry:\n    app(['--help'])\nexcept SystemExit:\n    pass"
+    )
+    assert not loads_torch(code)
