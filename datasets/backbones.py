@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -74,7 +75,8 @@ def load(backbone: Backbone, device: str) -> Clip:
     pretrained = None if backbone.weights == RANDOM else backbone.weights
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # open_clip warns of random weights that were asked for
+            warnings.simplefilter("ignore")
+            logging.disable(logging.WARNING)  # random weights, where they were asked for
             model = open_clip.create_model(backbone.name, pretrained=pretrained, device=device)
     except Exception as error:  # the hub's client raises a dozen kinds without a common base
         raise UserError(
@@ -82,6 +84,8 @@ def load(backbone: Backbone, device: str) -> Clip:
             f"{str(error).splitlines()[0] if str(error) else type(error).__name__}. Without a "
             f"network, give a local file: --backbone {backbone.name}:FILE."
         ) from error
+    finally:
+        logging.disable(logging.NOTSET)
     return Clip(model, open_clip.get_tokenizer(backbone.name)).to(device)
 
 

@@ -79,7 +79,7 @@ def test_killed_and_resumed_equals_undisturbed(
         assert process.poll() is None, "the run ended before it could be killed"
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.communicate()
     path = directory(tmp_path)
     assert json.loads((path / "manifest.json").read_text())["status"] == "running"
 
