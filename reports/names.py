@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cl_bench.benchmark.config import RunConfig
+
 
 def short_names(names: Sequence[str]) -> list[str]:
     """Leave out a prefix up to the first hyphen that all names share (``mini-``)."""
@@ -12,3 +14,30 @@ def short_names(names: Sequence[str]) -> list[str]:
     if len(names) < 2 or not hyphen or not all(name.startswith(shared) for name in names):
         return list(names)
     return [name.removeprefix(shared) for name in names]
+
+
+def clip(name: str, width: int) -> str:
+    """``name`` in at most ``width`` characters, an ellipsis for what was cut off."""
+    return name if len(name) <= width else name[: width - 1] + "…"
+
+
+def one_line(text: str) -> str:
+    """``text`` with every run of white space as one space: a line break would end a table row."""
+    return " ".join(text.split())
+
+
+def suite_in_words(config: RunConfig) -> str:
+    """The suite's name and what it is."""
+    name, about = config.suite.name, one_line(config.suite.about)
+    return about if about.lower().startswith(name.lower()) else f"{name}: {about}"
+
+
+def circumstances(config: RunConfig) -> str:
+    """What the accuracies depend on besides the method, in one line."""
+    count = len(config.tasks)
+    prompts = "first prompt" if config.protocol.prompts == "first" else "ensemble of prompts"
+    return (
+        f"suite digest {config.suite.digest}, order {config.order}, "
+        f"{count} {'task' if count == 1 else 'tasks'}, {config.backbone.name} "
+        f"({config.backbone.weights}), {config.protocol.precision}, {prompts}"
+    )

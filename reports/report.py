@@ -9,61 +9,117 @@ from pathlib import Path
 
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.record import RunResult, read_run, write_atomically
-from cl_bench.reports import tables
+from cl_bench.reports import per_task, tables
+from cl_bench.reports.compare import Group, group
 from cl_bench.reports.figures import save_heat_map
+
+LeftOut = tuple[Path, str]
 
 
 @dataclass(frozen=True)
 class Report:
-    """What was written, and which runs could not be read and why."""
+    """What a report consists of.
+
+    Attributes:
+        files: what was written.
+        left_out: run directories that are not in it, each with the reason in words.
+    """
 
     files: tuple[Path, ...]
-    left_out: tuple[tuple[Path, str], ...]
+    left_out: tuple[LeftOut, ...]
 
 
 def find_runs(paths: Sequence[Path]) -> list[Path]:
-    """Every run directory at or below ``paths``, sorted."""
-    return sorted({config.parent for path in paths for config in path.rglob("config.json")})
+    """Every directory at or below ``paths`` that holds a ``config.json``, sorted, each once."""
+    found = sorted({config.parent for path in paths for config in path.rglob("config.json")})
+    return list({path.resolve(): path for path in reversed(found)}.values())[::-1]
 
 
 def write_report(paths: Sequence[Path], out: Path) -> Report:
-    """Write ``table.md``, ``table.csv``, ``table.tex``, ``runs.csv`` and a heat map per run.
+    """Write tables and pictures of every run at or below ``paths``.
 
-    The same runs give the same bytes.
+    ``table.md``, ``table.tex`` and ``table.csv`` compare the methods, ``per_task.md`` and
+    ``per_task.csv`` do so task by task, ``runs.csv`` has one line per run, and ``figures/`` a heat
+    map of every run as PNG and SVG. The same runs give the same bytes.
+
+    Args:
+        paths: run directories or folders of them.
+        out: the folder to write into; what else it holds stays.
 
     Raises:
-        UserError: there is no run that can be read.
+        UserError: there is no run, or none that can be read.
     """
-    runs: list[RunResult] = []
-    left_out: list[tuple[Path, str]] = []
-    for path in find_runs(paths):
+    runs, left_out = _read(paths)
+    groups = group(runs)
+    files = [out / name for name in _write_tables(groups, left_out, out)]
+    for run in runs:
+        stem = out / "figures" / _slug(run)
+        pictures = [stem.with_suffix(".png"), stem.with_suffix(".svg")]
+        save_heat_map(run, *pictures)
+        files += pictures
+    return Report(tuple(files), tuple(left_out))
+
+
+def _write_tables(groups: list[Group], left_out: list[LeftOut], out: Path) -> list[str]:
+    texts = {
+        "table.md": tables.markdown(groups, left_out),
+        "table.tex": tables.latex(groups),
+        "table.csv": tables.rows_csv(groups),
+        "runs.csv": tables.runs_csv(groups),
+        "per_task.md": per_task.markdown(groups),
+        "per_task.csv": per_task.to_table_csv(groups),
+    }
+    for name, text in texts.items():
+        write_atomically(out / name, text.encode())
+    return list(texts)
+
+
+def _read(paths: Sequence[Path]) -> tuple[list[RunResult], list[LeftOut]]:
+    """Every run that can be read, once; the others with their reason."""
+    runs, left_out = [], []
+    found = find_runs(paths)
+    for path in found:
         try:
-            runs.append(read_run(path))
+            runs.append(_checked(read_run(path)))
         except UserError as error:
             left_out.append((path, str(error)))
     if not runs:
         where = ", ".join(map(str, paths))
-        reasons = "".join(f" ({reason})" for _, reason in left_out)
-        raise UserError(f"no run to report under {where}{reasons}; `cl-bench run` makes one")
-    groups = tables.group(runs)
-    texts = {
-        "table.md": tables.markdown(groups),
-        "table.csv": tables.table_csv(groups),
-        "table.tex": tables.latex(groups),
-        "runs.csv": tables.runs_csv(runs),
-    }
-    for name, text in texts.items():
-        write_atomically(out / name, text.encode())
-    pictures = []
-    for run in runs:
-        slug = out / "figures" / _slug(run)
-        pictures += [slug.with_suffix(".png"), slug.with_suffix(".svg")]
-        save_heat_map(run, *pictures[-2:])
-    return Report((*(out / name for name in texts), *pictures), tuple(left_out))
+        if not found:
+            raise UserError(f"no runs under {where}: start one with `cl-bench run`")
+        reasons = "; ".join(reason for _, reason in left_out)
+        raise UserError(f"no readable run under {where}: {reasons}")
+    unique, repeated = _once(runs)
+    return unique, sorted([*left_out, *repeated])
+
+
+def _checked(run: RunResult) -> RunResult:
+    if not isinstance(run.manifest, dict):
+        raise UserError(f"{run.path / 'manifest.json'} is damaged: it holds no table")
+    return run
+
+
+def _once(runs: list[RunResult]) -> tuple[list[RunResult], list[LeftOut]]:
+    """Keep one run of each configuration and seed: a copy is no further evidence.
+
+    The one with the most tasks learned stays, of equals the first by path.
+    """
+    kept: dict[str, RunResult] = {}
+    order = sorted(runs, key=lambda run: (not run.finished, -len(run.matrix.rows)))
+    for run in order:
+        kept.setdefault(run.config.digest(), run)
+    stays = {run.path for run in kept.values()}
+    repeated = [
+        (run.path, f"repeats {kept[run.config.digest()].path}: same settings and seed")
+        for run in runs
+        if run.path not in stays
+    ]
+    return [run for run in runs if run.path in stays], repeated
 
 
 def _slug(run: RunResult) -> str:
-    """A file name that says which run it is."""
+    """A file name that says which run it is; the digest at its end makes it unique."""
     c = run.config
-    name = f"{c.suite.name}-{c.order}-{c.method}-seed{c.seed}-{c.digest()}"
-    return re.sub(r"[^A-Za-z0-9+-]+", "_", name)
+    words = f"{c.suite.name}-{c.order}-{c.method}-seed{c.seed}"
+    # no dot: with_suffix would take what follows it for a suffix
+    return f"{re.sub(r'[^A-Za-z0-9+-]+', '_', words)[:120]}-{c.digest()}"

@@ -3,114 +3,209 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
 from statistics import fmean
 from typing import Any
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
+from cl_bench.benchmark.matrix import AccuracyMatrix
 from cl_bench.benchmark.record import ZERO_SHOT, RunResult
-from cl_bench.reports.names import short_names
+from cl_bench.reports.compare import FIGURES
+from cl_bench.reports.names import circumstances, clip, short_names, suite_in_words
 
-FIGURES = {
-    "transfer": "Transfer",
-    "average": "Average",
-    "last": "Last",
-    "zero_shot": "zero-shot",
-    "learned": "just learned",
-    "forgetting": "forgetting",
-    "backward_transfer": "backward transfer",
-}
-# accuracy from, colour: from dark to light, so that it reads without colour vision
-SCALE = ((80, "bold green"), (60, "green"), (40, "yellow"), (0, "red"))
+# cividis at 0, 25, 50, 75 and 100 per cent: dark to light, for colour-blind eyes too
+COLOURS = ((0, 34, 78), (67, 78, 108), (125, 124, 120), (188, 174, 108), (254, 232, 56))
+DARK_BELOW = 48.0  # per cent; below, white has more contrast on these colours than black
+CELL = 7  # characters: "[100.0]"
+LONGEST_NAME = 20  # characters
+MAIN = ("transfer", "average", "last")
+TOWERS = {"v": "vision", "t": "text"}
+
+Events = list[dict[str, Any]]
 
 
 def render(run: RunResult) -> RenderableType:
-    """Everything that `cl-bench show` says about a run, 100 columns wide for eleven tasks."""
+    """Everything that `cl-bench show` says about a run, 100 columns wide for eleven tasks.
+
+    Args:
+        run: finished or not; a run whose events are lost is shown without its cost.
+    """
+    try:
+        events = [e for e in run.events if isinstance(e, dict)]
+    except (OSError, UnicodeDecodeError):
+        events = []
+    matrix = _Matrix(run.matrix)
+    return Group(_heading(run), matrix, _figures(run), *_cost(events), *_subspaces(events))
+
+
+def _heading(run: RunResult) -> Text:
     config = run.config
-    status = "finished" if run.finished else run.manifest.get("reason") or "not finished"
-    heading = Text.assemble(
-        (f"{config.method}", "bold"),
-        f", order {config.order}, seed {config.seed}, {config.backbone.name}, {status}\n",
-        (config.suite.about, "italic"),
-        f"  (suite digest {config.suite.digest})",
+    return Text.assemble(
+        (config.method, "bold"),
+        f" on {suite_in_words(config)}\n",
+        f"seed {config.seed} on {config.device}, {circumstances(config)}\n",
+        *_status(run),
+        "\n",
     )
-    return Group(heading, _matrix(run), _figures(run), *_cost(run), *_subspaces(run))
 
 
-def _matrix(run: RunResult) -> Table:
-    """One column per task, numbered; the rows name the tasks behind the numbers."""
-    names = short_names(run.matrix.tasks)
-    table = Table(box=None, padding=(0, 1), header_style="dim")
-    table.add_column("after learning", no_wrap=True)
-    for i in range(1, len(names) + 1):
-        table.add_column(str(i), justify="right", no_wrap=True)
-    rows = (run.matrix.zero_shot, *run.matrix.rows)
-    for i, row in enumerate(rows):
-        name = ZERO_SHOT if i == 0 else f"{i:2d} {names[i - 1]}"
-        table.add_row(name, *(_cell(a, framed=j == i) for j, a in enumerate(row, start=1)))
-    return table
+def _status(run: RunResult) -> list[tuple[str, str]]:
+    if run.finished:
+        return [("finished", "green")]
+    status, reason = run.manifest.get("status"), run.manifest.get("reason")
+    learned = f"{len(run.matrix.rows)} of {len(run.matrix.tasks)} tasks learned"
+    words = f"{'stopped or running' if status == 'running' else status}, {learned}"
+    return [(words, "bold red"), (f": {reason}" if reason else "", "red")]
 
 
-def _cell(accuracy: float, framed: bool) -> Text:
-    colour = next(style for limit, style in SCALE if accuracy >= limit)
-    return Text(f"{accuracy:.1f}", style=f"{colour} reverse" if framed else colour)
+@dataclass(frozen=True)
+class _Matrix:
+    """The accuracies; side by side as far as the width allows, then in blocks of equal width."""
+
+    matrix: AccuracyMatrix
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        total = len(self.matrix.tasks)
+        names = [clip(name, LONGEST_NAME) for name in short_names(self.matrix.tasks)]
+        rows = [ZERO_SHOT, *(f"{i:2d} {n}" for i, n in enumerate(names, 1))][
+            : len(self.matrix.rows) + 1
+        ]
+        label = max(map(len, rows)) + 1
+        fitting = max(1, (options.max_width - label) // CELL)
+        blocks = -(-total // fitting)
+        each = -(-total // blocks)
+        for start in range(0, total, each):
+            yield self._block(rows, names, range(start, min(start + each, total)), label)
+        yield Text("[ ]: just learned; right of it: not learned yet\n", style="dim")
+
+    def _block(self, rows: list[str], names: list[str], columns: range, label: int) -> Table:
+        table = Table(box=None, padding=0, pad_edge=False, header_style="none")
+        table.add_column("after", width=label, no_wrap=True, vertical="bottom")
+        for j in columns:
+            header = Text(f"{j + 1} \n{clip(names[j], CELL - 1)} ", justify="right")
+            table.add_column(header, width=CELL, no_wrap=True, justify="right")
+        values = (self.matrix.zero_shot, *self.matrix.rows)
+        for i, (name, accuracies) in enumerate(zip(rows, values, strict=True)):
+            table.add_row(Text(name), *(_cell(accuracies[j], i - 1 - j) for j in columns))
+        return table
+
+
+def _cell(accuracy: float, age: int) -> Text:
+    """An accuracy; ``age``: how many tasks ago its task was learned, below 0 if it was not."""
+    number = f"{accuracy:.1f}"
+    text = f"[{number}]" if age == 0 else f"{number} "
+    ink = "white" if accuracy < DARK_BELOW else "black"
+    form = "bold " if age == 0 else "italic " if age < 0 else ""
+    return Text(text.rjust(CELL), style=f"{form}{ink} on {_colour(accuracy)}")
+
+
+def _colour(accuracy: float) -> str:
+    step, part = divmod(accuracy, 25.0)
+    low, high = list(pairwise(COLOURS))[min(int(step), 3)]
+    part = 25.0 if step == 4 else part
+    mixed = (round(a + (b - a) * part / 25) for a, b in zip(low, high, strict=True))
+    return "#" + "".join(f"{channel:02x}" for channel in mixed)
 
 
 def _figures(run: RunResult) -> Text:
     """The figures of the matrix, the three of the benchmark first."""
     figures = run.matrix.metrics()
-    text = Text()
-    for key, name in FIGURES.items():
-        if key in figures:
-            style = "bold" if key in ("transfer", "average", "last") else ""
-            text.append(f"{name} ").append(f"{figures[key]:.2f}   ", style=style)
+    parts = [
+        Text.assemble(f"{name} ", (f"{figures[key]:.2f}", "bold" if key in MAIN else ""))
+        for key, name in FIGURES.items()
+        if key in figures
+    ]
+    text = Text("   ").join(parts)
     if "zero_shot_transfer" in figures:
-        text.append(f"(zero-shot over Transfer's tasks {figures['zero_shot_transfer']:.2f})")
+        text.append(
+            f"\nZero-shot over the same tasks as Transfer {figures['zero_shot_transfer']:.2f}"
+        )
     return text
 
 
-def _of(run: RunResult, event: str) -> list[dict[str, Any]]:
-    return [e for e in run.events if e["event"] == event]
+def _of(events: Events, event: str) -> Events:
+    return [e for e in events if e.get("event") == event]
 
 
-def _cost(run: RunResult) -> list[Text]:
-    """Seconds by phase, memory and parameters."""
-    learned, saved = _of(run, "learned"), _of(run, "saved")
-    if not learned or not saved:
+def _cost(events: Events) -> list[Text]:
+    """Seconds by phase, memory, parameters and bytes."""
+    learned, saved, evaluated = (_of(events, n) for n in ("learned", "saved", "evaluated"))
+    if not learned:
         return []
     seconds: dict[str, float] = defaultdict(float)
+    memory: dict[str, int] = defaultdict(int)
     for event in learned:
-        for phase, value in event["seconds"].items():
+        for phase, value in event.get("seconds", {}).items():
             seconds[phase] += value
-    seconds["evaluate"] = sum(e["seconds"] for e in _of(run, "evaluated"))
-    phases = ", ".join(f"{phase} {value:.1f} s" for phase, value in seconds.items())
-    memory = ", ".join(
-        f"{name} {bytes_ / 2**30:.2f} GiB" for name, bytes_ in learned[-1]["peak_memory"].items()
-    )
-    added = fmean(e["bytes_added"] for e in saved) / 2**20
-    return [
-        Text(f"cost: {phases}; images drawn {sum(e['images_drawn'] for e in learned):,}"),
-        Text(
-            f"      peak memory {memory}; trainable {learned[-1]['trainable_parameters']:,}, "
-            f"stored {saved[-1]['stored_parameters']:,} parameters, {added:.2f} MiB added per task"
-        ),
+        for where, bytes_ in event.get("peak_memory", {}).items():
+            memory[where] = max(memory[where], bytes_)  # a resumed run's peaks start anew
+    seconds["evaluate"] = sum(e.get("seconds", 0.0) for e in evaluated)
+    images = sum(e.get("images_drawn", 0) for e in learned)
+    phases = ", ".join(f"{phase} {duration(value)}" for phase, value in seconds.items())
+    peaks = ", ".join(f"{where} {size(b)}" for where, b in memory.items())
+    lines = [
+        f"time         {phases}; {images:,} images drawn",
+        f"peak memory  {peaks}",
+        f"parameters   {_span(e.get('trainable_parameters', 0) for e in learned)} trainable per task",
     ]
+    if saved:
+        lines[-1] += f", {saved[-1].get('stored_parameters', 0):,} stored"
+        lines.append(f"stored       {_stored(saved)}")
+    return [Text(line) for line in lines]
 
 
-def _subspaces(run: RunResult) -> list[Text]:
+def _stored(saved: Events) -> str:
+    """The first checkpoint holds the whole model; what a task adds shows from the second on."""
+    sizes = [e.get("bytes", 0) for e in saved]
+    text = f"{size(sizes[0])} after the first task"
+    if len(sizes) > 1:
+        added = fmean(e.get("bytes_added", 0) for e in saved[1:])
+        text += f", then {size(added)} more per task: {size(sizes[-1])} at the end"
+    return text
+
+
+def _span(numbers: Iterable[int]) -> str:
+    known = list(numbers)
+    low, high = min(known), max(known)
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words: ``12.3 s``, ``4 min 05 s``, ``3 h 07 min``."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return (
+        f"{minutes} min {rest:02d} s"
+        if minutes < 60
+        else f"{minutes // 60} h {minutes % 60:02d} min"
+    )
+
+
+def size(count: float) -> str:
+    """Bytes in words: ``117.2 KiB``, ``2.0 GiB``."""
+    for unit in ("B", "KiB", "MiB"):
+        if abs(count) < 1024:
+            return f"{count:.0f} B" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} GiB"
+
+
+def _subspaces(events: Events) -> list[Text]:
     """Protected dimensions per tower after the last task, for methods that report them."""
-    learned = _of(run, "learned")
+    learned = _of(events, "learned")
     ranks: dict[str, list[float]] = defaultdict(list)
-    for key, value in (learned[-1]["diagnostics"] if learned else {}).items():
+    for key, value in (learned[-1].get("diagnostics", {}) if learned else {}).items():
         if key.startswith("subspace/"):
             ranks[key.removeprefix("subspace/").partition(".")[0]].append(value)
-    towers = {"v": "vision", "t": "text"}
-    return [
-        Text(
-            f"protected dimensions, {towers.get(tower, tower)} tower: "
-            f"mean {fmean(of):.0f}, from {min(of):.0f} to {max(of):.0f}"
-        )
+    towers = [
+        f"{TOWERS.get(tower, tower)} {fmean(of):.1f} on average over {len(of)} matrices "
+        f"({min(of):.0f} to {max(of):.0f})"
         for tower, of in ranks.items()
     ]
+    return [Text(f"protected    dimensions: {'; '.join(towers)}")] if towers else []

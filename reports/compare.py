@@ -1,0 +1,201 @@
+"""Which runs may be compared, which are seeds of one row, and who comes first."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import fmean, stdev
+
+from scipy.stats import t as student_t
+
+from cl_bench.benchmark.config import RunConfig
+from cl_bench.benchmark.record import RunResult
+from cl_bench.reports.names import circumstances, suite_in_words
+
+FIGURES = {
+    "transfer": "Transfer",
+    "average": "Average",
+    "last": "Last",
+    "zero_shot": "Zero-shot",
+    "learned": "Just learned",
+    "forgetting": "Forgetting",
+    "backward_transfer": "BWT",
+}
+LOWER_IS_BETTER = frozenset({"forgetting"})
+NOT_RANKED = frozenset({"zero_shot"})  # it belongs to the backbone, not to the method
+DECIMALS = 2  # means that print alike share a place
+
+Settings = dict[tuple[str, str], str]  # (table, key) -> value as JSON
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method with one choice of settings, its seeds taken together.
+
+    Attributes:
+        label: the method and, where it has namesakes in the group, as few settings as tell them
+            apart.
+        differs: every setting in which the namesakes differ, in words; empty without namesakes.
+        runs: its finished runs, by seed.
+    """
+
+    label: str
+    differs: str
+    runs: tuple[RunResult, ...]
+
+    def mean(self, figure: str) -> float | None:
+        """The mean over seeds, or ``None`` where the figure does not exist (one task)."""
+        return mean(self.values(figure))
+
+    def interval(self, figure: str) -> float | None:
+        """Half the 95 % confidence interval of the mean (Student's t); ``None`` for one seed."""
+        return interval(self.values(figure))
+
+    def values(self, figure: str) -> list[float]:
+        """The figure of every seed."""
+        return [m[figure] for run in self.runs if figure in (m := run.matrix.metrics())]
+
+
+def mean(values: Sequence[float]) -> float | None:
+    """The mean; ``None`` of nothing."""
+    return fmean(values) if values else None
+
+
+def interval(values: Sequence[float]) -> float | None:
+    """Half the 95 % confidence interval of the mean (Student's t); ``None`` below two values."""
+    if len(values) < 2:
+        return None
+    quantile = float(student_t.ppf(0.975, len(values) - 1))
+    return float(quantile * stdev(values) / len(values) ** 0.5)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs that may be compared: same suite digest, order, tasks and protocol.
+
+    Attributes:
+        config: of one of its runs; stands for what all have in common.
+        rows: the finished runs, best Average first.
+        unfinished: runs that have no final figures; they are named, never ranked.
+    """
+
+    config: RunConfig
+    rows: tuple[Row, ...]
+    unfinished: tuple[RunResult, ...]
+
+    @property
+    def title(self) -> str:
+        """The suite in words."""
+        return suite_in_words(self.config)
+
+    @property
+    def details(self) -> str:
+        """All else that the runs have in common, in one line."""
+        return circumstances(self.config)
+
+    @cached_property
+    def places(self) -> dict[tuple[str, str], int]:
+        """(row label, figure) -> 1 for the best and 2 for the second of the group.
+
+        Empty where there is one row only: it has beaten nobody.
+        """
+        places: dict[tuple[str, str], int] = {}
+        for figure in [f for f in FIGURES if f not in NOT_RANKED and len(self.rows) > 1]:
+            means = {
+                r.label: round(m, DECIMALS) for r in self.rows if (m := r.mean(figure)) is not None
+            }
+            ranking = sorted(set(means.values()), reverse=figure not in LOWER_IS_BETTER)
+            for label, value in means.items():
+                if value in ranking[:2]:
+                    places[label, figure] = ranking.index(value) + 1
+        return places
+
+
+def group(runs: Iterable[RunResult]) -> list[Group]:
+    """Sort runs into groups that may be compared, and each group into rows."""
+    together: dict[str, list[RunResult]] = defaultdict(list)
+    for run in runs:
+        c = run.config
+        common = [c.suite.name, c.suite.digest, c.order, c.tasks, c.protocol.model_dump()]
+        together[json.dumps(common, sort_keys=True)].append(run)
+    return [_group(together[key]) for key in sorted(together)]
+
+
+def _group(runs: list[RunResult]) -> Group:
+    by_method: dict[str, list[RunResult]] = defaultdict(list)
+    for run in sorted(runs, key=lambda run: (run.config.seed, run.config.digest())):
+        if run.finished:
+            by_method[run.config.method].append(run)
+    rows = [row for namesakes in by_method.values() for row in _rows(namesakes)]
+    rows.sort(key=lambda row: (-(row.mean("average") or 0.0), row.label))
+    return Group(runs[0].config, tuple(rows), tuple(r for r in runs if not r.finished))
+
+
+def _rows(namesakes: list[RunResult]) -> list[Row]:
+    """The rows of one method: runs that differ in seed and device alone share one."""
+    by_settings: dict[str, list[RunResult]] = defaultdict(list)
+    for run in namesakes:
+        by_settings[repr(sorted(_settings(run.config).items()))].append(run)
+    settings = [_settings(runs[0].config) for runs in by_settings.values()]
+    differing = [k for k in _keys(settings) if len({s.get(k) for s in settings}) > 1]
+    telling = _telling(differing, settings)
+    rows = []
+    for runs, own in zip(by_settings.values(), settings, strict=True):
+        short, method = _in_words(telling, own), runs[0].config.method
+        label = f"{method} ({short})" if short else method
+        rows.append(Row(label, _in_words(differing, own), tuple(runs)))
+    return rows
+
+
+def _settings(config: RunConfig) -> Settings:
+    """Everything that a result may depend on within a group, seed and device aside."""
+    budget = {f"epochs of {task}": n for task, n in config.budget.epochs.items()}
+    tables = {
+        "method": config.method_settings,
+        "recipe": config.recipe.model_dump(),
+        "budget": {"batch_size": config.budget.batch_size, **budget},
+        "backbone": config.backbone.model_dump(),
+    }
+    return {
+        (table, key): json.dumps(value, sort_keys=True)
+        for table, values in tables.items()
+        for key, value in values.items()
+    }
+
+
+def _keys(settings: Sequence[Settings]) -> list[tuple[str, str]]:
+    """Every key of any of the settings, in the order in which configurations hold them."""
+    return list(dict.fromkeys(key for own in settings for key in own))
+
+
+def _telling(keys: list[tuple[str, str]], settings: Sequence[Settings]) -> list[tuple[str, str]]:
+    """Some of ``keys`` that are enough to tell the settings apart.
+
+    A key declared late goes first: a method declares a switch that stands for others (``variant``)
+    before these.
+    """
+    kept = list(keys)
+    for key in reversed(keys):
+        rest = [k for k in kept if k != key]
+        if len({tuple(own.get(k) for k in rest) for own in settings}) == len(settings):
+            kept = rest
+    return kept
+
+
+def _in_words(keys: Sequence[tuple[str, str]], settings: Settings) -> str:
+    """``key=value`` pairs; a key that two tables hold is named with its table."""
+    times = Counter(key for _, key in keys)
+    return ", ".join(
+        f"{key if times[key] == 1 else f'{table}.{key}'}={_value(settings.get((table, key)))}"
+        for table, key in keys
+    )
+
+
+def _value(encoded: str | None) -> str:
+    if encoded is None:
+        return "(absent)"
+    value = json.loads(encoded)
+    return value if isinstance(value, str) else encoded

@@ -1,0 +1,26 @@
+"""Names from configurations made safe for the format that they are written into."""
+
+from __future__ import annotations
+
+from cl_bench.reports.names import one_line
+
+LATEX = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
+    "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+    "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}",
+}  # fmt: skip
+
+
+def markdown(text: str) -> str:
+    """Text for a cell of a Markdown table or a line of a list: nothing in it is markup."""
+    return "".join(f"\\{c}" if c in "\\|*_`<>[]$~&#" else c for c in one_line(text))
+
+
+def latex(text: str) -> str:
+    """Text for LaTeX in T1 encoding."""
+    return "".join(LATEX.get(character, character) for character in one_line(text))
+
+
+def spreadsheet(text: str) -> str:
+    """Text for CSV that no spreadsheet takes for a formula."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else text
