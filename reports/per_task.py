@@ -67,6 +67,6 @@ def _lines(g: Group, row: Row) -> list[tuple[Cell, ...]]:
             position,
             task,
             *(cell for v in of_task for cell in (mean(v), interval(v))),
-        )  # fmt: skip
+        )
         for position, (task, of_task) in enumerate(zip(g.config.tasks, figures, strict=True), 1)
     ]

@@ -191,7 +191,7 @@ def runs_csv(groups: Sequence[Group]) -> str:
                     len(run.matrix.rows),
                     *(figures.get(f) for f in FIGURES),
                     run.path.as_posix(),
-                )  # fmt: skip
+                )
             ]
     header = ("method", "seed", "device", "digest", "status", "learned_tasks", *FIGURES, "run")
     return to_csv((*GROUP_HEADER, *header), lines)
