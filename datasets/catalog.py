@@ -34,12 +34,11 @@ def check_data(suite: Suite, root: Path | None) -> None:
     """
     if not any(isinstance(task.source, MtilSource) for task in suite.tasks):
         return
-    where = root or Path("DATA_ROOT")
     lines = []
     for name, missing in missing_files(root).items():
-        state = "found" if not missing else f"missing {', '.join(str(where / m) for m in missing)}"
+        state = "found" if not missing else f"missing {', '.join(missing)}"
         lines.append(f"  {name:13s} {state}")
-    given = f"under {root}" if root else "and no data root is given (set CL_BENCH_DATA=FOLDER)"
+    given = f"under {root}" if root else "and no data root is given (set CL_BENCH_DATA=FOLDER, or --data-root)"
     raise UserError(
         f"suite {suite.name} needs eleven data sets on disk, {given}:\n"
         + "\n".join(lines)
