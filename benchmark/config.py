@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tomllib
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from cl_bench.benchmark.errors import UserError
 
 
 class Settings(BaseModel):
@@ -98,3 +102,21 @@ def digest_of(value: Any) -> str:
     """The first twelve hexadecimal digits of SHA-256 over canonical JSON."""
     canonical = json.dumps(value, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+
+def read_toml(path: Path, what: str) -> dict[str, Any]:
+    """Read a file that the user wrote.
+
+    Args:
+        path: the file.
+        what: what it is to the user, e.g. ``"suite file"``.
+
+    Raises:
+        UserError: it is missing or not TOML; names it.
+    """
+    try:
+        return tomllib.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise UserError(f"the {what} {path} does not exist") from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UserError(f"the {what} {path} cannot be read: {error}") from error

@@ -38,7 +38,11 @@ def check_data(suite: Suite, root: Path | None) -> None:
     for name, missing in missing_files(root).items():
         state = "found" if not missing else f"missing {', '.join(missing)}"
         lines.append(f"  {name:13s} {state}")
-    given = f"under {root}" if root else "and no data root is given (set CL_BENCH_DATA=FOLDER, or --data-root)"
+    given = (
+        f"under {root}"
+        if root
+        else "and no data root is given (set CL_BENCH_DATA=FOLDER, or --data-root)"
+    )
     raise UserError(
         f"suite {suite.name} needs eleven data sets on disk, {given}:\n"
         + "\n".join(lines)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import random
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, model_validator
 
-from cl_bench.benchmark.config import Protocol, Settings
+from cl_bench.benchmark.config import Protocol, Settings, read_toml
 from cl_bench.benchmark.errors import UserError
 from cl_bench.datasets.backbones import parse
 from cl_bench.datasets.suite import FolderSource, Suite, TaskSpec
@@ -76,12 +75,7 @@ def read_suite(path: Path) -> Suite:
     Raises:
         UserError: the file or one of its folders is wrong; names it.
     """
-    try:
-        raw = tomllib.loads(path.read_text())
-    except FileNotFoundError as error:
-        raise UserError(f"the suite file {path} does not exist") from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UserError(f"the suite file {path} cannot be read: {error}") from error
+    raw = read_toml(path, "suite file")
     try:
         file = SuiteFile.model_validate(raw)
         root = (path.parent / file.root).resolve()

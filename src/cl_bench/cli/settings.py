@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from cl_bench.benchmark.config import Protocol, Recipe, RunConfig, Settings
+from cl_bench.benchmark.config import Protocol, Recipe, RunConfig, Settings, read_toml
 from cl_bench.benchmark.errors import UserError, unknown
 from cl_bench.datasets.catalog import find_suite
 from cl_bench.datasets.folders import first_problem
@@ -64,12 +64,7 @@ def read_config_file(path: Path) -> dict[str, Any]:
     Raises:
         UserError: the file is missing, damaged or holds an unknown key.
     """
-    try:
-        raw = tomllib.loads(path.read_text())
-    except FileNotFoundError as error:
-        raise UserError(f"the config file {path} does not exist") from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UserError(f"the config file {path} cannot be read: {error}") from error
+    raw = read_toml(path, "config file")
     allowed = {
         "method": str, "order": str, "suite": str, "backbone": str, "device": str,
         "precision": str, "plugin": str, "tasks": int, "data_root": str, "seeds": list,
