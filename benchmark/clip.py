@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import open_clip
 import torch
@@ -51,15 +51,21 @@ class Clip(nn.Module):
         size = model.visual.image_size
         self.image_size: int = size[0] if isinstance(size, tuple) else size
         self.context_length: int = model.context_length
-        for block in self._blocks():
+        for block in (*self.blocks()["v"], *self.blocks()["t"]):
             block.attn = Attention(block.attn)  # type: ignore[arg-type]
         self.eval()  # CLIP has no dropout; nothing here differs between training and evaluation
         self._pretrained = {name: _fingerprint(t) for name, t in self.model.state_dict().items()}
         self._class_cache: tuple[object, Tensor] | None = None
 
-    def _blocks(self) -> Iterable[nn.Module]:
-        yield from self.model.visual.transformer.resblocks
-        yield from self.model.transformer.resblocks
+    def blocks(self) -> dict[str, list[nn.Module]]:
+        """The blocks of each tower in depth order, under ``"v"`` (vision) and ``"t"`` (text).
+
+        A block computes h = x + attn(ln_1 x), then h + mlp(ln_2 h).
+        """
+        return {
+            "v": list(self.model.visual.transformer.resblocks),
+            "t": list(self.model.transformer.resblocks),
+        }
 
     @property
     def device(self) -> torch.device:
@@ -68,11 +74,12 @@ class Clip(nn.Module):
         return device
 
     def attentions(self) -> dict[str, list[Attention]]:
-        """The attention of every block in depth order, under ``"v"`` (vision) and ``"t"`` (text)."""
-        return {
-            "v": [block.attn for block in self.model.visual.transformer.resblocks],
-            "t": [block.attn for block in self.model.transformer.resblocks],
-        }
+        """The attention of every block, under the keys of ``blocks``."""
+        return {tower: [b.attn for b in blocks] for tower, blocks in self.blocks().items()}  # type: ignore[misc]
+
+    def weights(self) -> dict[str, nn.Parameter]:
+        """Every parameter but the logit scale, which no method trains, by open_clip's names."""
+        return {n: p for n, p in self.model.named_parameters() if n != "logit_scale"}
 
     def text_parameters(self) -> list[nn.Parameter]:
         """Every parameter that the text features depend on."""
@@ -124,12 +131,12 @@ class Clip(nn.Module):
         scaled: Tensor = self.model.logit_scale.exp() * images @ classes.T
         return scaled
 
-    def cross_entropy(self, batch: Batch) -> Tensor:
+    def cross_entropy(self, batch: Batch, label_smoothing: float = 0.0) -> Tensor:
         """The classification loss of a batch against its classes' prompts, a scalar."""
-        features = self.encode_images(batch.images)
-        return F.cross_entropy(self.logits(features, self._classes(batch.labels)), batch.targets)
+        logits = self.logits(self.encode_images(batch.images), self.classes(batch.labels))
+        return F.cross_entropy(logits, batch.targets, label_smoothing=label_smoothing)
 
-    def _classes(self, labels: LabelSpace) -> Tensor:
+    def classes(self, labels: LabelSpace) -> Tensor:
         """``encode_classes``, computed once for as long as nothing changes or trains the tower."""
         text = self.text_parameters()
         if any(parameter.requires_grad for parameter in text) or self._text_is_adapted():

@@ -20,32 +20,46 @@ class Settings(BaseModel):
 
 
 class Recipe(Settings):
-    """How the runner optimises a method's trainable parameters: AdamW and its schedule."""
+    """How the runner optimises a method's trainable parameters."""
 
+    optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
+    """``adamw`` decouples the weight decay, ``adam`` adds it to the gradient; ``sgd`` has momentum."""
     lr: Annotated[float, Field(gt=0)] = 1e-3
     """Learning rate; the maximum where the schedule varies it."""
+    lr_per_task: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
+    """Tasks with a rate of their own, as published for some methods."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
-    """Decoupled weight decay of AdamW."""
+    """Weight decay of every trainable parameter."""
     beta2: Annotated[float, Field(ge=0, lt=1)] = 0.999
-    """AdamW's second decay rate; the first is 0.9 unless the schedule cycles it."""
-    schedule: Literal["onecycle", "constant"] = "onecycle"
-    """``onecycle``: torch's OneCycleLR with its defaults, beta1 cycling 0.95-0.85-0.95 included."""
+    """Adam's second decay rate; the first (also SGD's momentum) is 0.9 unless it is cycled."""
+    schedule: Literal["onecycle", "warmup_cosine", "epoch_cosine", "constant"] = "onecycle"
+    """``onecycle``: torch's OneCycleLR with its defaults, beta1 cycling 0.95-0.85-0.95 included.
+    ``warmup_cosine``: linear to ``lr``, then a cosine that ends at 0 (ZSCL, MoE-Adapters).
+    ``epoch_cosine``: cos(0.99 pi/2 e/(E-1)) in epoch e of E (InfLoRA)."""
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Share of the steps in which ``warmup_cosine`` rises: 100 of 1,001 as published."""
+
+    def lr_of(self, task: str) -> float:
+        """The learning rate of ``task``."""
+        return self.lr_per_task.get(task, self.lr)
 
 
 class Budget(Settings):
-    """How long to train, for every method alike."""
+    """How long to train."""
 
     batch_size: Annotated[int, Field(ge=1)]
     """Training images per step."""
-    epochs: dict[str, Annotated[int, Field(ge=1)]]
-    """Passes over the training images, per task."""
+    steps: dict[str, Annotated[int, Field(ge=1)]]
+    """Optimiser steps, per task."""
 
 
 class Protocol(Settings):
-    """How accuracies are measured."""
+    """What images are trained on and how accuracies are measured."""
 
     prompts: Literal["first", "ensemble"] = "first"
     """Evaluate with each class's first prompt, or the normalised mean of all its prompts."""
+    augment: Literal["none", "random_resized_crop"] = "none"
+    """Training images as they are, or in crops of 90-100 % of the area, fresh at every draw."""
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     """Arithmetic of training and evaluation; 16-bit means autocast over float32 weights."""
 
@@ -68,13 +82,13 @@ class SuiteId(Settings):
     about: str
     """One line in words, shown wherever results are."""
     digest: str
-    """Over tasks, prompts, data, backbone, budget and protocol; equal digests may be ranked."""
+    """Over tasks, prompts, data and backbone: equal digests ask the same questions."""
 
 
 class RunConfig(Settings):
     """One run, resolved: ``config.json`` of its directory."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     """Of a run directory's files."""
     suite: SuiteId
     backbone: Backbone
@@ -84,8 +98,17 @@ class RunConfig(Settings):
     tasks: tuple[str, ...]
     """Task names in the order in which they are learned."""
     method: str
+    preset: Literal["paper", "fair", "custom"] = "fair"
+    """``paper``: the method's own published budget, prompts and augmentation. ``fair``: the suite's,
+    equal for all. ``custom``: changed by hand."""
     method_settings: dict[str, Any]
     """The method's hyper-parameters, defaults included."""
+    extra_data: dict[str, str] = Field(default_factory=dict)
+    """What the method uses besides the current task's training images: need -> source, pinned."""
+    caveats: tuple[str, ...] = ()
+    """What a reader must know about this run's figures, shown wherever they are."""
+    bound: bool = False
+    """A reference that is not a continual learner: shown beside the methods, never ranked."""
     recipe: Recipe
     budget: Budget
     seed: Annotated[int, Field(ge=0)]

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
+from cl_bench.benchmark.assets import Assets, Need
 from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.task import Batch, LabelSpace, TrainingTask
 
@@ -18,6 +19,14 @@ class MethodConfig(BaseModel):
     """A method's hyper-parameters; subclass it to add some. Values are validated, names checked."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    def needs(self) -> tuple[Need, ...]:
+        """What the method uses besides the current task's training images."""
+        return ()
+
+    def caveats(self) -> tuple[str, ...]:
+        """What a reader of the results must be told, one line each."""
+        return ()
 
 
 class Method:
@@ -40,8 +49,9 @@ class Method:
     """
 
     Config: ClassVar[type[MethodConfig]] = MethodConfig
+    bound: ClassVar[bool] = False  # a reference that learns by other rules: shown, never ranked
 
-    def __init__(self, clip: Clip, config: Any) -> None:
+    def __init__(self, clip: Clip, config: Any, assets: Assets) -> None:
         """Take over ``clip`` and change its structure if needed.
 
         Build the same structure every time: ``load_state_dict`` is called on a fresh instance.
@@ -49,6 +59,7 @@ class Method:
         Args:
             clip: the pre-trained model. It belongs to the method from now on.
             config: an instance of ``Config``.
+            assets: what ``config.needs()`` asks for.
         """
         self.clip = clip.requires_grad_(False)
 

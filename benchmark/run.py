@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from cl_bench.benchmark import manifest
+from cl_bench.benchmark.augment import RandomResizedCrop
 from cl_bench.benchmark.checkpoint import load_checkpoint, save_checkpoint
 from cl_bench.benchmark.config import RunConfig
 from cl_bench.benchmark.cost import Stopwatch, peak_memory
@@ -158,7 +159,9 @@ class _Runner:
         """Let the method learn ``task``."""
         config, watch = self.config, Stopwatch(self.device)
         generator = seed_everything(config.seed, task.name)
-        training = TrainingTask(task, self.normalise, config.budget.batch_size, generator)
+        cropped = config.protocol.augment == "random_resized_crop"
+        augment = RandomResizedCrop(self.method.clip.image_size) if cropped else None
+        training = TrainingTask(task, self.normalise, config.budget.batch_size, generator, augment)
 
         def report(p: Progress) -> None:
             self._log("step", task=task.name, step=p.step, steps=p.steps, loss=p.loss, lr=p.lr)
@@ -166,9 +169,9 @@ class _Runner:
         with watch.phase("prepare"):
             self.method.before_task(training)
         trainable = sum(p.numel() for p in self.method.trainable_parameters())
-        epochs, precision = config.budget.epochs[task.name], config.protocol.precision
+        budget, precision = config.budget.steps[task.name], config.protocol.precision
         with watch.phase("train"):
-            steps = train(self.method, training, config.recipe, epochs, precision, report)
+            steps = train(self.method, training, config.recipe, budget, precision, report)
         with watch.phase("consolidate"):
             self.method.after_task(training)
         self._log(

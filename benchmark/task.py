@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -123,20 +123,35 @@ class TrainingTask:
     Attributes:
         name: the task's name.
         labels: its classes, each with its first prompt.
+        batch_size: images per batch.
         images_drawn: how many training images were handed out so far, in any pass.
     """
 
     def __init__(
-        self, task: Task, normalise: Pixels, batch_size: int, generator: torch.Generator
+        self,
+        task: Task,
+        normalise: Pixels,
+        batch_size: int,
+        generator: torch.Generator,
+        augment: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
-        """Wrap ``task``; ``generator`` (on the CPU) decides the order of its images."""
+        """Wrap ``task``.
+
+        Args:
+            task: what to draw from.
+            normalise: makes the backbone's input of pixels.
+            batch_size: images per batch.
+            generator: on the CPU; decides the order of the images.
+            augment: from uint8 [B, 3, S, S] to the same, applied to every batch but plain ones.
+        """
         self.name = task.name
         self.labels = task.labels.first_prompts()
+        self.batch_size = batch_size
         self.images_drawn = 0
         self._train = task.train
         self._normalise = normalise
-        self._batch_size = batch_size
         self._generator = generator
+        self._augment = augment
 
     def __len__(self) -> int:
         """The number of training images."""
@@ -144,18 +159,27 @@ class TrainingTask:
 
     def batches_per_epoch(self) -> int:
         """Batches in an epoch that keeps the last, partial one."""
-        return -(-len(self) // self._batch_size)
+        return -(-len(self) // self.batch_size)
 
-    def epoch(self, *, drop_last: bool = False) -> Iterator[Batch]:
+    def epoch(self, *, drop_last: bool = False, plain: bool = False) -> Iterator[Batch]:
         """One pass over the training images in a fresh random order.
 
         Args:
             drop_last: leave out a last, partial batch (unless it is the only one).
+            plain: without augmentation.
         """
         order = torch.randperm(len(self), generator=self._generator)
-        for rows in order.split(self._batch_size):
-            if drop_last and len(rows) < min(self._batch_size, len(self)):
+        for rows in order.split(self.batch_size):
+            if drop_last and len(rows) < min(self.batch_size, len(self)):
                 return
             self.images_drawn += len(rows)
-            images = self._normalise(self._train.pixels[rows])
+            pixels = self._train.pixels[rows]
+            if self._augment is not None and not plain:
+                pixels = self._augment(pixels)
+            images = self._normalise(pixels)
             yield Batch(images, self._train.targets[rows].to(images.device), self.labels)
+
+    def endless(self, *, plain: bool = False) -> Iterator[Batch]:
+        """Pass after pass, for methods that count steps of their own."""
+        while True:
+            yield from self.epoch(plain=plain)

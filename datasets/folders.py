@@ -63,6 +63,7 @@ class SuiteFile(Settings):
     batch_size: Count = 64
     epochs: Count = 10
     epochs_per_task: dict[str, dict[str, Count]] = Field(default_factory=dict)
+    steps: Count | None = None
     orders: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     tasks: Annotated[tuple[FolderTask, ...], Field(min_length=1)]
 

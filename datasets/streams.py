@@ -41,8 +41,8 @@ def _load(spec: TaskSpec, size: int) -> Task:
         case MiniSource(domain=domain):
             train, test = _mini(domain, "train", size), _mini(domain, "test", size)
         case FolderSource(root=root):
-            train = _files(root, spec.source.train, size)
-            test = _files(root, spec.source.test, size)
+            train = decode_files(root, spec.source.train, size)
+            test = decode_files(root, spec.source.test, size)
         case _:
             raise UserError(f"this version has no reader for the images of {spec.name}")
     return Task(spec.name, labels, train, test)
@@ -50,13 +50,28 @@ def _load(spec: TaskSpec, size: int) -> Task:
 
 def _mini(domain: str, split: str, size: int) -> Images:
     pixels, targets = (torch.from_numpy(a) for a in draw(domain, split))  # type: ignore[arg-type]
-    if pixels.shape[-1] != size:
-        pixels = v2.functional.resize(pixels, [size, size], antialias=True)
-    return Images(pixels, targets.long())
+    return Images(at_size(pixels, size), targets.long())
 
 
-def _files(root: Path, listing: Sequence[tuple[str, int]], size: int) -> Images:
-    """Decode every file once, with worker processes where there are many."""
+def at_size(pixels: Tensor, size: int) -> Tensor:
+    """Drawn pictures uint8 [N, 3, 32, 32] at another size."""
+    if pixels.shape[-1] == size:
+        return pixels
+    resized: Tensor = v2.functional.resize(pixels, [size, size], antialias=True)
+    return resized
+
+
+def decode_files(root: Path, listing: Sequence[tuple[str, int]], size: int) -> Images:
+    """Decode every file once, with worker processes where there are many.
+
+    Args:
+        root: what the paths are relative to.
+        listing: path and class index of every image.
+        size: side of the result in pixels.
+
+    Raises:
+        UserError: a file is not a readable image; names it.
+    """
     files = ImageFiles([root / path for path, _ in listing], size)
     workers = min(os.cpu_count() or 1, 8) if len(files) >= WORKERS_FROM else 0
     loader = DataLoader(

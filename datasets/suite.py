@@ -10,6 +10,8 @@ from pydantic import Field, field_validator, model_validator
 from cl_bench.benchmark.config import Backbone, Budget, Protocol, Settings, SuiteId, digest_of
 from cl_bench.benchmark.errors import UserError, unknown
 
+Count = Annotated[int, Field(ge=1)]
+
 
 class MiniSource(Settings):
     """Images drawn by the package itself."""
@@ -78,10 +80,14 @@ class Suite(Settings):
     orders: dict[str, tuple[str, ...]]
     backbone: Backbone
     protocol: Protocol = Protocol()
-    batch_size: Annotated[int, Field(ge=1)] = 64
-    epochs: Annotated[int, Field(ge=1)] = 10
-    epochs_per_task: dict[str, dict[str, Annotated[int, Field(ge=1)]]] = Field(default_factory=dict)
+    batch_size: Count = 64
+    epochs: Count = 10
+    epochs_per_task: dict[str, dict[str, Count]] = Field(default_factory=dict)
     """Per order, the tasks that are trained for another number of epochs."""
+    steps: Count | None = None
+    """Optimiser steps of every task, in the place of epochs."""
+    preset: Literal["paper", "fair"] = "fair"
+    """What a run follows when the user does not say."""
 
     @model_validator(mode="after")
     def _orders_name_tasks(self) -> Suite:
@@ -93,9 +99,23 @@ class Suite(Settings):
 
     def identify(self) -> SuiteId:
         """Name, words and digest."""
-        content = self.model_dump(mode="json", exclude={"tasks", "about"})
-        content["tasks"] = [task.identity() for task in self.tasks]
+        content = {
+            "name": self.name,
+            "version": self.version,
+            "backbone": self.backbone.model_dump(mode="json"),
+            "tasks": [task.identity() for task in self.tasks],
+        }
         return SuiteId(name=self.name, about=self.about, digest=digest_of(content))
+
+    def by_task(self, values: dict[str, Any]) -> dict[str, Any]:
+        """``values`` under this suite's task names; a prefix ``<suite>-`` may be left out.
+
+        Names of other suites' tasks are dropped, so that published values serve a suite that stands
+        for another.
+        """
+        names = [task.name for task in self.tasks]
+        short = {name.removeprefix(f"{self.name}-"): name for name in names}
+        return {short.get(key, key): v for key, v in values.items() if key in (*short, *names)}
 
     def task(self, name: str) -> TaskSpec:
         """The task called ``name``; a prefix ``<suite>-`` may be left out.
@@ -124,7 +144,11 @@ class Suite(Settings):
         return "custom", tasks
 
     def budget(self, order: str, tasks: tuple[TaskSpec, ...]) -> Budget:
-        """Batch size and epochs of ``tasks`` in ``order``."""
-        special = self.epochs_per_task.get(order, {})
-        epochs = {task.name: special.get(task.name, self.epochs) for task in tasks}
-        return Budget(batch_size=self.batch_size, epochs=epochs)
+        """Batch size and optimiser steps of ``tasks`` in ``order``; partial batches are kept."""
+        special = self.by_task(self.epochs_per_task.get(order, {}))
+        steps = {
+            task.name: self.steps
+            or special.get(task.name, self.epochs) * -(-task.train_size // self.batch_size)
+            for task in tasks
+        }
+        return Budget(batch_size=self.batch_size, steps=steps)

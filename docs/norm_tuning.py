@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import Field
 from torch import Tensor, nn
 
+from cl_bench.benchmark.assets import Assets
 from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.method import Method, MethodConfig
 from cl_bench.benchmark.task import Batch, TrainingTask
@@ -21,8 +22,8 @@ class NormTuning(Method):
         pull: Annotated[float, Field(ge=0)] = 1.0
         """Strength of the pull towards the weights before the task."""
 
-    def __init__(self, clip: Clip, config: Config) -> None:
-        super().__init__(clip, config)
+    def __init__(self, clip: Clip, config: Config, assets: Assets) -> None:
+        super().__init__(clip, config, assets)
         self.pull = config.pull
         norms = [m for m in clip.model.visual.modules() if isinstance(m, nn.LayerNorm)]
         self.parameters = [p for norm in norms for p in norm.parameters()]

@@ -14,22 +14,50 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cl_bench.benchmark.config import Settings
 from cl_bench.benchmark.errors import UserError, unknown
 
 if TYPE_CHECKING:  # the list of names must not cost the seconds that torch takes to import
     from cl_bench.benchmark.method import Method
 
-# name -> class, and what it is in one line
+FOLDER = Path(__file__).parent
+FAMILY = "cl_bench.methods.zscl:ZSCL"  # one training loop; its members differ in settings alone
+# A name stands for a class and for NAME.toml beside it: several names may share a class.
 BUILT_IN = {
-    "zero-shot": ("cl_bench.methods.zero_shot:ZeroShot", "the pre-trained CLIP, unchanged"),
-    "finetune": ("cl_bench.methods.finetune:FineTune", "sequential full fine-tuning"),
-    "lora": ("cl_bench.methods.lora:LoRA", "sequential LoRA on q, k, v, o, merged after each task"),
-    "keeplora": (
-        "cl_bench.methods.keeplora:KeepLoRA",
-        "LoRA confined to the residual subspace of weights and earlier features",
-    ),
+    "zero-shot": "cl_bench.methods.zero_shot:ZeroShot",
+    "finetune": FAMILY,
+    "lora": "cl_bench.methods.lora:LoRA",
+    "keeplora": "cl_bench.methods.keeplora:KeepLoRA",
+    "keeplora+": "cl_bench.methods.keeplora:KeepLoRA",
+    "keeplora++": "cl_bench.methods.keeplora:KeepLoRA",
+    "keeplora-kd": "cl_bench.methods.keeplora:KeepLoRA",
+    "zscl": FAMILY,
+    "moe-adapters": "cl_bench.methods.moe_adapters:MoEAdapters",
+    "wc": FAMILY,
+    "lwf": FAMILY,
+    "lwf-vr": FAMILY,
+    "wise-ft": FAMILY,
+    "o-lora": "cl_bench.methods.o_lora:OLoRA",
+    "inflora": "cl_bench.methods.inflora:InfLoRA",
+    "sd-lora": "cl_bench.methods.sd_lora:SDLoRA",
+    "individual": "cl_bench.methods.individual:Individual",
+    "joint": "cl_bench.methods.joint:Joint",
 }
 GROUP = "cl_bench.methods"
+
+
+class MethodCard(Settings):
+    """What a method is, for people; the table ``[about]`` of its settings file."""
+
+    about: str
+    """One line."""
+    paper: str = "-"
+    """Where it was published."""
+    year: int | None = None
+    needs: tuple[str, ...] = ()
+    """Extra data under its default settings."""
+    trainable: int | None = None
+    """Numbers that train in one task on CLIP ViT-B/16, under default settings."""
 
 
 @dataclass(frozen=True)
@@ -39,25 +67,33 @@ class MethodEntry:
     Attributes:
         name: on the command line.
         method: its class.
-        settings: the TOML file beside its source, empty where there is none.
+        settings: its settings file, empty where there is none.
     """
 
     name: str
     method: type[Method]
     settings: Mapping[str, Any]
 
-    def defaults(self, suite: str, table: str) -> dict[str, Any]:
-        """Values of ``table`` (``config`` or ``recipe``): the published ones, then the suite's."""
-        own: dict[str, Any] = self.settings.get(suite, {}).get(table, {})
-        return {**self.settings.get(table, {}), **own}
+    def defaults(self, table: str, preset: str, suite: str) -> dict[str, Any]:
+        """Values of ``table`` (``config``, ``recipe``, ``budget`` or ``protocol``).
+
+        First those of every preset; on top the published ones for ``paper``, or the ones chosen
+        for the suite for ``fair``.
+        """
+        special = self.settings.get("paper" if preset == "paper" else suite, {})
+        return {**self.settings.get(table, {}), **special.get(table, {})}
 
 
-def known_methods() -> dict[str, str]:
-    """Every name that needs no ``--plugin``, and one line on each; imports no method."""
-    found = {name: about for name, (_, about) in BUILT_IN.items()}
+def known_methods() -> dict[str, MethodCard]:
+    """Every name that needs no ``--plugin``, and what it is; imports no method."""
+    found = {name: MethodCard.model_validate(_read(name)["about"]) for name in BUILT_IN}
     for point in entry_points(group=GROUP):
-        found.setdefault(point.name, f"plug-in {point.value}")
+        found.setdefault(point.name, MethodCard(about=f"plug-in {point.value}"))
     return found
+
+
+def _read(name: str) -> dict[str, Any]:
+    return tomllib.loads((FOLDER / f"{name}.toml").read_text())
 
 
 def find_method(name: str, plugin: Path | None = None) -> MethodEntry:
@@ -73,18 +109,19 @@ def find_method(name: str, plugin: Path | None = None) -> MethodEntry:
     if plugin is not None:
         classes = _plugin_classes(plugin)
         if name in classes:
-            return _entry(name, classes[name])
+            return _beside(name, classes[name])
         raise unknown(f"method of {plugin}", name, classes)
     if name in BUILT_IN:
-        module, _, attribute = BUILT_IN[name][0].partition(":")
-        return _entry(name, getattr(importlib.import_module(module), attribute))
+        module, _, attribute = BUILT_IN[name].partition(":")
+        return MethodEntry(name, getattr(importlib.import_module(module), attribute), _read(name))
     for point in entry_points(group=GROUP):
         if point.name == name:
-            return _entry(name, point.load())
+            return _beside(name, point.load())
     raise unknown("method", name, known_methods())
 
 
-def _entry(name: str, method: type[Method]) -> MethodEntry:
+def _beside(name: str, method: type[Method]) -> MethodEntry:
+    """A plug-in's entry: its settings file lies beside its source, where there is one."""
     settings = Path(inspect.getfile(method)).with_suffix(".toml")
     return MethodEntry(
         name, method, tomllib.loads(settings.read_text()) if settings.is_file() else {}

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 from cl_bench.benchmark.attention import Attention
+from cl_bench.benchmark.clip import Clip, cut_padding
+from cl_bench.benchmark.task import LabelSpace, TrainingTask
 
 
 class Statistic(Protocol):
@@ -26,7 +28,7 @@ class BatchMean:
     """M = mean over batches of X, element by element, as KeepLoRA's published code keeps it.
 
     It averages unrelated images that share a place in their batches: with many batches only the
-    per-position mean feature is left (specification, quirk 2).
+    per-position mean feature is left (docs/keeplora.md).
     """
 
     def __init__(self) -> None:
@@ -103,3 +105,49 @@ def watching(
     finally:
         for attention in attentions:
             attention.watch = None
+
+
+@torch.no_grad()
+def task_grams(
+    clip: Clip,
+    task: TrainingTask,
+    statistic: Callable[[], Statistic] = Gram,
+    padded: bool = False,
+) -> dict[str, Tensor]:
+    """Gram matrices of a task's inputs to q, k, v and o of every block.
+
+    Args:
+        clip: the model that computes the inputs.
+        task: one pass over its training images, without a last, partial batch.
+        statistic: how the image features of the batches are put together.
+        padded: count the text features of all positions, not of the prompts' own tokens alone.
+
+    Returns:
+        Per tower float64 [4L, d, d], in the order q, k, v, o of block 0, 1, ...
+    """
+    attentions = clip.attentions()
+    with watching(attentions["v"], statistic) as vision:
+        for batch in task.epoch(drop_last=True, plain=True):
+            clip.encode_images(batch.images)
+    text = _text_statistics(clip, task.labels, padded)
+    return {"v": _per_matrix(vision), "t": _per_matrix(text)}
+
+
+def _text_statistics(clip: Clip, labels: LabelSpace, padded: bool) -> list[dict[str, Statistic]]:
+    """One forward pass over the task's prompts."""
+    tokens = clip.tokenize([prompt for prompts in labels.prompts for prompt in prompts])
+    keep = None
+    if not padded:
+        tokens = cut_padding(tokens)
+        positions = torch.arange(tokens.shape[1], device=tokens.device)
+        keep = positions <= tokens.argmax(dim=-1, keepdim=True)  # [C, L], up to end-of-text
+    # One forward is one batch: its mean is itself, so that MMᵀ is the plain Gram matrix.
+    with watching(clip.attentions()["t"], lambda: Gram(keep)) as text:
+        clip.encode_text(tokens)
+    return text
+
+
+def _per_matrix(statistics: list[dict[str, Statistic]]) -> Tensor:
+    """One Gram matrix per q, k, v, o, of which q, k and v share theirs, [4L, d, d]."""
+    pairs = [(of["in"].gram(), of["out"].gram()) for of in statistics]
+    return torch.stack([gram for x, h in pairs for gram in (x, x, x, h)])

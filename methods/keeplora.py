@@ -2,10 +2,13 @@
 
 Equations are those of the paper (Luo et al. 2026, arXiv 2601.19659), written for y = x W with
 W ∈ R^{in×out}; torch stores Wᵀ. Where the published code computes something else, a setting chooses.
+KeepLoRA+ adds a cosine classifier, KeepLoRA++ (arXiv 2606.16256) scales the layers and starts B at
+zero; `keeplora-kd` distils from the original CLIP. Protecting nothing, or less, gives the ablations.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
@@ -14,12 +17,22 @@ import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from cl_bench.benchmark.clip import Clip, cut_padding
-from cl_bench.benchmark.method import Method, MethodConfig
-from cl_bench.benchmark.task import LabelSpace, TrainingTask
-from cl_bench.methods.features import BatchMean, Gram, Statistic, watching
-from cl_bench.methods.low_rank import PROJECTIONS, Adapters, LowRank
-from cl_bench.methods.subspace import RankRule, Subspaces, leading_factors
+from cl_bench.benchmark.assets import Assets
+from cl_bench.benchmark.clip import Clip
+from cl_bench.benchmark.method import Classifier, Method, MethodConfig
+from cl_bench.benchmark.task import Batch, LabelSpace, TrainingTask
+from cl_bench.methods.cosine_head import CosineHead
+from cl_bench.methods.distillation import soft_cross_entropy
+from cl_bench.methods.features import BatchMean, Gram, task_grams
+from cl_bench.methods.low_rank import PROJECTIONS, Adapters, LowRank, fresh_factor
+from cl_bench.methods.subspace import (
+    RankRule,
+    Subspaces,
+    leading_factors,
+    occupancy,
+    packed,
+    unpacked,
+)
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -51,7 +64,21 @@ class KeepLoRAConfig(MethodConfig):
     text_weight_share: Share = 0.2
     """ε_w of the text tower."""
     feature_share: Share = 0.99
-    """ε_f: energy of each task's features to protect, both towers."""
+    """ε_f: energy of each task's features to protect, both towers; 0 protects none."""
+    direction: Literal["gradient", "random"] = "gradient"
+    """The frozen A: leading directions of the projected gradient, or random (then B starts at 0)."""
+    start: Literal["gradient", "zero"] = "gradient"
+    """B₀: S_r V_rᵀ of the projected gradient, or 0 (KeepLoRA++)."""
+    vision_layer_scale: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """γ: block l of L scales its update by γ + (1 − γ)·l/(L − 1), vision only (KeepLoRA++: 0.2)."""
+    cosine_head: bool = False
+    """Add a cosine classifier per task (KeepLoRA+)."""
+    feature_distillation: Annotated[float, Field(ge=0)] = 0.0
+    """Weight of 1 − cos between the image features and the original CLIP's."""
+    logit_distillation: Annotated[float, Field(ge=0)] = 0.0
+    """Weight of the soft cross-entropy with the original CLIP's logits."""
+    temperature: Annotated[float, Field(gt=0)] = 2.0
+    """Of the logit distillation."""
     variant: Literal["released", "paper"] = "released"
     """Whose computation to follow; sets the four switches below that are not set by name."""
     weight_side: Literal["output", "input"]
@@ -68,6 +95,10 @@ class KeepLoRAConfig(MethodConfig):
     def _fill_switches(cls, given: dict[str, Any]) -> dict[str, Any]:
         return VARIANTS.get(given.get("variant", "released"), {}) | given
 
+    def distils(self) -> bool:
+        """Whether there is a teacher."""
+        return self.feature_distillation > 0 or self.logit_distillation > 0
+
 
 class KeepLoRA(Method):
     """Keep LoRA's updates orthogonal to what the model and the earlier tasks rely on.
@@ -79,10 +110,13 @@ class KeepLoRA(Method):
 
     Config = KeepLoRAConfig
 
-    def __init__(self, clip: Clip, config: KeepLoRAConfig) -> None:
+    def __init__(self, clip: Clip, config: KeepLoRAConfig, assets: Assets) -> None:
         """Find the principal subspace of every pretrained q, k, v and o (step 0)."""
-        super().__init__(clip, config)
+        super().__init__(clip, config, assets)
         self.config = config
+        self.teacher = copy.deepcopy(clip) if config.distils() else None
+        self.head: CosineHead | None = None  # of the task being learned
+        self.heads: dict[tuple[str, ...], CosineHead] = {}  # of learned tasks, by class names
         self.adapters = Adapters(clip)
         self.protected = {tower: self._weight_subspaces(tower) for tower in clip.attentions()}
 
@@ -105,20 +139,45 @@ class KeepLoRA(Method):
 
     def before_task(self, task: TrainingTask) -> None:
         """Steps 2-4: mean gradient, projection, A and B₀; W' = W − s·AB₀ is implied by B_start."""
-        gradients = self._mean_gradients(task)
+        c = self.config
+        factors = {
+            "gradient": lambda: self._gradient_factors(task),
+            "random": self._random_factors,
+        }[c.direction]()
         updates = {}
-        for tower, G in gradients.items():
+        for tower, (A, B) in factors.items():
+            if c.start == "zero":
+                B = torch.zeros_like(B)
+            blocks = len(A) // len(PROJECTIONS)
+            gamma = c.vision_layer_scale if tower == "v" else 1.0
+            scales = torch.linspace(gamma, 1, blocks).tolist()  # s_l, KeepLoRA++
+            updates[tower] = [
+                LowRank(A_l, B_l, B_l.clone(), s_l * c.alpha / c.rank, train_A=False)
+                for A_l, B_l, s_l in zip(A.chunk(blocks), B.chunk(blocks), scales, strict=True)
+            ]
+        if c.cosine_head:
+            self.head = CosineHead.of_class_means(self.clip, task)
+        self.adapters.attach(updates)
+
+    def _gradient_factors(self, task: TrainingTask) -> dict[str, tuple[Tensor, Tensor]]:
+        """A [4L, in, r] and B₀ [4L, r, out] per tower, from the projected mean gradient."""
+        factors = {}
+        for tower, G in self._mean_gradients(task).items():
             G_hat = self.protected[tower].project_out(G)  # Ĝ = G − U(UᵀG), [4L, in, out]
             A, B = leading_factors(G_hat, min(self.config.rank, G.shape[-1]))  # U_r, S_r V_rᵀ
             # Where Ĝ has fewer than r directions, the rest of A is arbitrary; keep it off U too.
-            A = self.protected[tower].project_out(A)
-            updates[tower] = [
-                LowRank(A_l, B_l, B_l.clone(), self.config.alpha / self.config.rank, train_A=False)
-                for A_l, B_l in zip(
-                    A.split(len(PROJECTIONS)), B.split(len(PROJECTIONS)), strict=True
-                )
-            ]
-        self.adapters.attach(updates)
+            factors[tower] = (self.protected[tower].project_out(A), B)
+        return factors
+
+    def _random_factors(self) -> dict[str, tuple[Tensor, Tensor]]:
+        """A as LoRA draws it, kept off the protected directions, and B₀ = 0."""
+        factors = {}
+        for tower, attentions in self.clip.attentions().items():
+            d, n = attentions[0].width, len(PROJECTIONS) * len(attentions)
+            A = fresh_factor(n, d, self.config.rank).to(self.clip.device)
+            B = torch.zeros(n, self.config.rank, d, device=self.clip.device)
+            factors[tower] = (self.protected[tower].project_out(A), B)
+        return factors
 
     def _mean_gradients(self, task: TrainingTask) -> dict[str, Tensor]:
         """G = ∇_W L averaged over one pass, transposed to y = x W: [4L, in, out] per tower.
@@ -137,7 +196,7 @@ class KeepLoRA(Method):
         classes = self.clip.encode_classes(task.labels)  # [C, D]
         leaf = classes.detach().requires_grad_(True)
         batches = 0
-        for batch in task.epoch(drop_last=True):
+        for batch in task.epoch(drop_last=True, plain=True):
             logits = self.clip.logits(self.clip.encode_images(batch.images), leaf)
             F.cross_entropy(logits, batch.targets).backward()
             batches += 1
@@ -153,13 +212,41 @@ class KeepLoRA(Method):
         return gradients
 
     def trainable_parameters(self) -> Iterable[nn.Parameter]:
-        """Every B."""
-        return self.adapters.parameters()
+        """Every B, and the classifier of KeepLoRA+."""
+        return (*self.adapters.parameters(), *(self.head.parameters() if self.head else ()))
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Cross-entropy alone, unless a classifier or a teacher was asked for."""
+        features = self.clip.encode_images(batch.images)  # [B, D]
+        logits = self.clip.logits(features, self.clip.classes(batch.labels))
+        loss = F.cross_entropy(logits + self.head(features) if self.head else logits, batch.targets)
+        if self.teacher is not None:
+            loss = loss + self._distillation(batch, features, logits)
+        return loss
+
+    def _distillation(self, batch: Batch, features: Tensor, logits: Tensor) -> Tensor:
+        """Keep image features and text logits near those of the original CLIP."""
+        c, teacher = self.config, self.teacher
+        assert teacher is not None
+        with torch.no_grad():
+            f_T = teacher.encode_images(batch.images)
+            l_T = teacher.logits(f_T, teacher.classes(batch.labels))
+        drift = 1 - (features * f_T).sum(dim=-1).mean()
+        return c.feature_distillation * drift + c.logit_distillation * soft_cross_entropy(
+            l_T, logits, c.temperature
+        )
 
     def after_task(self, task: TrainingTask) -> None:
         """Steps 7-9: W ← W' + s·AB, then M_t joins the protected directions."""
         self.adapters.merge()
-        for tower, grams in self._feature_grams(task).items():
+        if self.head is not None:
+            self.heads[task.labels.classnames] = self.head.requires_grad_(False)
+            self.head = None
+        if self.config.feature_share == 0:
+            return
+        statistic = BatchMean if self.config.feature_statistic == "batch_mean" else Gram
+        padded = self.config.text_positions == "padded"
+        for tower, grams in task_grams(self.clip, task, statistic, padded).items():
             known = self.protected[tower]
             if known.U.shape[-1] == 0:  # no weights protected: the first task follows step 0's rule
                 rule = self.config.rank_rule
@@ -167,49 +254,39 @@ class KeepLoRA(Method):
             else:
                 self.protected[tower] = known.extended(grams, self.config.feature_share)
 
-    @torch.no_grad()
-    def _feature_grams(self, task: TrainingTask) -> dict[str, Tensor]:
-        """Gram matrices of the inputs of q, k, v, o, float64 [4L, d, d] per tower."""
-        attentions = self.clip.attentions()
-        statistic = BatchMean if self.config.feature_statistic == "batch_mean" else Gram
-        with watching(attentions["v"], statistic) as vision:
-            for batch in task.epoch(drop_last=True):
-                self.clip.encode_images(batch.images)
-        return {"v": _per_matrix(vision), "t": _per_matrix(self._text_statistics(task.labels))}
+    def classifier(self, labels: LabelSpace) -> Classifier:
+        """Text logits; for the classes of a learned task, those of its cosine classifier on top."""
+        head, texts = self.heads.get(labels.classnames), self.clip.encode_classes(labels)
 
-    def _text_statistics(self, labels: LabelSpace) -> list[dict[str, Statistic]]:
-        """One forward pass over the task's prompts."""
-        tokens = self.clip.tokenize([prompt for prompts in labels.prompts for prompt in prompts])
-        keep = None
-        if self.config.text_positions == "prompt":
-            tokens = cut_padding(tokens)
-            positions = torch.arange(tokens.shape[1], device=tokens.device)
-            keep = positions <= tokens.argmax(dim=-1, keepdim=True)  # [C, L], up to end-of-text
-        # One forward is one batch: its mean is itself, so that MMᵀ is the plain Gram matrix.
-        with watching(self.clip.attentions()["t"], lambda: Gram(keep)) as text:
-            self.clip.encode_text(tokens)
-        return text
+        def classify(images: Tensor) -> Tensor:
+            features = self.clip.encode_images(images)
+            logits = self.clip.logits(features, texts)
+            return logits if head is None else logits + head(features)
+
+        return classify
 
     def state_dict(self) -> dict[str, Any]:
-        """The changed weights and the protected directions."""
-        protected = {t: {"U": s.U, "rank": s.rank} for t, s in self.protected.items()}
-        return super().state_dict() | {"protected": protected}
+        """The changed weights, the protected directions and the classifiers."""
+        heads = {
+            str(i): {"classnames": list(names), "w": head.w}
+            for i, (names, head) in enumerate(self.heads.items())
+        }
+        return super().state_dict() | {
+            "protected": packed(self.protected),
+            "heads": heads,
+        }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Undo ``state_dict``."""
         super().load_state_dict(state)
-        for tower, of in state["protected"].items():
-            self.protected[tower] = Subspaces(
-                of["U"].to(self.clip.device), of["rank"].to(self.clip.device)
-            )
+        for of in state.get("heads", {}).values():
+            head = CosineHead(of["w"].to(self.clip.device)).requires_grad_(False)
+            self.heads[tuple(of["classnames"])] = head
+        self.protected = unpacked(state["protected"], self.clip.device)
 
     def diagnostics(self) -> dict[str, float]:
         """Protected dimensions of every matrix: ``subspace/<tower>.<block>.<q|k|v|o>``."""
-        return {
-            f"subspace/{tower}.{i // 4}.{PROJECTIONS[i % 4]}": rank
-            for tower, subspaces in self.protected.items()
-            for i, rank in enumerate(subspaces.rank.tolist())
-        }
+        return occupancy(self.protected)
 
 
 def _four(in_proj: Tensor, out_proj: Tensor) -> Tensor:
@@ -220,9 +297,3 @@ def _four(in_proj: Tensor, out_proj: Tensor) -> Tensor:
 def _grad(weight: Tensor) -> Tensor:
     assert weight.grad is not None, "the gradient pass reached no batch"
     return weight.grad
-
-
-def _per_matrix(statistics: list[dict[str, Statistic]]) -> Tensor:
-    """One Gram matrix per q, k, v, o, of which q, k and v share theirs, [4L, d, d]."""
-    pairs = [(of["in"].gram(), of["out"].gram()) for of in statistics]
-    return torch.stack([gram for x, h in pairs for gram in (x, x, x, h)])

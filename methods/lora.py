@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated
 
-import torch
 from pydantic import Field
 from torch import nn
 
+from cl_bench.benchmark.assets import Assets
 from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.method import Method, MethodConfig
 from cl_bench.benchmark.task import TrainingTask
-from cl_bench.methods.low_rank import PROJECTIONS, Adapters, LowRank
+from cl_bench.methods.low_rank import Adapters
 
 
 class LoRA(Method):
@@ -29,27 +29,15 @@ class LoRA(Method):
         alpha: Annotated[float, Field(gt=0)] = 1.0
         """Numerator of the scale s = alpha / r."""
 
-    def __init__(self, clip: Clip, config: Config) -> None:
+    def __init__(self, clip: Clip, config: Config, assets: Assets) -> None:
         """Prepare for updates of the configured rank."""
-        super().__init__(clip, config)
+        super().__init__(clip, config, assets)
         self.config = config
         self.adapters = Adapters(clip)
 
     def before_task(self, task: TrainingTask) -> None:
         """Attach new factors: A random, B zero."""
-        self.adapters.attach(
-            {
-                tower: [self._fresh(attention.width) for attention in attentions]
-                for tower, attentions in self.clip.attentions().items()
-            }
-        )
-
-    def _fresh(self, d: int) -> LowRank:
-        r = self.config.rank
-        bound = d**-0.5  # Kaiming-uniform with a = √5, fan-in d, as the LoRA code initialises A
-        A = torch.empty(len(PROJECTIONS), d, r).uniform_(-bound, bound).to(self.clip.device)
-        B = torch.zeros(len(PROJECTIONS), r, d, device=self.clip.device)
-        return LowRank(A, B, B_start=B.clone(), scaling=self.config.alpha / r, train_A=True)
+        self.adapters.attach_fresh(self.config.rank, self.config.alpha / self.config.rank)
 
     def trainable_parameters(self) -> Iterable[nn.Parameter]:
         """Every A and B."""

@@ -13,6 +13,31 @@ from cl_bench.benchmark.clip import Clip
 PROJECTIONS = ("q", "k", "v", "o")
 
 
+def fresh_factor(n: int, d: int, r: int) -> Tensor:
+    """LoRA's A, [n, d, r]: Kaiming-uniform with a = √5 and fan-in d; on the CPU, global generator."""
+    return torch.empty(n, d, r).uniform_(-(d**-0.5), d**-0.5)
+
+
+def qkv_update(x: Tensor, A: Tensor, B: Tensor) -> Tensor:
+    """What x A B adds to q, k and v, [3, N, L, d].
+
+    Args:
+        x: the block's input [N, L, d].
+        A: [4, d, r].
+        B: [4, r, d].
+    """
+    d, r = A.shape[1:]
+    z = x @ A[:3].transpose(0, 1).reshape(d, 3 * r)  # x A, [N, L, 3r]
+    z = z.unflatten(-1, (3, r)).movedim(-2, 0).flatten(1, 2)  # [3, NL, r]
+    update: Tensor = torch.bmm(z, B[:3].to(z.dtype)).unflatten(1, x.shape[:2])
+    return update
+
+
+def out_update(h: Tensor, A: Tensor, B: Tensor) -> Tensor:
+    """What h A B adds to the output, [N, L, d], for the concatenated heads h [N, L, d]."""
+    return h @ A[3] @ B[3]
+
+
 class LowRank(nn.Module):
     """The updates of one attention block: y = x Wᵀ + s·x A (B − B₀), for each of q, k, v and o.
 
@@ -41,16 +66,11 @@ class LowRank(nn.Module):
 
     def qkv(self, x: Tensor) -> Tensor:
         """What to add to q, k and v, [3, N, L, d], for the block's input x [N, L, d]."""
-        d, r = self.A.shape[1:]
-        z = x @ self.A[:3].transpose(0, 1).reshape(d, 3 * r)  # x A, [N, L, 3r]
-        z = z.unflatten(-1, (3, r)).movedim(-2, 0).flatten(1, 2)  # [3, NL, r]
-        B = self.scaling * (self.B[:3] - self.B_start[:3])  # [3, r, d]
-        delta: Tensor = torch.bmm(z, B.to(z.dtype)).unflatten(1, x.shape[:2])
-        return delta
+        return qkv_update(x, self.A, self.scaling * (self.B - self.B_start))
 
     def out(self, h: Tensor) -> Tensor:
         """What to add to the output, [N, L, d], for the concatenated heads h [N, L, d]."""
-        return h @ self.A[3] @ (self.scaling * (self.B[3] - self.B_start[3]))
+        return out_update(h, self.A, self.scaling * (self.B - self.B_start))
 
     def attach(self, attention: Attention) -> None:
         """Add the update to what ``attention`` computes."""
@@ -73,6 +93,19 @@ class Adapters:
         """Nothing is attached yet."""
         self._clip = clip
         self._pairs: list[tuple[LowRank, Attention]] = []
+
+    def attach_fresh(self, rank: int, scaling: float) -> list[LowRank]:
+        """Put plain LoRA beside every block: A random, B zero, both to be trained."""
+        fresh: dict[str, list[LowRank]] = {}
+        for tower, attentions in self._clip.attentions().items():
+            d, n = attentions[0].width, len(PROJECTIONS)
+            fresh[tower] = []
+            for _ in attentions:
+                A = fresh_factor(n, d, rank).to(self._clip.device)
+                B = torch.zeros(n, rank, d, device=self._clip.device)
+                fresh[tower].append(LowRank(A, B, B.clone(), scaling, train_A=True))
+        self.attach(fresh)
+        return [update for updates in fresh.values() for update in updates]
 
     def attach(self, updates: dict[str, list[LowRank]]) -> None:
         """Put ``updates[tower][block]`` beside the weights of every block of both towers."""

@@ -9,6 +9,7 @@ products; UUᵀ is never formed.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -86,6 +87,29 @@ class Subspaces:
         return Subspaces(U, rank)
 
 
+def packed(subspaces: Mapping[str, Subspaces]) -> dict[str, dict[str, Tensor]]:
+    """Subspaces per tower as a checkpoint keeps them."""
+    return {tower: {"U": s.U, "rank": s.rank} for tower, s in subspaces.items()}
+
+
+def unpacked(
+    state: Mapping[str, Mapping[str, Tensor]], device: torch.device
+) -> dict[str, Subspaces]:
+    """Undo ``packed``."""
+    return {
+        tower: Subspaces(of["U"].to(device), of["rank"].to(device)) for tower, of in state.items()
+    }
+
+
+def occupancy(subspaces: Mapping[str, Subspaces]) -> dict[str, float]:
+    """Protected dimensions of every matrix, under ``subspace/<tower>.<block>.<q|k|v|o>``."""
+    return {
+        f"subspace/{tower}.{i // 4}.{'qkvo'[i % 4]}": rank
+        for tower, of in subspaces.items()
+        for i, rank in enumerate(of.rank.tolist())
+    }
+
+
 def leading_factors(g: Tensor, r: int) -> tuple[Tensor, Tensor]:
     """The rank-r factors A = U_r and B₀ = S_r V_rᵀ of g = USVᵀ.
 
@@ -117,7 +141,7 @@ def _count(share: Tensor, threshold: float, rule: RankRule) -> Tensor:
     """How many directions to keep, given their cumulative shares of the energy [n, d].
 
     ``reach``: the fewest whose share reaches the threshold. ``below``: one fewer, but at least 1,
-    as the published code counts them (specification, step 0).
+    as the published code counts them.
     """
     below = (share < threshold).sum(-1)
     return below.clamp_min(1) if rule == "below" else (below + 1).clamp_max(share.shape[-1])

@@ -152,7 +152,7 @@ def _rows(namesakes: list[RunResult]) -> list[Row]:
 
 def _settings(config: RunConfig) -> Settings:
     """Everything that a result may depend on within a group, seed and device aside."""
-    budget = {f"epochs of {task}": n for task, n in config.budget.epochs.items()}
+    budget = {f"steps of {task}": n for task, n in config.budget.steps.items()}
     tables = {
         "method": config.method_settings,
         "recipe": config.recipe.model_dump(),

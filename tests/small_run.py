@@ -12,6 +12,7 @@ from cl_bench.benchmark.run import run
 from cl_bench.benchmark.task import Images, Task, TaskStream
 from cl_bench.cli.settings import Choices, Plan, make_plan
 from cl_bench.datasets import backbones
+from cl_bench.datasets.references import load_assets
 from cl_bench.datasets.streams import build_stream
 
 
@@ -30,9 +31,10 @@ def small_plan(method: str, order: str = "II", tasks: int = 2, **choices: Any) -
 def fresh(plan: Plan) -> Method:
     """The plan's method around the pre-trained tiny CLIP."""
     clip = backbones.load(plan.config.backbone, "cpu")
-    return plan.entry.method(
-        clip, plan.entry.method.Config.model_validate(plan.config.method_settings)
-    )
+    settings = plan.entry.method.Config.model_validate(plan.config.method_settings)
+    stream = small_stream(plan) if "all tasks" in settings.needs() else TaskStream("none", ())
+    assets = load_assets(plan.sources, settings.needs(), stream, clip.image_size, "cpu")
+    return plan.entry.method(clip, settings, assets)
 
 
 def small_stream(plan: Plan) -> TaskStream:

@@ -29,7 +29,14 @@ def training_task(plan: Plan, method: Method, task: Task) -> TrainingTask:
 def learn(plan: Plan, method: Method, task: Task) -> None:
     training = training_task(plan, method, task)
     method.before_task(training)
-    train(method, training, plan.config.recipe, 1, "fp32", lambda progress: None)
+    train(
+        method,
+        training,
+        plan.config.recipe,
+        training.batches_per_epoch(),
+        "fp32",
+        lambda progress: None,
+    )
     method.after_task(training)
 
 

@@ -15,6 +15,7 @@ import torch
 from golden_clip import golden_clip, images, projector_distance, recorded, relative
 from torch import Tensor
 
+from cl_bench.benchmark.assets import Assets
 from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.config import Recipe
 from cl_bench.benchmark.task import Batch, LabelSpace
@@ -41,7 +42,7 @@ class RecordedTask:
     def __len__(self) -> int:
         return len(GOLD[f"{self.name}/labels"])
 
-    def epoch(self, *, drop_last: bool = False) -> Iterator[Batch]:
+    def epoch(self, *, drop_last: bool = False, plain: bool = False) -> Iterator[Batch]:
         pixels = images(GOLD[f"{self.name}/images"])
         targets = GOLD[f"{self.name}/labels"].long()
         for rows in GOLD[f"{self.name}/{self.order}"].long().split(FACTS["batch_size"]):
@@ -91,7 +92,7 @@ def play(substitute: bool) -> tuple[dict[str, int], dict[str, Tensor], dict[str,
     """
     clip = golden_clip()
     clip.tokenizer = recorded_tokens  # type: ignore[assignment]
-    method = KeepLoRA(clip, KeepLoRAConfig(rank=FACTS["rank"]))
+    method = KeepLoRA(clip, KeepLoRAConfig(rank=FACTS["rank"]), Assets())
     start = bases(method)
     first_ranks = ranks(method)
     seen = {}
@@ -160,7 +161,9 @@ def train(method: KeepLoRA, task: RecordedTask, seen: Seen) -> None:
     batches = list(task.epoch())
     epochs = FACTS["epochs"][TASKS.index(task.name)]
     steps = epochs * len(batches)
-    optimizer, schedule = optimiser(list(method.trainable_parameters()), Recipe(), steps)
+    optimizer, schedule = optimiser(
+        list(method.trainable_parameters()), Recipe(), Recipe().lr, steps, len(batches)
+    )
     assert schedule is not None
     for step in range(steps):
         batch, group = batches[step % len(batches)], optimizer.param_groups[0]

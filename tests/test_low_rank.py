@@ -8,6 +8,7 @@ import torch
 from golden_clip import golden_clip, images, recorded
 from torch import Tensor
 
+from cl_bench.benchmark.assets import Assets
 from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.task import Batch, LabelSpace
 from cl_bench.methods.lora import LoRA
@@ -81,7 +82,7 @@ def test_frozen_weights_get_no_gradient_and_need_less_memory() -> None:
     _, needed_by_all = saved_numbers(lambda: full.cross_entropy(batch))
 
     clip = golden_clip()
-    method = LoRA(clip, LoRA.Config(rank=2))
+    method = LoRA(clip, LoRA.Config(rank=2), Assets())
     method.before_task(None)  # type: ignore[arg-type]
     assert len(list(method.trainable_parameters())) == 2 * 6  # A and B, three blocks, two towers
     loss, needed = saved_numbers(lambda: method.loss(batch))

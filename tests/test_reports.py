@@ -38,7 +38,7 @@ def make_run(root: Path, method: str, seed: int, rows: list[list[float]], **chan
         "method": method,
         "method_settings": {},
         "recipe": Recipe(),
-        "budget": Budget(batch_size=4, epochs=dict.fromkeys(TASKS, 1)),
+        "budget": Budget(batch_size=4, steps=dict.fromkeys(TASKS, 1)),
         "seed": seed,
         "device": "cpu",
     }

@@ -8,6 +8,7 @@ from golden_clip import golden_clip, images, projector_distance, recorded, relat
 from pydantic import ValidationError
 from torch import Tensor
 
+from cl_bench.benchmark.assets import Assets
 from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.task import Images, LabelSpace, Pixels, Task, TrainingTask
 from cl_bench.methods.features import BatchMean, Gram, gram, watching
@@ -167,7 +168,7 @@ def weights(clip: Clip, tower: str) -> Tensor:
 @pytest.mark.parametrize("variant", ["released", "paper"])
 def test_what_is_learned_leaves_the_protected_directions_alone(variant: str) -> None:
     clip = golden_clip()
-    method = KeepLoRA(clip, KeepLoRAConfig(rank=4, alpha=4, variant=variant))  # type: ignore
+    method = KeepLoRA(clip, KeepLoRAConfig(rank=4, alpha=4, variant=variant), Assets())  # type: ignore
     for _ in range(2):
         task = toy_task()
         before = {tower: weights(clip, tower) for tower in "vt"}
@@ -190,7 +191,7 @@ def test_what_is_learned_leaves_the_protected_directions_alone(variant: str) -> 
 
 def test_paper_protects_the_input_side_and_reaches_the_share() -> None:
     clip = golden_clip()
-    method = KeepLoRA(clip, KeepLoRAConfig(variant="paper"))
+    method = KeepLoRA(clip, KeepLoRAConfig(variant="paper"), Assets())
     W = weights(clip, "v")[5].double()
     U = bases(method.protected["v"])[5]
     right = torch.linalg.svd(W).Vh.T  # W is [out, in]: its right vectors lie on the input side
@@ -202,7 +203,7 @@ def test_paper_protects_the_input_side_and_reaches_the_share() -> None:
 @pytest.mark.parametrize("positions", ["padded", "prompt"])
 def test_text_statistics_count_padding_or_not(positions: str) -> None:
     clip = golden_clip()
-    method = KeepLoRA(clip, KeepLoRAConfig(text_positions=positions))  # type: ignore[arg-type]
+    method = KeepLoRA(clip, KeepLoRAConfig(text_positions=positions), Assets())  # type: ignore[arg-type]
     labels = toy_task().labels
     tokens = clip.tokenize([p for (p,) in labels.prompts])
     seen: list[Tensor] = []
@@ -242,7 +243,7 @@ def test_without_weight_subspace_the_first_task_follows_its_rank_rule() -> None:
     """Specification, step 9: the first update then uses the rule of step 0."""
     clip = golden_clip()
     config = KeepLoRAConfig(rank=4, vision_weight_share=0, text_weight_share=0)
-    method = KeepLoRA(clip, config)
+    method = KeepLoRA(clip, config, Assets())
     assert int(method.protected["v"].rank.max()) == 0
     task = toy_task()
     method.before_task(task)

@@ -40,7 +40,7 @@ class Toy(Method):
 
 def test_onecycle_cycles_lr_and_beta1_as_torchs_defaults_do() -> None:
     weight = nn.Parameter(torch.zeros(1))
-    optimizer, schedule = optimiser([weight], Recipe(lr=1e-3), steps=10)
+    optimizer, schedule = optimiser([weight], Recipe(), 1e-3, steps=10, steps_per_epoch=5)
     assert schedule is not None
     seen = []
     for _ in range(10):
@@ -56,7 +56,7 @@ def test_onecycle_cycles_lr_and_beta1_as_torchs_defaults_do() -> None:
 def test_training_lowers_the_loss_and_reports() -> None:
     method, reports = Toy(), list[Progress]()
     recipe = Recipe(lr=0.05, weight_decay=0, schedule="constant")
-    steps = train(method, training_task(), recipe, 5, "fp32", reports.append)
+    steps = train(method, training_task(), recipe, 15, "fp32", reports.append)
     assert steps == 15 == method.steps
     assert [r.step for r in reports] == [10, 15] and reports[0].lr == 0.05
     assert reports[1].loss < reports[0].loss < 1
@@ -65,13 +65,13 @@ def test_training_lowers_the_loss_and_reports() -> None:
 @pytest.mark.parametrize("step", [1, 7, 12])
 def test_loss_that_is_not_finite_names_task_and_step(step: int) -> None:
     with pytest.raises(NotFiniteError, match=rf"nan on task 'toy' at step {step}$"):
-        train(Toy(spoil_at=step), training_task(), Recipe(), 5, "fp32", lambda report: None)
+        train(Toy(spoil_at=step), training_task(), Recipe(), 15, "fp32", lambda report: None)
 
 
 def test_nothing_to_train_takes_no_step() -> None:
     frozen = Method.__new__(Method)
     task = training_task()
-    assert train(frozen, task, Recipe(), 5, "fp32", lambda report: None) == 0
+    assert train(frozen, task, Recipe(), 15, "fp32", lambda report: None) == 0
     assert task.images_drawn == 0
 
 

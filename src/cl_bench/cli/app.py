@@ -84,6 +84,13 @@ def run(
     precision: Annotated[
         str | None, typer.Option(help="fp32, bf16 or fp16. (default: the suite's)")
     ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            help="paper: the method's published budget, prompts, augmentation. fair: one for all. "
+            "(default: the suite's)"
+        ),
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", help="Change one setting; may be repeated.", metavar="KEY=VALUE"),
@@ -97,6 +104,15 @@ def run(
     data_root: Annotated[
         Path | None, typer.Option(help="Folder of the MTIL data sets.", metavar="DIR")
     ] = None,
+    reference_images: Annotated[
+        Path | None, typer.Option(help="Folder of images that belong to no task.", metavar="DIR")
+    ] = None,
+    reference_texts: Annotated[
+        Path | None, typer.Option(help="Captions: .txt, .tsv or .csv.", metavar="FILE")
+    ] = None,
+    selector_weights: Annotated[
+        Path | None, typer.Option(help="torchvision's AlexNet weights.", metavar="FILE")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Where runs are kept. (default: runs)", metavar="DIR")
     ] = None,
@@ -107,17 +123,23 @@ def run(
 ) -> None:
     """Let a method learn a suite's tasks in order; continues a run that was interrupted."""
     from cl_bench.cli.execute import run_command
-    from cl_bench.cli.settings import Choices, read_config_file
+    from cl_bench.cli.settings import choices_of, read_config_file
 
     file = read_config_file(config) if config else {}
     given = {
         "method": method, "order": order, "suite": suite, "backbone": backbone, "device": device,
-        "precision": precision, "plugin": plugin, "data_root": data_root, "tasks": tasks,
+        "precision": precision, "preset": preset, "plugin": plugin, "data_root": data_root,
+        "tasks": tasks,
     }  # fmt: skip
     chosen = {key: file.get(key) if value is None else value for key, value in given.items()}
+    references = {
+        "reference_images": reference_images, "reference_texts": reference_texts,
+        "selector_weights": selector_weights,
+    }  # fmt: skip
+    chosen["references"] = {key: value or file.get(key) for key, value in references.items()}
     overrides = (*_as_pairs(file.get("set", {})), *(settings or ()))
     run_command(
-        Choices(**chosen, overrides=overrides),
+        choices_of(chosen, overrides),
         _seeds(seed, seeds, file.get("seeds")),
         Path(out or file.get("out", "runs")),
         dry_run,

@@ -15,6 +15,7 @@ from cl_bench.cli.settings import Choices, Plan, make_plan, plan_again
 from cl_bench.datasets import backbones
 from cl_bench.datasets.catalog import check_data
 from cl_bench.datasets.mini.suite import TINY
+from cl_bench.datasets.references import load_assets
 from cl_bench.datasets.streams import build_stream
 from cl_bench.reports.figures import save_heat_map
 from cl_bench.reports.terminal import render
@@ -50,7 +51,7 @@ def _execute(plan: Plan, folder: RunFolder) -> None:
     console.print(f"suite  {config.suite.about}")
     console.print(
         f"run    {config.method}, order {config.order}, {len(config.tasks)} tasks, "
-        f"seed {config.seed}, {config.backbone.name} on {config.device}"
+        f"seed {config.seed}, preset {config.preset}, {config.backbone.name} on {config.device}"
     )
     console.print(f"files  {folder.path}", soft_wrap=True)
     if _is_finished(folder.path):
@@ -60,12 +61,13 @@ def _execute(plan: Plan, folder: RunFolder) -> None:
     check_data(plan.suite, plan.data_root)
     clip = backbones.load(config.backbone, config.device)
     stream = build_stream(config.suite.name, plan.tasks, clip.image_size)
+    settings = plan.entry.method.Config.model_validate(config.method_settings)
+    assets = load_assets(plan.sources, settings.needs(), stream, clip.image_size, config.device)
 
     def make_method() -> Method:
-        settings = plan.entry.method.Config.model_validate(config.method_settings)
-        return plan.entry.method(clip, settings)
+        return plan.entry.method(clip, settings, assets)
 
-    with shown(console, plan.steps()) as listen:
+    with shown(console, config.budget.steps) as listen:
         result = run(config, make_method, stream, folder, listen)
     _show_result(result)
 
@@ -84,15 +86,21 @@ def _show_result(result: RunResult) -> None:
 
 def _show_plan(plan: Plan, seeds: int) -> None:
     """``--dry-run``: what would be learned, and what it is expected to take here."""
-    config, budget, steps = plan.config, plan.config.budget, plan.steps()
+    config, budget, steps = plan.config, plan.config.budget, plan.config.budget.steps
     console.print(f"suite     {config.suite.about} (digest {config.suite.digest})")
+    console.print(f"preset    {config.preset}; {config.protocol.model_dump()}")
     console.print(f"method    {config.method} {config.method_settings}", soft_wrap=True)
+    for need, source in config.extra_data.items():
+        console.print(f"needs     {need}: {source}", soft_wrap=True)
+    for caveat in config.caveats:
+        console.print(f"note      {caveat}", soft_wrap=True)
     console.print(f"recipe    {config.recipe.model_dump()}", soft_wrap=True)
     console.print(f"backbone  {config.backbone.name}, weights {config.backbone.weights}")
     for i, task in enumerate(plan.tasks, start=1):
         console.print(
-            f"{i:5d}     {task.name:20s} {task.train_size:7,d} images x "
-            f"{budget.epochs[task.name]:2d} epochs = {steps[task.name]:6,d} steps; "
+            f"{i:5d}     {task.name:20s} {steps[task.name]:6,d} steps, lr "
+            f"{config.recipe.lr_of(task.name):g}, {task.train_size:7,d} images "
+            f"({steps[task.name] / -(-task.train_size // budget.batch_size):.3g} epochs); "
             f"{len(task.classnames):3d} classes, {task.test_size:6,d} test images; "
             f'"{task.templates[0]}"',
             soft_wrap=True,

@@ -32,7 +32,18 @@ def show_list(what: str, suite: str) -> None:
 def _methods() -> Iterable[tuple[str, ...]]:
     from cl_bench.methods.catalog import known_methods
 
-    return known_methods().items()
+    yield (
+        "[bold]name",
+        "[bold]what it is",
+        "[bold]paper",
+        "[bold]year",
+        "[bold]trains",
+        "[bold]needs",
+    )
+    for name, card in known_methods().items():
+        trains = "" if card.trainable is None else f"{card.trainable / 1e6:.1f} M"
+        year = "" if card.year is None else str(card.year)
+        yield name, card.about, card.paper, year, trains, ", ".join(card.needs)
 
 
 def _suites() -> Iterable[tuple[str, ...]]:

@@ -7,20 +7,25 @@ import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from cl_bench.benchmark.config import Protocol, Recipe, RunConfig, Settings, read_toml
 from cl_bench.benchmark.errors import UserError, unknown
 from cl_bench.datasets.catalog import find_suite
 from cl_bench.datasets.folders import first_problem
+from cl_bench.datasets.references import ReferenceFiles, Source, find_sources
 from cl_bench.datasets.suite import Suite, TaskSpec
 
 if TYPE_CHECKING:
+    from cl_bench.benchmark.assets import Need
+    from cl_bench.benchmark.method import MethodConfig
     from cl_bench.methods.catalog import MethodEntry
 
-BUDGET_KEYS = ("batch_size", "epochs")
+BUDGET_KEYS = ("batch_size", "epochs", "steps")
+PROTOCOL_KEYS = ("prompts", "augment")
+Preset = Literal["paper", "fair"]
 T = TypeVar("T")
 
 
@@ -33,9 +38,11 @@ class Choices(Settings):
     backbone: str | None = None
     device: str | None = None
     precision: str | None = None
+    preset: Preset | None = None
     plugin: Path | None = None
     tasks: int | None = None
     data_root: Path | None = None
+    references: ReferenceFiles = ReferenceFiles()
     overrides: tuple[str, ...] = ()
 
 
@@ -48,14 +55,7 @@ class Plan:
     suite: Suite
     tasks: tuple[TaskSpec, ...]
     data_root: Path | None
-
-    def steps(self) -> dict[str, int]:
-        """Optimiser steps per task, for a method that trains."""
-        budget = self.config.budget
-        return {
-            task.name: budget.epochs[task.name] * -(-task.train_size // budget.batch_size)
-            for task in self.tasks
-        }
+    sources: dict[Need, Source]
 
 
 def read_config_file(path: Path) -> dict[str, Any]:
@@ -67,8 +67,9 @@ def read_config_file(path: Path) -> dict[str, Any]:
     raw = read_toml(path, "config file")
     allowed = {
         "method": str, "order": str, "suite": str, "backbone": str, "device": str,
-        "precision": str, "plugin": str, "tasks": int, "data_root": str, "seeds": list,
-        "out": str, "set": dict,
+        "precision": str, "preset": str, "plugin": str, "tasks": int, "data_root": str,
+        "reference_images": str, "reference_texts": str, "selector_weights": str,
+        "seeds": list, "out": str, "set": dict,
     }  # fmt: skip
     for key, value in raw.items():
         if key not in allowed:
@@ -77,6 +78,15 @@ def read_config_file(path: Path) -> dict[str, Any]:
             kind = allowed[key].__name__
             raise UserError(f"{path}: {key} must be of type {kind}, not {value!r}")
     return raw
+
+
+def choices_of(chosen: Mapping[str, Any], overrides: tuple[str, ...]) -> Choices:
+    """What the user typed, checked.
+
+    Raises:
+        UserError: a value is impossible.
+    """
+    return _validated(lambda: Choices(**chosen, overrides=overrides))
 
 
 def make_plan(choices: Choices, seed: int) -> Plan:
@@ -91,10 +101,17 @@ def make_plan(choices: Choices, seed: int) -> Plan:
     root = choices.data_root or _environment_root()
     suite = find_suite(choices.suite or ("mtil" if root else "mini"))
     given = parse_overrides(choices.overrides)
-    settings, recipe, suite = _apply(given, entry, suite)
-    suite = _revalidated(suite, _suite_changes(choices))
+    precision = {"precision": choices.precision} if choices.precision else {}
+    suite = _revalidated(suite, _suite_changes(choices), precision)
+    preset: Preset = choices.preset or suite.preset
+    settings, recipe, suite = _apply(given, entry, suite, preset)
     order, tasks = suite.order(choices.order or "I")
     tasks = _first(tasks, choices.tasks)
+    budget = suite.budget(order, tasks)
+    sources = find_sources(
+        settings.needs(), choices.references, suite.name, suite.backbone.name, budget.batch_size
+    )
+    by_hand = preset == "paper" and any(key in given for key in (*BUDGET_KEYS, *PROTOCOL_KEYS))
     config = RunConfig(
         suite=suite.identify(),
         backbone=suite.backbone,
@@ -102,14 +119,18 @@ def make_plan(choices: Choices, seed: int) -> Plan:
         order=order,
         tasks=tuple(task.name for task in tasks),
         method=entry.name,
+        preset="custom" if by_hand else preset,
         method_settings=settings.model_dump(mode="json"),
+        extra_data={need: source.about for need, source in sources.items()},
+        caveats=settings.caveats(),
+        bound=entry.method.bound,
         recipe=recipe,
-        budget=suite.budget(order, tasks),
+        budget=budget,
         seed=seed,
         device=choose_device(choices.device),
         choices=choices.model_dump(mode="json"),
     )
-    return Plan(config, entry, suite, tasks, root)
+    return Plan(config, entry, suite, tasks, root, sources)
 
 
 def plan_again(config: RunConfig) -> Plan:
@@ -152,8 +173,6 @@ def _suite_changes(choices: Choices) -> dict[str, Any]:
         from cl_bench.datasets.backbones import parse
 
         changes["backbone"] = parse(choices.backbone)
-    if choices.precision is not None:
-        changes["protocol"] = {"precision": choices.precision}
     return changes
 
 
@@ -176,44 +195,39 @@ def parse_overrides(pairs: Sequence[str]) -> dict[str, Any]:
 
 
 def _apply(
-    given: Mapping[str, Any], entry: MethodEntry, suite: Suite
-) -> tuple[BaseModel, Recipe, Suite]:
-    """Hand every override to the one table that knows its key."""
-    fields = entry.method.Config.model_fields
+    given: Mapping[str, Any], entry: MethodEntry, suite: Suite, preset: Preset
+) -> tuple[MethodConfig, Recipe, Suite]:
+    """Hand every override to the one table that knows its key, on top of the preset's values."""
     tables: dict[str, tuple[str, ...]] = {
-        "config": tuple(fields),
+        "config": tuple(entry.method.Config.model_fields),
         "recipe": tuple(Recipe.model_fields),
         "budget": BUDGET_KEYS,
-        "protocol": ("prompts",),
+        "protocol": PROTOCOL_KEYS,
     }
-    values: dict[str, dict[str, Any]] = {name: {} for name in tables}
+    values = {name: entry.defaults(name, preset, suite.name) for name in tables}
+    values["recipe"]["lr_per_task"] = suite.by_task(values["recipe"].get("lr_per_task", {}))
     for key, value in given.items():
         table = next((name for name, keys in tables.items() if key in keys), None)
         if table is None:
             raise unknown(
                 f"setting of {entry.name}", key, [k for ks in tables.values() for k in ks]
             )
+        if key == "epochs":  # asked for by hand: for every task, and instead of steps
+            values["budget"] |= {"steps": None, "epochs_per_task": {}}
+        if key == "lr":
+            values["recipe"]["lr_per_task"] = {}
         values[table][key] = value
-    config = _validated(
-        lambda: entry.method.Config(**(entry.defaults(suite.name, "config") | values["config"]))
-    )
-    recipe = _validated(lambda: Recipe(**(entry.defaults(suite.name, "recipe") | values["recipe"])))
-    changes: dict[str, Any] = dict(values["budget"])
-    if "epochs" in changes:
-        changes["epochs_per_task"] = {}
-    if values["protocol"]:
-        changes["protocol"] = values["protocol"]
-    return config, recipe, _revalidated(suite, changes)
+    config = _validated(lambda: entry.method.Config(**values["config"]))
+    recipe = _validated(lambda: Recipe(**values["recipe"]))
+    if "epochs" in values["budget"]:  # a published budget in epochs, on a suite that counts steps
+        values["budget"].setdefault("steps", None)
+    return config, recipe, _revalidated(suite, values["budget"], values["protocol"])
 
 
-def _revalidated(suite: Suite, changes: dict[str, Any]) -> Suite:
-    if not changes:
-        return suite
-    if "protocol" in changes:
-        merged = suite.protocol.model_dump() | changes["protocol"]
-        changes = changes | {"protocol": _validated(lambda: Protocol(**merged))}
+def _revalidated(suite: Suite, changes: Mapping[str, Any], protocol: Mapping[str, Any]) -> Suite:
+    merged = _validated(lambda: Protocol(**(suite.protocol.model_dump() | dict(protocol))))
     fields = {name: getattr(suite, name) for name in Suite.model_fields}
-    return _validated(lambda: Suite(**(fields | changes)))
+    return _validated(lambda: Suite(**(fields | dict(changes) | {"protocol": merged})))
 
 
 def _validated(build: Callable[[], T]) -> T:

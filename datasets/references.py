@@ -1,0 +1,173 @@
+"""Where a method's extra data comes from: the user's files, or what the package ships."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cl_bench.benchmark.config import Settings
+from cl_bench.benchmark.errors import UserError
+from cl_bench.datasets.captions_file import read_captions
+from cl_bench.datasets.folders import SUFFIXES
+from cl_bench.datasets.mini.suite import TINY
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from cl_bench.benchmark.assets import Assets, Need
+    from cl_bench.benchmark.task import Images, TaskStream
+
+MOST_IMAGES = 64_064  # what ZSCL consumes: 1,001 steps of 64, the same ones for every task
+SELECTOR_SOURCE = "torchvision's AlexNet weights, alexnet-owt-7be5be79.pth"
+
+
+class ReferenceFiles(Settings):
+    """The files that the user named."""
+
+    reference_images: Path | None = None
+    reference_texts: Path | None = None
+    selector_weights: Path | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """Extra data that was found, before it is loaded.
+
+    Attributes:
+        about: one line that pins the content, wherever it lies.
+        load: brings it; takes the image size and the device.
+    """
+
+    about: str
+    load: Callable[[int, str], object]
+
+
+def find_sources(
+    needs: Sequence[Need], files: ReferenceFiles, suite: str, backbone: str, at_least: int
+) -> dict[Need, Source]:
+    """Find what the method needs.
+
+    Args:
+        needs: of the method as configured.
+        files: named by the user.
+        suite: its name; ``mini`` brings its own images and texts.
+        backbone: its name; the tiny CLIP brings its own selector.
+        at_least: how many images and how many texts a step uses at once.
+
+    Raises:
+        UserError: something is missing, unreadable or too little; names the option to set.
+    """
+    finders: dict[Need, Callable[[], Source]] = {
+        "reference images": lambda: _images(files.reference_images, suite, at_least),
+        "reference texts": lambda: _texts(files.reference_texts, suite, at_least),
+        "selector": lambda: _selector(files.selector_weights, backbone),
+    }
+    return {need: finders[need]() for need in needs if need in finders}
+
+
+def load_assets(
+    sources: dict[Need, Source], needs: Sequence[Need], stream: TaskStream, size: int, device: str
+) -> Assets:
+    """Load what was found, at the backbone's image size."""
+    from cl_bench.benchmark.assets import Assets
+
+    loaded = {need: source.load(size, device) for need, source in sources.items()}
+    return Assets(
+        images=loaded.get("reference images"),  # type: ignore[arg-type]
+        texts=loaded.get("reference texts", ()),  # type: ignore[arg-type]
+        selector=loaded.get("selector"),  # type: ignore[arg-type]
+        stream=stream if "all tasks" in needs else None,
+    )
+
+
+def _missing(need: str, option: str, what: str) -> UserError:
+    return UserError(f"the method needs {need}: set {option} {what}")
+
+
+def _images(folder: Path | None, suite: str, at_least: int) -> Source:
+    if folder is None:
+        if suite == "mini":
+            return Source("mini: pictures drawn with a seed of their own", _mini_images)
+        raise _missing("reference images", "--reference-images", "FOLDER (e.g. ImageNet's train)")
+    if not folder.is_dir():
+        raise UserError(f"--reference-images {folder} is not a folder")
+    files = sorted(f for f in folder.rglob("*") if f.suffix.lower() in SUFFIXES)
+    if len(files) < at_least:
+        raise UserError(
+            f"--reference-images {folder} holds {len(files)} images; a step uses {at_least} at once"
+        )
+    random.Random(42).shuffle(files)  # the published code's seed; more than enough are left out
+    chosen = [(str(f.relative_to(folder)), 0) for f in files[:MOST_IMAGES]]
+    sizes = "\n".join(f"{name} {(folder / name).stat().st_size}" for name, _ in chosen)
+    pin = hashlib.sha256(sizes.encode()).hexdigest()[:12]
+
+    def load(size: int, device: str) -> Images:
+        from cl_bench.datasets.streams import decode_files
+
+        return decode_files(folder, chosen, size)
+
+    return Source(f"{len(chosen):,} images of {len(files):,} in a folder, listing {pin}", load)
+
+
+def _texts(file: Path | None, suite: str, at_least: int) -> Source:
+    if file is None:
+        if suite == "mini":
+            return Source("mini: captions of its pretraining world", _mini_texts)
+        raise _missing("reference texts", "--reference-texts", "FILE (.txt, .tsv or .csv captions)")
+    captions, skipped = read_captions(file)
+    if len(captions) < at_least:
+        raise UserError(
+            f"--reference-texts {file} holds {len(captions)} captions; at least {at_least} are needed"
+        )
+    pin = hashlib.sha256("\n".join(captions).encode()).hexdigest()[:12]
+    left_out = f", {skipped} malformed lines left out" if skipped else ""
+    return Source(f"{len(captions):,} captions of a file{left_out}, {pin}", lambda *_: captions)
+
+
+def _selector(weights: Path | None, backbone: str) -> Source:
+    if weights is None:
+        if backbone == TINY:
+            return Source("tiny-clip: frozen tokens after two blocks", _tiny_selector)
+        raise _missing(
+            "an image encoder for its auto-selector",
+            "--selector-weights",
+            f"FILE ({SELECTOR_SOURCE})",
+        )
+    if not weights.is_file():
+        raise UserError(f"--selector-weights {weights} does not exist")
+    with weights.open("rb") as opened:
+        pin = hashlib.file_digest(opened, "sha256").hexdigest()[:12]
+
+    def load(size: int, device: str) -> Callable[[Tensor], Tensor]:
+        from cl_bench.datasets.selectors import alexnet
+
+        return alexnet(weights, device)
+
+    return Source(f"AlexNet conv5, weights {pin}", load)
+
+
+def _mini_images(size: int, device: str) -> Images:
+    import torch
+
+    from cl_bench.benchmark.task import Images
+    from cl_bench.datasets.mini.references import reference_images
+    from cl_bench.datasets.streams import at_size
+
+    pixels = at_size(torch.from_numpy(reference_images()), size)
+    return Images(pixels, torch.zeros(len(pixels), dtype=torch.int64))
+
+
+def _mini_texts(size: int, device: str) -> tuple[str, ...]:
+    from cl_bench.datasets.mini.references import reference_texts
+
+    return reference_texts()
+
+
+def _tiny_selector(size: int, device: str) -> Callable[[Tensor], Tensor]:
+    from cl_bench.datasets.selectors import tiny_tokens
+
+    return tiny_tokens(device)

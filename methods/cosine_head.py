@@ -1,0 +1,39 @@
+"""A cosine classifier over image features, beside the text classifier (KeepLoRA+)."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cl_bench.benchmark.clip import Clip
+from cl_bench.benchmark.task import TrainingTask
+
+SCALE = 30.0  # published code
+
+
+class CosineHead(nn.Module):
+    """Logits 30·cos(f, w_c) for unit features f.
+
+    Attributes:
+        w: one direction per class, [C, D].
+    """
+
+    def __init__(self, w: Tensor) -> None:
+        """Start at the given directions."""
+        super().__init__()
+        self.w = nn.Parameter(w)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Logits [B, C] of unit features [B, D]."""
+        return SCALE * features @ F.normalize(self.w, dim=-1).T
+
+    @classmethod
+    @torch.no_grad()
+    def of_class_means(cls, clip: Clip, task: TrainingTask) -> CosineHead:
+        """Start at the unit-length class means of the task's image features."""
+        means = torch.zeros(len(task.labels.classnames), clip.model.visual.output_dim)
+        means = means.to(clip.device)
+        for batch in task.epoch(plain=True):
+            means.index_add_(0, batch.targets, clip.encode_images(batch.images).float())
+        return cls(F.normalize(means, dim=-1))

@@ -1,0 +1,107 @@
+"""InfLoRA: a frozen A from the task's inputs, outside the subspace of earlier tasks' gradients.
+
+Liang and Li 2024, "InfLoRA: Interference-Free Low-Rank Adaptation for Continual Learning", CVPR, arXiv
+2404.00228; published code liangyanshuo/InfLoRA. Adapted to CLIP: KeepLoRA's slots (q, k, v, o of both
+towers) for a vision transformer's k and v, and CLIP's text classifiers for the heads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any
+
+import torch
+from pydantic import Field
+from torch import nn
+
+from cl_bench.benchmark.assets import Assets
+from cl_bench.benchmark.clip import Clip
+from cl_bench.benchmark.method import Method, MethodConfig
+from cl_bench.benchmark.task import TrainingTask
+from cl_bench.methods.features import task_grams
+from cl_bench.methods.low_rank import PROJECTIONS, Adapters, LowRank
+from cl_bench.methods.subspace import Subspaces, leading_factors, occupancy, packed, unpacked
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class InfLoRA(Method):
+    """A_t = leading directions of (I − MMᵀ)C, C = Σ x xᵀ over the task's inputs; only B_t trains.
+
+    DualGPM keeps either M or its orthogonal complement, whichever is smaller, and grows or shrinks
+    it; the projection and the rule for adding directions are the same, so M is kept here.
+    """
+
+    class Config(MethodConfig):
+        """InfLoRA's hyper-parameters (published configs, CIFAR-100)."""
+
+        rank: Annotated[int, Field(ge=1)] = 10
+        """Rank r of every update."""
+        first_share: Share = 0.95
+        """ε of the first task: energy of C's singular values to protect."""
+        last_share: Share = 1.0
+        """ε that a stream of ``stream_length`` tasks would reach after its last."""
+        stream_length: Annotated[int, Field(ge=1)] = 11
+        """T of ε_t = first + (last − first)·t/T, t = 0, 1, ..."""
+
+    def __init__(self, clip: Clip, config: Config, assets: Assets) -> None:
+        """Protect nothing yet."""
+        super().__init__(clip, config, assets)
+        self.config = config
+        self.adapters = Adapters(clip)
+        self.learned = 0
+        self.protected = {
+            tower: Subspaces.empty(
+                len(PROJECTIONS) * len(blocks), blocks[0].width, blocks[0].in_proj_weight.device
+            )
+            for tower, blocks in clip.attentions().items()
+        }
+
+    def before_task(self, task: TrainingTask) -> None:
+        """A_t from the inputs that the merged model computes for the new task; B_t = 0."""
+        updates = {}
+        for tower, C in task_grams(self.clip, task).items():
+            residual = self.protected[tower].project_out(C.float())  # C − MMᵀC, [4L, d, d]
+            A, _ = leading_factors(residual, self.config.rank)
+            A = A / 3**0.5  # as published
+            updates[tower] = [
+                LowRank(A_l, B := torch.zeros_like(A_l.mT), B.clone(), scaling=1.0, train_A=False)
+                for A_l in A.split(len(PROJECTIONS))
+            ]
+        self.adapters.attach(updates)
+
+    def trainable_parameters(self) -> Iterable[nn.Parameter]:
+        """Every B."""
+        return self.adapters.parameters()
+
+    def after_task(self, task: TrainingTask) -> None:
+        """Merge, recompute C with the new weights and protect its dominant directions."""
+        self.adapters.merge()
+        c = self.config
+        share = c.first_share + (c.last_share - c.first_share) * self.learned / c.stream_length
+        for tower, C in task_grams(self.clip, task).items():
+            energies = C @ C / C.diagonal(dim1=-2, dim2=-1).sum(-1)[:, None, None] ** 2  # of σ(C)²
+            known = self.protected[tower]
+            self.protected[tower] = (
+                Subspaces.of_grams(energies, share, "below")
+                if self.learned == 0
+                else known.extended(energies, share)
+            )
+        self.learned += 1
+
+    def state_dict(self) -> dict[str, Any]:
+        """The changed weights and the protected directions."""
+        return super().state_dict() | {
+            "protected": packed(self.protected),
+            "learned": self.learned,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Undo ``state_dict``."""
+        super().load_state_dict(state)
+        self.learned = state["learned"]
+        self.protected = unpacked(state["protected"], self.clip.device)
+
+    def diagnostics(self) -> dict[str, float]:
+        """Protected dimensions of every matrix: ``subspace/<tower>.<block>.<q|k|v|o>``."""
+        return occupancy(self.protected)

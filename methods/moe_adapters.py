@@ -1,0 +1,222 @@
+"""MoE-Adapters: experts beside every block, a router per task, and a selector of routers for test images.
+
+Yu et al. 2024, "Boosting Continual Learning of Vision-Language Models via Mixture-of-Experts Adapters",
+CVPR, arXiv 2403.11549; published code JiazuoYu/MoE-Adapters4CL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Annotated, Any, Literal
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from cl_bench.benchmark.assets import Assets, Need
+from cl_bench.benchmark.clip import Clip
+from cl_bench.benchmark.method import Classifier, Method, MethodConfig
+from cl_bench.benchmark.task import Batch, LabelSpace, TrainingTask
+from cl_bench.methods.auto_selector import AutoSelector, fit
+from cl_bench.methods.experts import NO_ROUTER, Experts, attach
+
+Count = Annotated[int, Field(ge=1)]
+ROUTED_TOGETHER = 128  # images of one data set that share a router under batch routing
+
+
+class MoEAdaptersConfig(MethodConfig):
+    """MoE-Adapters' hyper-parameters (published scripts, full-shot)."""
+
+    experts: Count = 22
+    """E experts per block and tower."""
+    top_k: Count = 2
+    """Experts that serve one sample."""
+    bottleneck: Count = 64
+    """Width m inside an expert."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """On the bottleneck, in training."""
+    freeze: Annotated[int, Field(ge=0)] = 2
+    """Most used experts of every block that are frozen after a task."""
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    """Of the cross-entropy."""
+    routing: Literal["image", "batch"] = "image"
+    """Choose a router per test image, or per 128 test images of one data set, as published."""
+    threshold: Annotated[float, Field(gt=0)] = 0.0655
+    """Reconstruction error above which no task is recognised."""
+    selector_hidden: Count = 100
+    """Hidden units of an auto-encoder."""
+    selector_lr: Annotated[float, Field(gt=0)] = 0.01
+    """Of Adam; a tenth of it from every tenth epoch on."""
+    selector_steps: Count = 301
+    """Steps of every task's auto-encoder."""
+    reference_steps: Count = 1001
+    """Steps of the reference set's auto-encoder."""
+    slots: Annotated[int, Field(ge=0)] = 0
+    """Routers and auto-encoders made beforehand, as published (11): auto-encoders still at their
+    random start then compete for test images, too."""
+
+    @model_validator(mode="after")
+    def _enough_experts(self) -> MoEAdaptersConfig:
+        if self.experts < max(self.top_k, self.freeze):
+            raise ValueError(
+                f"experts = {self.experts} is fewer than top_k = {self.top_k} or "
+                f"freeze = {self.freeze}; give at least as many"
+            )
+        return self
+
+    def needs(self) -> tuple[Need, ...]:
+        """What the auto-selector looks through, and images that belong to no task."""
+        return ("reference images", "selector")
+
+    def caveats(self) -> tuple[str, ...]:
+        """Batch routing is told which images belong together."""
+        if self.routing == "image":
+            return ()
+        return (
+            f"moe-adapters: routing = batch pools {ROUTED_TOGETHER} test images known to come from one "
+            "data set, so the task's identity leaks into the prediction",
+        )
+
+
+class MoEAdapters(Method):
+    """Frozen CLIP blocks plus y, a gated mixture of adapters: h + MLP(ln_2 h) + y(h).
+
+    A task trains its own router and every expert that no earlier task has frozen. At test the
+    auto-selector names the router of an image, or none: then the image and its classes are encoded
+    by the untouched CLIP.
+    """
+
+    Config = MoEAdaptersConfig
+
+    def __init__(self, clip: Clip, config: MoEAdaptersConfig, assets: Assets) -> None:
+        """Put experts beside every block; they compute nothing yet."""
+        super().__init__(clip, config, assets)
+        assert assets.selector is not None and assets.images is not None
+        self.config, self.anchor = config, assets.images
+        self.normalise = clip.normaliser()
+        self.selector = AutoSelector(assets.selector, config.selector_hidden, config.threshold)
+        self.experts: dict[str, list[Experts]] = {"v": [], "t": []}
+        for tower, blocks in clip.blocks().items():
+            for block, attention in zip(blocks, clip.attentions()[tower], strict=True):
+                experts = Experts(
+                    attention.width, config.experts, config.bottleneck, config.top_k,
+                    config.dropout, clip.device,
+                ).requires_grad_(False)  # fmt: skip
+                attach(block, experts)
+                self.experts[tower].append(experts)
+        self.learned = 0
+
+    def _all(self) -> Iterable[Experts]:
+        return (*self.experts["v"], *self.experts["t"])
+
+    def before_task(self, task: TrainingTask) -> None:
+        """A router for the task; before the first one, the experts' and the selector's start."""
+        if self.learned == 0:
+            for experts in self._all():
+                experts.draw_start()
+            self._fit_anchor(task.batch_size)
+        for experts in self._all():
+            while len(experts.w_gate) <= max(self.learned, self.config.slots - 1):
+                experts.add_router()
+            experts.begin(self.learned)
+
+    def _fit_anchor(self, batch_size: int) -> None:
+        """Auto-encoder 0: the reference set, which stands for everything that is no task."""
+        c, pixels = self.config, self.anchor.pixels
+        first = self.normalise(pixels[:1])
+        encoder = self.selector.encoder(0, first)
+
+        def features() -> Iterator[Tensor]:
+            while True:
+                for rows in torch.randperm(len(pixels)).split(batch_size):
+                    yield self.selector.features(self.normalise(pixels[rows]))
+
+        fit(encoder, features(), c.reference_steps, -(-len(pixels) // batch_size), c.selector_lr)
+        self.selector.encoder(c.slots, first)
+
+    def trainable_parameters(self) -> Iterable[nn.Parameter]:
+        """Every expert that is not frozen, and the task's router."""
+        return (p for experts in self._all() for p in experts.trained())
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Cross-entropy; the published load-balance term is computed and thrown away there."""
+        classes = self.clip.encode_classes(batch.labels)  # text first: the order of random draws
+        logits = self.clip.logits(self.clip.encode_images(batch.images), classes)
+        # The one place where a step waits for the device: whom did it choose, in all blocks?
+        chosen = torch.stack([experts.chosen_now for experts in self._all()]).tolist()
+        for experts, times in zip(self._all(), chosen, strict=True):
+            experts.trains_now = [n > 0 for n in times]
+        return F.cross_entropy(logits, batch.targets, label_smoothing=self.config.label_smoothing)
+
+    def after_task(self, task: TrainingTask) -> None:
+        """Freeze the most used experts; teach the selector what the task looks like."""
+        c = self.config
+        for experts in self._all():
+            experts.end(c.freeze)
+        self.learned += 1
+        encoder = self.selector.encoder(self.learned, self.normalise(self.anchor.pixels[:1]))
+        features = (self.selector.features(batch.images) for batch in task.endless())
+        fit(encoder, features, c.selector_steps, task.batches_per_epoch(), c.selector_lr)
+
+    def classifier(self, labels: LabelSpace) -> Classifier:
+        """Route every image (or batch), then compare with classes encoded by the same router."""
+        classes: dict[int, Tensor] = {}  # router -> [C, D], encoded when first chosen
+        together = ROUTED_TOGETHER if self.config.routing == "batch" else 1
+
+        def classify(images: Tensor) -> Tensor:
+            if not self.selector.encoders:
+                routers = torch.full((len(images),), NO_ROUTER, device=images.device)
+            else:
+                routers = self.selector.choose(images, together)
+            logits = images.new_zeros(len(images), len(labels.classnames))
+            for router in routers.unique().tolist():
+                self._use(router)
+                if router not in classes:
+                    classes[router] = self.clip.encode_classes(labels)
+                mine = routers == router
+                features = self.clip.encode_images(images[mine])
+                logits[mine] = self.clip.logits(features, classes[router]).to(logits.dtype)
+            self._use(NO_ROUTER)
+            return logits
+
+        return classify
+
+    def _use(self, router: int) -> None:
+        for experts in self._all():
+            experts.router = router
+
+    def state_dict(self) -> dict[str, Any]:
+        """Experts, routers, what is frozen, and the auto-encoders; CLIP itself never changes."""
+        return {
+            "learned": self.learned,
+            "experts": {
+                f"{tower}{i}": dict(experts.state_dict())
+                for tower, of in self.experts.items()
+                for i, experts in enumerate(of)
+            },
+            "selector": {
+                str(k): dict(e.state_dict()) for k, e in enumerate(self.selector.encoders)
+            },
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Undo ``state_dict``."""
+        self.learned = state["learned"]
+        for tower, of in self.experts.items():
+            for i, experts in enumerate(of):
+                kept = state["experts"][f"{tower}{i}"]
+                while f"w_gate.{len(experts.w_gate)}" in kept:
+                    experts.add_router()
+                experts.load_state_dict(kept)
+        first = self.normalise(self.anchor.pixels[:1])
+        for k in range(len(state["selector"])):
+            self.selector.encoder(k, first).load_state_dict(state["selector"][str(k)])
+
+    def diagnostics(self) -> dict[str, float]:
+        """Frozen experts of every block: ``frozen/<tower>.<block>``."""
+        return {
+            f"frozen/{tower}.{i}": int(experts.frozen.sum())
+            for tower, of in self.experts.items()
+            for i, experts in enumerate(of)
+        }

@@ -1,0 +1,131 @@
+"""SD-LoRA: the directions of earlier LoRAs stay, their magnitudes are learned again.
+
+Wu et al. 2025, "SD-LoRA: Scalable Decoupled Low-Rank Adaptation for Class Incremental Learning", ICLR,
+arXiv 2501.13198; published code WuYichen-97/SD-Lora-CL. Adapted to CLIP: KeepLoRA's slots (q, k, v, o of
+both towers) for a vision transformer's q and v; the magnitudes are shared by both towers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Annotated, Any, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from cl_bench.benchmark.assets import Assets
+from cl_bench.benchmark.attention import Attention
+from cl_bench.benchmark.clip import Clip
+from cl_bench.benchmark.method import Method, MethodConfig
+from cl_bench.benchmark.task import TrainingTask
+from cl_bench.methods.low_rank import PROJECTIONS, fresh_factor, out_update, qkv_update
+
+START = 0.8  # of every magnitude (published code)
+
+
+class SDLoRA(Method):
+    """ΔW = Σ_{τ<t} α_τ·A_τB_τ/(‖A_τ‖‖B_τ‖) + α_t·A_tB_t: A_t, B_t and every α are trained.
+
+    The sum over τ is one product of factors concatenated along the rank, with B's rows scaled by α.
+    """
+
+    class Config(MethodConfig):
+        """SD-LoRA's hyper-parameters (published configs)."""
+
+        rank: Annotated[int, Field(ge=1)] = 10
+        """Rank r of every update."""
+        variant: Literal["released", "paper"] = "released"
+        """``released``: every α starts at 0.8 again at every task, and the finished LoRA's norm is
+        lost, so the function jumps. ``paper``: α is carried over and takes the norm up."""
+
+    def __init__(self, clip: Clip, config: Config, assets: Assets) -> None:
+        """No direction is known yet."""
+        super().__init__(clip, config, assets)
+        self.config = config
+        self.blocks = [a for attentions in clip.attentions().values() for a in attentions]
+        # Per block, earlier tasks' unit-norm factors: A [4, d, r·(t − 1)] and B [4, r·(t − 1), d].
+        self.A_old = [torch.zeros(4, a.width, 0, device=clip.device) for a in self.blocks]
+        self.B_old = [torch.zeros(4, 0, a.width, device=clip.device) for a in self.blocks]
+        self.B_used = list(self.B_old)  # what is evaluated: B_old times the trained magnitudes
+        # α of earlier tasks: shared by all matrices (released), or one for each (paper).
+        columns = 1 if config.variant == "released" else len(PROJECTIONS) * len(self.blocks)
+        self.alpha_old = nn.Parameter(torch.zeros(0, columns, device=clip.device), False)
+
+    def before_task(self, task: TrainingTask) -> None:
+        """A new LoRA beside the old ones: A random, B zero."""
+        r, n, device = self.config.rank, len(PROJECTIONS), self.clip.device
+        if self.config.variant == "released":
+            self.alpha_old.data.fill_(START)
+        self.alpha_old.requires_grad_(len(self.alpha_old) > 0)
+        self.alpha_new = nn.Parameter(torch.tensor(START, device=device))
+        self.A_new = [nn.Parameter(fresh_factor(n, a.width, r).to(device)) for a in self.blocks]
+        self.B_new = [nn.Parameter(torch.zeros(n, r, a.width, device=device)) for a in self.blocks]
+        for i, attention in enumerate(self.blocks):
+            _attach(attention, partial(self._factors, i))
+
+    def _factors(self, i: int) -> tuple[Tensor, Tensor]:
+        """A and α·B of block ``i``, old and new side by side: [4, d, r·t], [4, r·t, d]."""
+        A = torch.cat([self.A_old[i], self.A_new[i]], dim=-1)
+        return A, torch.cat([self._scaled_old(i), self.alpha_new * self.B_new[i]], dim=-2)
+
+    def _scaled_old(self, i: int) -> Tensor:
+        """α_τ·B_τ of block ``i`` for every earlier task, [4, r·(t − 1), d]."""
+        tasks, columns = self.alpha_old.shape
+        own = self.alpha_old if columns == 1 else self.alpha_old[:, 4 * i : 4 * i + 4]
+        alpha = own.expand(tasks, 4).repeat_interleave(self.config.rank, dim=0)  # [r·(t − 1), 4]
+        return alpha.T[..., None] * self.B_old[i]
+
+    def trainable_parameters(self) -> Iterable[nn.Parameter]:
+        """The new A and B, and every magnitude."""
+        old = (self.alpha_old,) if len(self.alpha_old) else ()
+        return (*self.A_new, *self.B_new, self.alpha_new, *old)
+
+    @torch.no_grad()
+    def after_task(self, task: TrainingTask) -> None:
+        """Split the new LoRA into directions and magnitudes; keep what was trained for evaluation."""
+        norms = []
+        for i, (A, B) in enumerate(zip(self.A_new, self.B_new, strict=True)):
+            norm_A = A.norm(dim=(-2, -1), keepdim=True)  # [4, 1, 1]
+            norm_B = B.norm(dim=(-2, -1), keepdim=True).clamp_min(1e-12)
+            self.B_used[i] = torch.cat([self._scaled_old(i), self.alpha_new * norm_A * B], dim=-2)
+            self.A_old[i] = torch.cat([self.A_old[i], A / norm_A], dim=-1)
+            self.B_old[i] = torch.cat([self.B_old[i], B / norm_B], dim=-2)
+            norms.append((norm_A * norm_B).flatten())
+        released = self.config.variant == "released"
+        added = self.alpha_new[None] if released else self.alpha_new * torch.cat(norms)
+        self.alpha_old = nn.Parameter(torch.cat([self.alpha_old, added[None]]), False)
+        self._use()
+
+    def _use(self) -> None:
+        """Put the learned factors beside the weights of every block."""
+        for attention, A, B in zip(self.blocks, self.A_old, self.B_used, strict=True):
+            _attach(attention, partial(lambda A, B: (A, B), A, B))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Directions, magnitudes, and the scaled B that is evaluated; CLIP's weights stay."""
+        factors = {"A_old": self.A_old, "B_old": self.B_old, "B_used": self.B_used}
+        return {"alpha_old": self.alpha_old.detach()} | {
+            name: {str(i): f for i, f in enumerate(of)} for name, of in factors.items()
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Undo ``state_dict``."""
+        device, blocks = self.clip.device, range(len(self.blocks))
+        self.alpha_old = nn.Parameter(state["alpha_old"].to(device), False)
+        self.A_old = [state["A_old"][str(i)].to(device) for i in blocks]
+        self.B_old = [state["B_old"][str(i)].to(device) for i in blocks]
+        self.B_used = [state["B_used"][str(i)].to(device) for i in blocks]
+        self._use()
+
+    def diagnostics(self) -> dict[str, float]:
+        """Mean magnitude of every earlier task's update: ``magnitude/<place in the order>``."""
+        means = self.alpha_old.mean(dim=-1).tolist()
+        return {f"magnitude/{i}": alpha for i, alpha in enumerate(means, start=1)}
+
+
+def _attach(attention: Attention, factors: Callable[[], tuple[Tensor, Tensor]]) -> None:
+    """Add h A B, with the factors as they are at the time, to what ``attention`` computes."""
+    attention.add_to_qkv = lambda x: qkv_update(x, *factors())
+    attention.add_to_out = lambda h: out_update(h, *factors())
