@@ -8,10 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 import open_clip
 import torch
 import torch.nn.functional as F
+from open_clip.transformer import QuickGELU as OpenClipQuickGELU
 from torch import Tensor, nn
 
 from cl_bench.benchmark.attention import Attention
 from cl_bench.benchmark.errors import UserError
+from cl_bench.benchmark.quick_gelu import QuickGELU
 from cl_bench.benchmark.task import Batch, LabelSpace, Pixels
 
 # OpenAI's pixel statistics, used by every CLIP of its family (open_clip/constants.py).
@@ -53,6 +55,8 @@ class Clip(nn.Module):
         self.context_length: int = model.context_length
         for block in (*self.blocks()["v"], *self.blocks()["t"]):
             block.attn = Attention(block.attn)  # type: ignore[arg-type]
+            if isinstance(block.mlp.gelu, OpenClipQuickGELU):  # type: ignore[union-attr]
+                block.mlp.gelu = QuickGELU()  # type: ignore[union-attr]
         self.eval()  # CLIP has no dropout; nothing here differs between training and evaluation
         self._pretrained = {name: _fingerprint(t) for name, t in self.model.state_dict().items()}
         self._class_cache: tuple[object, Tensor] | None = None

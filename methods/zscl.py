@@ -221,20 +221,19 @@ class _Remembered:
 
 
 class _SquaredDistance(torch.autograd.Function):
-    """Σ(θ − θ_start)² with its gradient 2(θ − θ_start) written down: no graph of a copy of θ."""
+    """Σ(θ − θ_start)² with its gradient 2(θ − θ_start) written down: one copy of θ, no graph."""
 
     @staticmethod
     def forward(ctx: Any, count: int, *tensors: Tensor) -> Tensor:
-        ctx.count = count
-        ctx.save_for_backward(*tensors)
         pairs = zip(tensors[:count], tensors[count:], strict=True)
-        return torch.stack([(theta - start).square().sum() for theta, start in pairs]).sum()
+        ctx.differences = [theta - start for theta, start in pairs]
+        flat = [difference.flatten() for difference in ctx.differences]
+        return torch.stack([d.dot(d) for d in flat]).sum()
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        tensors, twice = ctx.saved_tensors, 2 * gradients[0]
-        pairs = zip(tensors[: ctx.count], tensors[ctx.count :], strict=True)
-        return (None, *((theta - start) * twice for theta, start in pairs), *[None] * ctx.count)
+        twice = 2 * gradients[0]
+        return (None, *(d.mul_(twice) for d in ctx.differences), *[None] * len(ctx.differences))
 
 
 def squared_distance(weights: Iterable[Tensor], start: Iterable[Tensor]) -> Tensor:

@@ -15,10 +15,13 @@ from cl_bench.datasets import backbones
 from cl_bench.datasets.references import load_assets
 from cl_bench.datasets.streams import build_stream
 
+# The selector's training would take longer than everything else.
+SHORT = {"moe-adapters": ("selector_steps=30", "reference_steps=30")}
+
 
 def small_plan(method: str, order: str = "II", tasks: int = 2, **choices: Any) -> Plan:
     """A plan of ``tasks`` tasks with one epoch each."""
-    overrides = ("epochs=1", *choices.pop("overrides", ()))
+    overrides = ("epochs=1", *SHORT.get(method, ()), *choices.pop("overrides", ()))
     return make_plan(
         Choices(
             suite="mini", method=method, order=order, tasks=tasks, device="cpu",
@@ -50,7 +53,12 @@ def _every(images: Images, nth: int) -> Images:
     return Images(images.pixels[::nth].contiguous(), images.targets[::nth].contiguous())
 
 
-def small_run(plan: Plan, path: Path, make_method: Callable[[], Method] | None = None) -> RunResult:
+def small_run(
+    plan: Plan,
+    path: Path,
+    make_method: Callable[[], Method] | None = None,
+    listen: Callable[[dict[str, Any]], None] = lambda event: None,
+) -> RunResult:
     """Run the plan in ``path``."""
     make = make_method or (lambda: fresh(plan))
-    return run(plan.config, make, small_stream(plan), RunFolder(path), lambda event: None)
+    return run(plan.config, make, small_stream(plan), RunFolder(path), listen)

@@ -11,11 +11,12 @@ import pytest
 from small_run import fresh, small_plan, small_run
 from torch import Tensor
 
+from cl_bench.benchmark.assets import Assets
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.record import check_run, read_run
 from cl_bench.benchmark.task import Batch
 from cl_bench.cli import app as command_line
-from cl_bench.methods.finetune import FineTune
+from cl_bench.methods.zscl import ZSCL
 
 
 def cl_bench(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
@@ -102,7 +103,7 @@ def test_config_file_and_options(
     )
     assert cl_bench(monkeypatch, "run", "--config", str(file), "--set", "rank=2", "--dry-run") == 0
     shown = capsys.readouterr().out
-    assert "'rank': 2" in shown and " 3 epochs" in shown and "mini-StanfordCars" in shown
+    assert "'rank': 2" in shown and "(3 epochs)" in shown and "mini-StanfordCars" in shown
     file.write_text("metod = 'lora'\n")
     assert cl_bench(monkeypatch, "run", "--config", str(file)) == 2
     assert "did you mean 'method'" in capsys.readouterr().err
@@ -174,7 +175,7 @@ def test_check_finds_a_wrong_accuracy(
     assert "does not follow from its predictions" in capsys.readouterr().err
 
 
-class Diverging(FineTune):
+class Diverging(ZSCL):
     """Full fine-tuning whose loss becomes infinite in the second task."""
 
     tasks = 0
@@ -192,7 +193,8 @@ def test_infinite_loss_stops_with_the_last_good_checkpoint(tmp_path: Path) -> No
     plan = small_plan("finetune")
 
     def diverging() -> Diverging:
-        return Diverging(fresh(plan).clip, plan.entry.method.Config())
+        settings = plan.entry.method.Config.model_validate(plan.config.method_settings)
+        return Diverging(fresh(plan).clip, settings, Assets())
 
     with pytest.raises(UserError, match=r"task 'mini-Food' at step 1\b.*after-01\.safetensors"):
         small_run(plan, tmp_path, diverging)

