@@ -30,7 +30,12 @@ report: $(VENV)/installed  ## tables and pictures of all runs under runs/
 bench: $(VENV)/installed  ## measure speed, as ratios taken side by side
 	$(BIN)/python tests/bench/projection.py
 	$(BIN)/python tests/bench/text_tower.py
+	$(BIN)/python tests/bench/zscl_step.py
+	$(BIN)/python tests/bench/expert_dispatch.py
+	$(BIN)/python tests/bench/step_memory.py zscl
+	$(BIN)/python tests/bench/step_memory.py moe-adapters
 	$(BIN)/python tests/bench/mini_run.py
+	$(BIN)/python tests/bench/methods_on_mini.py
 
 pretrain: $(VENV)/installed  ## make the tiny CLIP of the mini suite again (into pretrained/)
 	$(BIN)/python -m cl_bench.datasets.mini.pretrain --out pretrained

@@ -28,7 +28,7 @@ class BatchMean:
     """M = mean over batches of X, element by element, as KeepLoRA's published code keeps it.
 
     It averages unrelated images that share a place in their batches: with many batches only the
-    per-position mean feature is left (docs/keeplora.md).
+    per-position mean feature is left (docs/methods/keeplora.md).
     """
 
     def __init__(self) -> None:

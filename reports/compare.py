@@ -13,7 +13,7 @@ from scipy.stats import t as student_t
 
 from cl_bench.benchmark.config import RunConfig
 from cl_bench.benchmark.record import RunResult
-from cl_bench.reports.names import circumstances, suite_in_words
+from cl_bench.reports.names import circumstances, protocol, suite_in_words
 
 FIGURES = {
     "transfer": "Transfer",
@@ -27,6 +27,7 @@ FIGURES = {
 LOWER_IS_BETTER = frozenset({"forgetting"})
 NOT_RANKED = frozenset({"zero_shot"})  # it belongs to the backbone, not to the method
 DECIMALS = 2  # means that print alike share a place
+ALL_TASKS = "all tasks"  # the need of a method that trains on every task from the start
 
 Settings = dict[tuple[str, str], str]  # (table, key) -> value as JSON
 
@@ -54,8 +55,15 @@ class Row:
         """Half the 95 % confidence interval of the mean (Student's t); ``None`` for one seed."""
         return interval(self.values(figure))
 
+    @property
+    def bound(self) -> bool:
+        """Whether this is a reference that learns by other rules than the methods."""
+        return self.runs[0].config.bound
+
     def values(self, figure: str) -> list[float]:
-        """The figure of every seed."""
+        """The figure of every seed; of a model that saw all tasks from the start, Last alone."""
+        if ALL_TASKS in self.runs[0].config.extra_data and figure != "last":
+            return []
         return [m[figure] for run in self.runs if figure in (m := run.matrix.metrics())]
 
 
@@ -74,11 +82,14 @@ def interval(values: Sequence[float]) -> float | None:
 
 @dataclass(frozen=True)
 class Group:
-    """Runs that may be compared: same suite digest, order, tasks and protocol.
+    """Runs that may be compared: same suite digest, order, tasks and preset.
+
+    Under the preset ``fair`` (and where a setting was changed by hand) protocol and budget are the
+    same, too; under ``paper`` every method follows its own.
 
     Attributes:
         config: of one of its runs; stands for what all have in common.
-        rows: the finished runs, best Average first.
+        rows: the finished runs, best Average first, the bounds last.
         unfinished: runs that have no final figures; they are named, never ranked.
     """
 
@@ -94,7 +105,25 @@ class Group:
     @property
     def details(self) -> str:
         """All else that the runs have in common, in one line."""
-        return circumstances(self.config)
+        rules = (
+            "every method under its own published budget, prompts and augmentation"
+            if self.config.preset == "paper"
+            else protocol(self.config)
+        )
+        return f"{circumstances(self.config)}: {rules}"
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know about single rows: what they use, and what to beware of."""
+        lines: dict[str, None] = {}
+        for row in self.rows:
+            config = row.runs[0].config
+            for need, source in config.extra_data.items():
+                lines[f"{config.method} uses {need}: {source}"] = None
+            lines |= dict.fromkeys(config.caveats)
+        if any(row.bound for row in self.rows):
+            lines["bounds learn by other rules than the methods and are not ranked"] = None
+        return tuple(lines)
 
     @cached_property
     def places(self) -> dict[tuple[str, str], int]:
@@ -103,9 +132,10 @@ class Group:
         Empty where there is one row only: it has beaten nobody.
         """
         places: dict[tuple[str, str], int] = {}
-        for figure in [f for f in FIGURES if f not in NOT_RANKED and len(self.rows) > 1]:
+        ranked = [row for row in self.rows if not row.bound]
+        for figure in [f for f in FIGURES if f not in NOT_RANKED and len(ranked) > 1]:
             means = {
-                r.label: round(m, DECIMALS) for r in self.rows if (m := r.mean(figure)) is not None
+                r.label: round(m, DECIMALS) for r in ranked if (m := r.mean(figure)) is not None
             }
             ranking = sorted(set(means.values()), reverse=figure not in LOWER_IS_BETTER)
             for label, value in means.items():
@@ -119,7 +149,16 @@ def group(runs: Iterable[RunResult]) -> list[Group]:
     together: dict[str, list[RunResult]] = defaultdict(list)
     for run in runs:
         c = run.config
-        common = [c.suite.name, c.suite.digest, c.order, c.tasks, c.protocol.model_dump()]
+        common: list[object] = [
+            c.suite.name,
+            c.suite.digest,
+            c.order,
+            c.tasks,
+            c.preset,
+            c.protocol.precision,
+        ]
+        if c.preset != "paper":
+            common += [c.protocol.model_dump(), c.budget.model_dump()]
         together[json.dumps(common, sort_keys=True)].append(run)
     return [_group(together[key]) for key in sorted(together)]
 
@@ -130,7 +169,7 @@ def _group(runs: list[RunResult]) -> Group:
         if run.finished:
             by_method[run.config.method].append(run)
     rows = [row for namesakes in by_method.values() for row in _rows(namesakes)]
-    rows.sort(key=lambda row: (-(row.mean("average") or 0.0), row.label))
+    rows.sort(key=lambda row: (row.bound, -(row.mean("average") or 0.0), row.label))
     return Group(runs[0].config, tuple(rows), tuple(r for r in runs if not r.finished))
 
 
@@ -157,6 +196,8 @@ def _settings(config: RunConfig) -> Settings:
         "method": config.method_settings,
         "recipe": config.recipe.model_dump(),
         "budget": {"batch_size": config.budget.batch_size, **budget},
+        "protocol": config.protocol.model_dump(),
+        "extra data": config.extra_data,
         "backbone": config.backbone.model_dump(),
     }
     return {

@@ -35,9 +35,17 @@ def suite_in_words(config: RunConfig) -> str:
 def circumstances(config: RunConfig) -> str:
     """What the accuracies depend on besides the method, in one line."""
     count = len(config.tasks)
-    prompts = "first prompt" if config.protocol.prompts == "first" else "ensemble of prompts"
     return (
         f"suite digest {config.suite.digest}, order {config.order}, "
         f"{count} {'task' if count == 1 else 'tasks'}, {config.backbone.name} "
-        f"({config.backbone.weights}), {config.protocol.precision}, {prompts}"
+        f"({config.backbone.weights}), {config.protocol.precision}, preset {config.preset}"
     )
+
+
+def protocol(config: RunConfig) -> str:
+    """Prompts, augmentation and budget, in one line."""
+    prompts = "first prompt" if config.protocol.prompts == "first" else "ensemble of prompts"
+    crops = "no augmentation" if config.protocol.augment == "none" else "random resized crops"
+    fewest, most = min(config.budget.steps.values()), max(config.budget.steps.values())
+    steps = f"{fewest:,}" if fewest == most else f"{fewest:,}-{most:,}"
+    return f"{prompts}, {crops}, {steps} steps of {config.budget.batch_size} images a task"

@@ -24,7 +24,10 @@ READING = (
     "n runs with different seeds: their mean, ± half of its 95 % confidence interval (Student's t) "
     "where n > 1. Best {best}, second {second}; zero-shot belongs to the backbone and is not ranked."
 )
-SEPARATE = "Runs in different tables must not be compared: suite, order, tasks or protocol differ."
+SEPARATE = (
+    "Runs in different tables must not be compared: suite, order, tasks, preset, protocol or budget "
+    "differ."
+)
 
 
 def markdown(groups: Sequence[Group], left_out: Sequence[tuple[Path, str]] = ()) -> str:
@@ -64,12 +67,15 @@ def _markdown_table(g: Group) -> list[str]:
     lines = [f"| Method | n | {' | '.join(names)} |", "| --- | --: |" + " --: |" * len(names)]
     for row in g.rows:
         cells = [_marked(g, row, f, _number(row, f, "±"), ("**{}**", "<u>{}</u>")) for f in FIGURES]
-        lines += [f"| {escape.markdown(row.label)} | {len(row.runs)} | {' | '.join(cells)} |"]
+        name = f"{row.label} (bound)" if row.bound else row.label
+        lines += [f"| {escape.markdown(name)} | {len(row.runs)} | {' | '.join(cells)} |"]
     # The label holds as few settings as tell the rows apart; all of them are given here.
     more = [row for row in g.rows if row.differs and row.label != _labelled_in_full(row)]
     if more:
         lines += ["", "All settings in which rows of one method differ:", ""]
     lines += [f"- {escape.markdown(f'{row.label}: {row.differs}')}" for row in more]
+    if g.notes:
+        lines += ["", "Notes:", "", *(f"- {escape.markdown(note)}" for note in g.notes)]
     return lines
 
 
@@ -123,7 +129,8 @@ def _latex_table(g: Group) -> list[str]:
     body = []
     for row in g.rows:
         cells = [_marked(g, row, f, _number(row, f, r"$\pm$"), marks) for f in FIGURES]
-        body += [" & ".join([escape.latex(row.label), str(len(row.runs)), *cells]) + r" \\"]
+        name = f"{row.label} (bound)" if row.bound else row.label
+        body += [" & ".join([escape.latex(name), str(len(row.runs)), *cells]) + r" \\"]
     return [
         r"\begin{table}",
         r"\centering",
@@ -135,21 +142,24 @@ def _latex_table(g: Group) -> list[str]:
         *body,
         r"\bottomrule",
         r"\end{tabular}",
+        *(rf"\par {escape.latex(note)}." for note in g.notes),
         r"\end{table}",
     ]
 
 
 GROUP_HEADER = (
-    "suite", "about", "suite_digest", "order", "tasks", "backbone", "precision", "prompts",
+    "suite", "about", "suite_digest", "order", "tasks", "backbone", "precision", "preset",
+    "prompts", "augment",
 )  # fmt: skip
 
 
 def group_cells(g: Group) -> tuple[Cell, ...]:
     """What a group's runs have in common, under ``GROUP_HEADER``."""
     c = g.config
+    own = c.preset == "paper"
     return (
         c.suite.name, c.suite.about, c.suite.digest, c.order, len(c.tasks), c.backbone.name,
-        c.protocol.precision, c.protocol.prompts,
+        c.protocol.precision, c.preset, "own" if own else c.protocol.prompts, "own" if own else c.protocol.augment,
     )  # fmt: skip
 
 

@@ -185,3 +185,34 @@ def test_heat_map_of_an_unfinished_run_says_so(tmp_path: Path) -> None:
     save_heat_map(run, tmp_path / "half.svg")
     assert (tmp_path / "half.svg").stat().st_size > 5000
     assert json.loads((run.path / "manifest.json").read_text())["status"] == "running"
+
+
+def test_presets_are_never_ranked_together(tmp_path: Path) -> None:
+    ensemble = Protocol(prompts="ensemble", augment="random_resized_crop")
+    make_run(tmp_path / "runs", "a", 0, rows(90, 60, 80))
+    make_run(tmp_path / "runs", "a", 1, rows(90, 60, 80), preset="paper", protocol=ensemble)
+    make_run(tmp_path / "runs", "b", 0, rows(80, 60, 80), preset="paper")
+    make_run(tmp_path / "runs", "b", 1, rows(80, 60, 80), preset="custom", protocol=ensemble)
+    longer = Budget(batch_size=4, steps=dict.fromkeys(TASKS, 2))
+    make_run(tmp_path / "runs", "b", 2, rows(80, 60, 80), budget=longer)
+    groups = group([read_run(p) for p in sorted((tmp_path / "runs").iterdir())])
+    members = sorted(sorted(row.label for row in g.rows) for g in groups)
+    assert members == [["a"], ["a", "b"], ["b"], ["b"]]
+    paper = next(g for g in groups if g.config.preset == "paper")
+    assert "own published budget" in paper.details
+
+
+def test_bounds_stand_last_and_win_nothing(tmp_path: Path) -> None:
+    make_run(tmp_path / "runs", "good", 0, rows(90, 60, 80))
+    make_run(tmp_path / "runs", "bad", 0, rows(85, 55, 70))
+    joint = {"bound": True, "extra_data": {"all tasks": "from the start"}, "caveats": ("beware",)}
+    make_run(tmp_path / "runs", "joint", 0, rows(99, 99, 99), **joint)
+    (section,) = group([read_run(p) for p in sorted((tmp_path / "runs").iterdir())])
+    assert [row.label for row in section.rows] == ["good", "bad", "joint"]
+    assert section.places["good", "last"] == 1 and ("joint", "last") not in section.places
+    write_report([tmp_path / "runs"], tmp_path / "out")
+    table = (tmp_path / "out" / "table.md").read_text()
+    line = next(line for line in table.splitlines() if line.startswith("| joint"))
+    assert line.split(" | ")[:5] == ["| joint (bound)", "1", "-", "-", "99.00"]
+    assert "- beware" in table and "joint uses all tasks: from the start" in table
+    assert "beware." in (tmp_path / "out" / "table.tex").read_text()

@@ -121,7 +121,7 @@ def make_plan(choices: Choices, seed: int) -> Plan:
         method=entry.name,
         preset="custom" if by_hand else preset,
         method_settings=settings.model_dump(mode="json"),
-        extra_data={need: source.about for need, source in sources.items()},
+        extra_data={need: _source(need, sources) for need in settings.needs()},
         caveats=settings.caveats(),
         bound=entry.method.bound,
         recipe=recipe,
@@ -131,6 +131,10 @@ def make_plan(choices: Choices, seed: int) -> Plan:
         choices=choices.model_dump(mode="json"),
     )
     return Plan(config, entry, suite, tasks, root, sources)
+
+
+def _source(need: Need, sources: dict[Need, Source]) -> str:
+    return sources[need].about if need in sources else "of this suite, from the start"
 
 
 def plan_again(config: RunConfig) -> Plan:

@@ -1,0 +1,139 @@
+"""Published budgets, rates, prompts and sizes come out of the plans."""
+
+from __future__ import annotations
+
+import open_clip
+import pytest
+import torch
+from small_run import fresh, small_plan, small_stream
+
+from cl_bench.benchmark.run import seed_everything
+from cl_bench.benchmark.task import TrainingTask
+from cl_bench.cli.settings import Choices, Plan, make_plan
+from cl_bench.datasets.references import ReferenceFiles
+from cl_bench.methods.catalog import BUILT_IN, known_methods
+
+
+@pytest.fixture(scope="module")
+def references(tmp_path_factory: pytest.TempPathFactory) -> ReferenceFiles:
+    folder = tmp_path_factory.mktemp("references")
+    for i in range(128):
+        (folder / f"{i}.jpg").write_bytes(b"")
+    (folder / "captions.txt").write_text("\n".join(map(str, range(128))))
+    (folder / "alexnet.pth").write_bytes(b"")
+    return ReferenceFiles(
+        reference_images=folder,
+        reference_texts=folder / "captions.txt",
+        selector_weights=folder / "alexnet.pth",
+    )
+
+
+def mtil(method: str, references: ReferenceFiles, **choices: object) -> Plan:
+    return make_plan(
+        Choices(suite="mtil", method=method, references=references, device="cpu", **choices),
+        0,  # type: ignore[arg-type]
+    )
+
+
+@pytest.mark.parametrize(
+    ("method", "order", "steps"),
+    [
+        ("keeplora", "I", 43_160), ("keeplora", "II", 27_988),
+        ("zscl", "I", 11_011), ("zscl", "II", 11_011),
+        ("moe-adapters", "I", 11_011), ("moe-adapters", "II", 11_011), ("finetune", "I", 11_011),
+    ],
+)  # fmt: skip
+def test_published_step_counts(
+    method: str, order: str, steps: int, references: ReferenceFiles
+) -> None:
+    plan = mtil(method, references, order=order)
+    assert plan.config.preset == "paper"
+    assert sum(plan.config.budget.steps.values()) == steps
+    assert plan.config.budget.batch_size == 64
+
+
+def test_published_rates_prompts_and_augmentation(references: ReferenceFiles) -> None:
+    zscl, moe, keep = (
+        mtil(name, references).config for name in ("zscl", "moe-adapters", "keeplora")
+    )
+    special = {t: zscl.recipe.lr_of(t) for t in zscl.tasks if zscl.recipe.lr_of(t) != 1e-5}
+    assert special == {"Aircraft": 5e-5, "MNIST": 5e-5}
+    rates = [5e-3, 1e-3, 5e-3, 1e-3, 1e-4, 1e-3, 1e-3, 1e-4, 1e-3, 1e-3, 1e-3]
+    assert [moe.recipe.lr_of(t) for t in moe.tasks] == rates
+    for config in (zscl, moe):
+        assert config.protocol.augment == "random_resized_crop"
+        assert config.protocol.prompts == "ensemble"
+        assert config.recipe.weight_decay == 0 and config.recipe.schedule == "warmup_cosine"
+        assert round(config.recipe.warmup * 1001) == 100
+    assert keep.protocol.augment == "none" and keep.protocol.prompts == "first"
+    assert moe.method_settings["routing"] == "batch" and "identity leaks" in moe.caveats[0]
+    assert moe.method_settings["slots"] == 11
+    plus = mtil("keeplora+", references, order="II").config
+    assert plus.budget.steps["Food"] == -(-75_750 // 64)
+    assert plus.budget.steps["CIFAR100"] == 5 * -(-50_000 // 64)
+
+
+def test_fair_is_the_same_for_all(references: ReferenceFiles) -> None:
+    configs = [mtil(name, references, preset="fair").config for name in BUILT_IN]
+    assert len({str(c.budget) for c in configs}) == len({str(c.protocol) for c in configs}) == 1
+    assert configs[0].protocol.augment == "none"
+    routed = next(c for c in configs if c.method == "moe-adapters")
+    assert routed.method_settings["routing"] == "image" and not routed.caveats
+
+
+def test_a_published_budget_changed_by_hand_is_no_longer_the_papers(
+    references: ReferenceFiles,
+) -> None:
+    assert mtil("zscl", references, overrides=("steps=10",)).config.preset == "custom"
+    assert mtil("zscl", references, overrides=("l2=0",)).config.preset == "paper"
+    assert mtil("zscl", references, overrides=("lr=1e-4",)).config.recipe.lr_of("MNIST") == 1e-4
+
+
+def test_published_rates_serve_the_suite_that_stands_for_mtil() -> None:
+    config = make_plan(Choices(suite="mini", method="zscl", preset="paper"), 0).config
+    assert config.recipe.lr_of("mini-MNIST") == 5e-5 and config.recipe.lr_of("mini-Food") == 1e-5
+    assert set(config.budget.steps.values()) == {1001}
+    keep = make_plan(Choices(suite="mini", method="keeplora", preset="paper", order="II"), 0).config
+    sizes = {"mini-Food": 2 * 10, "mini-Aircraft": 10 * 10}  # epochs times batches of 64 in 600
+    assert {t: keep.budget.steps[t] for t in sizes} == sizes
+
+
+SHAPES = {"tiny": ((4, 192), (3, 128)), "ViT-B-16": ((12, 768), (12, 512))}  # (blocks, width)
+WHOLE = {"finetune", "zscl", "wc", "lwf", "lwf-vr", "wise-ft", "individual", "joint"}
+
+
+def whole_clip(name: str) -> int:
+    """Every weight of the model but its logit scale."""
+    if name == "tiny":
+        clip = fresh(small_plan("zero-shot")).clip
+        return sum(p.numel() for p in clip.weights().values())
+    with torch.device("meta"):
+        model = open_clip.CLIP(**open_clip.get_model_config("ViT-B-16-quickgelu"))
+    return sum(p.numel() for p in model.parameters()) - 1
+
+
+def expected_size(method: str, shape: str) -> int:
+    """Trainable numbers by the method's own description."""
+    if method == "zero-shot":
+        return 0
+    if method in WHOLE:
+        return whole_clip(shape)
+    blocks = [d for count, d in SHAPES[shape] for _ in range(count)]
+    if method == "moe-adapters":
+        expert = sum(22 * (64 * d + 64 + d * 64 + d) for d in blocks)
+        return expert + sum(2 * 22 * d for d in blocks)
+    B = sum(4 * 16 * d for d in blocks)
+    both = {"lora", "o-lora", "sd-lora"}
+    return (2 * B if method in both else B) + (method == "sd-lora")
+
+
+@pytest.mark.parametrize("method", BUILT_IN)
+def test_the_cards_trainable_size(method: str) -> None:
+    plan = small_plan(method)
+    made = fresh(plan)
+    task = small_stream(plan).tasks[0]
+    made.before_task(TrainingTask(task, made.clip.normaliser(), 32, seed_everything(0, task.name)))
+    measured = sum(p.numel() for p in made.trainable_parameters())
+    head = len(task.labels.classnames) * 96 if method == "keeplora+" else 0
+    assert measured == expected_size(method, "tiny") + head
+    assert known_methods()[method].trainable == expected_size(method, "ViT-B-16")
