@@ -267,9 +267,6 @@ def test_the_cosine_head_starts_at_class_means_and_is_kept_per_task(tmp_path: Pa
     torch.testing.assert_close(logits.max(), 30 * (f[:4] @ method.head.w.T).max())
     method.after_task(training)
     x = method.clip.normaliser()(first.test.pixels[:8])
-    texts = method.clip.logits(
-        method.clip.encode_images(x), method.clip.encode_classes(first.labels)
-    )
     own, other = (method.classifier(t.labels.first_prompts()) for t in (first, second))
     texts = method.clip.logits(
         method.clip.encode_images(x), method.clip.encode_classes(first.labels.first_prompts())
