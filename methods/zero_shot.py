@@ -1,7 +1,11 @@
 """Zero-shot CLIP: nothing is learned. The reference that Transfer is measured against."""
 
+from typing import ClassVar
+
 from cl_bench.benchmark.method import Method
 
 
 class ZeroShot(Method):
     """The pre-trained model, unchanged (Radford et al. 2021, arXiv 2103.00020)."""
+
+    bound: ClassVar[bool] = True

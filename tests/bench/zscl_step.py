@@ -18,7 +18,22 @@ from cl_bench.benchmark.task import Images, LabelSpace, Task, TrainingTask
 from cl_bench.datasets import backbones
 from cl_bench.methods.zscl import ZSCL, ZSCLConfig
 
-WORDS = ["red", "blue", "old", "small", "wet", "dog", "boat", "tree", "street", "child", "horse", "train", "field", "table"]
+WORDS = [
+    "red",
+    "blue",
+    "old",
+    "small",
+    "wet",
+    "dog",
+    "boat",
+    "tree",
+    "street",
+    "child",
+    "horse",
+    "train",
+    "field",
+    "table",
+]
 
 
 def main() -> None:
