@@ -102,3 +102,13 @@ def test_help_loads_no_torch() -> None:
         "from cl_bench.cli.app import app\ntry:\n    app(['--help'])\nexcept SystemExit:\n    pass"
     )
     assert not loads_torch(code)
+
+
+def test_every_method_has_a_card_and_every_setting_is_on_one() -> None:
+    cards = {name: (ROOT / "docs" / "methods" / f"{name}.md").read_text() for name in BUILT_IN}
+    for name, card in cards.items():
+        for part in ("**Idea", "published code and the paper differ", "**Cost per step", "**Parity"):
+            assert part in card, f"{name}: no {part}"
+        shared = [cards[other] for other, place in BUILT_IN.items() if place == BUILT_IN[name]]
+        for setting in find_method(name).method.Config.model_fields:
+            assert any(f"`{setting}`" in text for text in shared), f"{name}: {setting}"
