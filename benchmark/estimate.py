@@ -15,7 +15,9 @@ from cl_bench.benchmark.task import Batch, LabelSpace
 
 @dataclass(frozen=True)
 class Estimate:
-    """Expected cost of a run, measured as if every weight trained: an upper bound for adapters.
+    """Expected cost of a run, measured as if every weight trained on one batch a step.
+
+    Adapters take less; a method that passes further images through the model takes more.
 
     Attributes:
         train_seconds: all optimiser steps.

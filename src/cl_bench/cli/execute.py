@@ -119,7 +119,8 @@ def _show_plan(plan: Plan, seeds: int) -> None:
     hours = (cost.train_seconds + cost.evaluate_seconds) / 3600
     duration = f"{hours:.1f} h" if hours >= 1 else f"{hours * 60:.0f} min"
     console.print(
-        f"expected  at most about {duration} per seed on {config.device} "
+        f"expected  about {duration} per seed on {config.device}, if a step trains all weights on one "
+        "batch (adapters take less, distillation takes more) "
         f"(training {cost.train_seconds:,.0f} s, evaluation {cost.evaluate_seconds:,.0f} s), "
         f"{cost.memory / 2**30:.1f} GiB of memory, {cost.disk / 2**20:,.0f} MiB of disk; "
         f"{seeds} seed{'s' if seeds > 1 else ''}. Nothing was trained.",
