@@ -3,10 +3,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+METHODS := zero-shot individual joint finetune wc wise-ft lwf lwf-vr zscl moe-adapters lora o-lora inflora sd-lora keeplora keeplora+ keeplora++ keeplora-kd
 # The interpreter must not look into this folder first: it holds a folder called datasets.
 export PYTHONSAFEPATH := 1
 
-.PHONY: help run test lint check report bench pretrain clean
+.PHONY: help run test lint check report bench table pretrain clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' Makefile
@@ -36,6 +37,12 @@ bench: $(VENV)/installed  ## measure speed, as ratios taken side by side
 	$(BIN)/python tests/bench/step_memory.py moe-adapters
 	$(BIN)/python tests/bench/mini_run.py
 	$(BIN)/python tests/bench/methods_on_mini.py
+
+table: $(VENV)/installed  ## every method on the embedded suite, both orders, three seeds (hours)
+	for order in II I; do for method in $(METHODS) "keeplora --set variant=paper"; do \
+		$(BIN)/cl-bench run --suite mini --method $$method --order $$order --seeds 0,1,2 --out runs/table || exit 1; \
+	done; done
+	$(BIN)/cl-bench report runs/table --out report/table
 
 pretrain: $(VENV)/installed  ## make the tiny CLIP of the mini suite again (into pretrained/)
 	$(BIN)/python -m cl_bench.datasets.mini.pretrain --out pretrained

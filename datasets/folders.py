@@ -96,7 +96,8 @@ def first_problem(error: ValidationError) -> str:
     where = ".".join(str(part) for part in problem["loc"])
     given: Any = problem["input"]
     shown = f" (given: {given!r})" if not isinstance(given, dict | list | tuple) else ""
-    return f"{where + ': ' if where else ''}{problem['msg']}{shown}"
+    words = problem["msg"].removeprefix("Value error, ")
+    return f"{where + ': ' if where else ''}{words}{shown}"
 
 
 def _list_task(task: FolderTask, root: Path) -> TaskSpec:

@@ -30,10 +30,12 @@ def alexnet(weights: Path, device: str) -> Callable[[Tensor], Tensor]:
         state = torch.load(weights, map_location="cpu", weights_only=True)
         model.load_state_dict(state)
     except (OSError, RuntimeError, pickle.UnpicklingError, TypeError, AttributeError) as error:
-        reason = str(error).strip().splitlines()
+        # torch's own words on a pickle advise to trust it; a mismatch takes two lines to be named
+        words = "it is not a file of plain tensors"
+        if isinstance(error, RuntimeError) and "state_dict" in str(error):
+            words = " ".join(line.strip() for line in str(error).splitlines()[1:3])
         raise UserError(
-            f"--selector-weights {weights} does not hold torchvision's AlexNet: "
-            f"{' '.join(line.strip() for line in reason[:2])}"
+            f"--selector-weights {weights} does not hold torchvision's AlexNet: {words}"
         ) from error
     features = model.features[:-2].to(device).eval().requires_grad_(False)
 

@@ -19,12 +19,13 @@ from torch import Tensor, nn
 from cl_bench.benchmark.assets import Assets, Need
 from cl_bench.benchmark.clip import Clip, cut_padding
 from cl_bench.benchmark.method import Method, MethodConfig
-from cl_bench.benchmark.task import Batch, TrainingTask
+from cl_bench.benchmark.task import Batch, Images, Pixels, TrainingTask
 from cl_bench.methods.distillation import soft_cross_entropy
 
 Weight = Annotated[float, Field(ge=0)]
 
 TEXTS_AT_ONCE = 256  # reference texts per forward pass
+IMAGES_AT_ONCE = 64  # reference images per forward pass
 RANDOM_TEXTS, RANDOM_LENGTH = 1000, 10  # LwF-VR: sentences, and random tokens in each
 
 
@@ -84,7 +85,7 @@ class ZSCL(Method):
         self.normalise = clip.normaliser()
         self.teacher = copy.deepcopy(clip) if config.distils() else None
         self.R: Tensor | None = None  # teacher's reference text features [N, D]
-        self.F_T = _Remembered()  # teacher's features of the reference images
+        self.F_T: _Remembered | None = None  # teacher's features of the reference images
 
     def before_task(self, task: TrainingTask) -> None:
         """Let every weight but the logit scale train; remember where they start."""
@@ -111,7 +112,7 @@ class ZSCL(Method):
         c = self.config
         if c.teacher == "previous":
             self.teacher = copy.deepcopy(self.clip)
-            self.F_T = _Remembered()
+            self.F_T = None
         elif c.reference_texts == "external" and self.R is not None:
             return
         assert self.teacher is not None
@@ -130,13 +131,13 @@ class ZSCL(Method):
 
     def _external_references(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Endless batches of reference images and the teacher's features of them."""
-        images, teacher = self.assets.images, self.teacher
-        assert images is not None and teacher is not None
+        images = self.assets.images
+        assert images is not None and self.teacher is not None
+        self.F_T = self.F_T or _Remembered(images, self.normalise, self.teacher)
         generator = torch.Generator().manual_seed(int(torch.randint(2**31, ())))
         while True:
             for rows in torch.randperm(len(images), generator=generator).split(batch_size):
-                x_r = self.normalise(images.pixels[rows])
-                yield x_r, self.F_T.of(rows, len(images), x_r, teacher)
+                yield self.normalise(images.pixels[rows]), self.F_T.of(rows)
 
     def _task_references(self, task: TrainingTask) -> Iterator[tuple[Tensor, Tensor]]:
         """The same, of the task's own images in an order of their own."""
@@ -199,25 +200,25 @@ class ZSCL(Method):
 class _Remembered:
     """The teacher's features of reference images, computed when an image is first asked for.
 
-    Exact: the images are never augmented and the teacher never changes.
+    Exact: the images are never augmented and the teacher never changes. They are encoded in fixed
+    groups, whoever asks first, so that a resumed run remembers the same bits.
     """
 
-    def __init__(self) -> None:
-        self._features: Tensor | None = None  # [N, D]
-        self._known: Tensor | None = None  # bool [N], on the CPU
+    def __init__(self, images: Images, normalise: Pixels, teacher: Clip) -> None:
+        self._images, self._normalise, self._teacher = images, normalise, teacher
+        self._features = torch.zeros(len(images), teacher.model.visual.output_dim)
+        self._features = self._features.to(teacher.device)
+        self._known: set[int] = set()  # groups
 
     @torch.no_grad()
-    def of(self, rows: Tensor, total: int, images: Tensor, teacher: Clip) -> Tensor:
-        """Features [B, D] of ``images`` [B, 3, S, S], which are ``rows`` of ``total``."""
-        if self._known is None or self._features is None:
-            self._known = torch.zeros(total, dtype=torch.bool)
-            width = teacher.model.visual.output_dim
-            self._features = torch.zeros(total, width, device=images.device)
-        here = rows.to(images.device)
-        if not self._known[rows].all():
-            self._features[here] = teacher.encode_images(images).float()
-            self._known[rows] = True
-        return self._features[here]
+    def of(self, rows: Tensor) -> Tensor:
+        """Features [B, D] of the images ``rows``, int64 [B] on the CPU."""
+        for group in set((rows // IMAGES_AT_ONCE).tolist()) - self._known:
+            here = slice(group * IMAGES_AT_ONCE, (group + 1) * IMAGES_AT_ONCE)
+            images = self._normalise(self._images.pixels[here])
+            self._features[here] = self._teacher.encode_images(images).float()
+            self._known.add(group)
+        return self._features[rows.to(self._features.device)]
 
 
 class _SquaredDistance(torch.autograd.Function):

@@ -55,6 +55,12 @@ def test_imports_point_one_way(folder: str) -> None:
             assert not (folder == "reports" and module.partition(".")[0] == "torch"), file
 
 
+def test_methods_do_not_know_the_runner() -> None:
+    runner = {"run", "train", "evaluate", "record", "checkpoint", "manifest", "cost", "estimate"}
+    for file in (ROOT / "methods").glob("*.py"):
+        assert not runner & {module.rpartition(".")[2] for module in imports(file)}, file
+
+
 def test_the_runner_knows_no_method_and_no_data_set() -> None:
     for name in ("run.py", "train.py", "evaluate.py"):
         source = (ROOT / "benchmark" / name).read_text().lower()
@@ -107,7 +113,12 @@ def test_help_loads_no_torch() -> None:
 def test_every_method_has_a_card_and_every_setting_is_on_one() -> None:
     cards = {name: (ROOT / "docs" / "methods" / f"{name}.md").read_text() for name in BUILT_IN}
     for name, card in cards.items():
-        for part in ("**Idea", "published code and the paper differ", "**Cost per step", "**Parity"):
+        for part in (
+            "**Idea",
+            "published code and the paper differ",
+            "**Cost per step",
+            "**Parity",
+        ):
             assert part in card, f"{name}: no {part}"
         shared = [cards[other] for other, place in BUILT_IN.items() if place == BUILT_IN[name]]
         for setting in find_method(name).method.Config.model_fields:

@@ -84,12 +84,19 @@ def test_loss_reaches_trainable_parameters_and_no_other(name: str) -> None:
     assert all(p.grad is None for p in method.clip.parameters() if id(p) not in chosen)
 
 
-def test_logit_scale_never_moves(name: str) -> None:
+def test_training_moves_only_what_is_declared(name: str) -> None:
     plan = small_plan(name)
-    method = fresh(plan)
-    before = method.clip.model.logit_scale.item()
-    learn(plan, method, small_stream(plan).tasks[0])
-    assert method.clip.model.logit_scale.item() == before
+    method, task = fresh(plan), small_stream(plan).tasks[0]
+    training = training_task(plan, method, task)
+    method.before_task(training)
+    chosen = {id(p) for p in method.trainable_parameters()}
+    others = {n: p for n, p in method.clip.model.named_parameters() if id(p) not in chosen}
+    before = {n: p.detach().clone() for n, p in others.items()}
+    assert "logit_scale" in others, "it stays at the pre-trained value in every method here"
+    train(method, training, plan.config.recipe, 3, "fp32", lambda progress: None)
+    assert all(torch.equal(before[n], p) for n, p in others.items())
+    method.after_task(training)
+    assert torch.equal(before["logit_scale"], method.clip.model.logit_scale)
 
 
 def test_an_image_is_classified_alone_as_in_company(name: str) -> None:

@@ -18,6 +18,7 @@ from golden_clip import golden_clip, images, recorded, relative
 from torch import Tensor
 
 from cl_bench.benchmark.assets import Assets
+from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.config import Recipe
 from cl_bench.benchmark.task import Batch, Images, LabelSpace
 from cl_bench.benchmark.train import optimiser
@@ -92,7 +93,7 @@ def prepared(name: str) -> tuple[ZSCL, RecordedTask]:
     task = RecordedTask(scenario["task"])
     method.before_task(task)  # type: ignore[arg-type]
     if scenario["reference_images"] == "reference":
-        method.references = in_order(method, pixels)
+        method.references = in_order(pixels, method.teacher)
     return method, task
 
 
@@ -108,11 +109,13 @@ def shift(method: ZSCL) -> None:
             weight += delta
 
 
-def in_order(method: ZSCL, pixels: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """The reference images in the recorded order, the teacher's features remembered."""
-    assert method.teacher is not None
+def in_order(pixels: Tensor, teacher: Clip | None) -> Iterator[tuple[Tensor, Tensor]]:
+    """The reference images in the recorded order, with the teacher's features."""
+    assert teacher is not None
+    with torch.no_grad():
+        F_T = teacher.encode_images(pixels)
     for rows in cycle(torch.arange(len(pixels)).split(BATCH)):
-        yield pixels[rows], method.F_T.of(rows, len(pixels), pixels[rows], method.teacher)
+        yield pixels[rows], F_T[rows]
 
 
 @cache
