@@ -1,4 +1,4 @@
-"""A small in-process run on the mini suite: two or three tasks, few images, one epoch."""
+"""A small in-process run on the mini suite: two or three tasks, few images, few steps."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ SHORT = {"moe-adapters": ("selector_steps=30", "reference_steps=30")}
 
 
 def small_plan(method: str, order: str = "II", tasks: int = 2, **choices: Any) -> Plan:
-    """A plan of ``tasks`` tasks with one epoch each."""
-    overrides = ("epochs=1", *SHORT.get(method, ()), *choices.pop("overrides", ()))
+    """A plan of ``tasks`` tasks with eight steps each."""
+    overrides = ("steps=8", *SHORT.get(method, ()), *choices.pop("overrides", ()))
     return make_plan(
         Choices(
             suite="mini", method=method, order=order, tasks=tasks, device="cpu",
@@ -41,11 +41,11 @@ def fresh(plan: Plan) -> Method:
 
 
 def small_stream(plan: Plan) -> TaskStream:
-    """Every third training and every fourth test image of the plan's tasks."""
+    """Every fifth training and every fourth test image of the plan's tasks."""
     stream = build_stream("mini", plan.tasks, image_size=32)
     return TaskStream(
         "mini",
-        tuple(Task(t.name, t.labels, _every(t.train, 3), _every(t.test, 4)) for t in stream.tasks),
+        tuple(Task(t.name, t.labels, _every(t.train, 5), _every(t.test, 4)) for t in stream.tasks),
     )
 
 

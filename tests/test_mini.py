@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
+from cl_bench.benchmark.assets import Assets
 from cl_bench.benchmark.evaluate import accuracy, predict
 from cl_bench.benchmark.method import Method, MethodConfig
 from cl_bench.datasets import backbones
@@ -73,7 +74,7 @@ def test_shipped_weights_are_the_recipes() -> None:
 def test_zero_shot_is_what_the_recipe_says_and_leaves_room() -> None:
     suite = mini_suite()
     clip = backbones.load(tiny_clip(), "cpu")
-    method = Method(clip, MethodConfig())
+    method = Method(clip, MethodConfig(), Assets())
     scores = {}
     for task in build_stream("mini", suite.tasks, clip.image_size).tasks:
         predictions = predict(
