@@ -153,6 +153,10 @@ class TrainingTask:
         self._generator = generator
         self._augment = augment
 
+    def beside(self, task: Task, generator: torch.Generator) -> TrainingTask:
+        """Another task under the same rules: batch size and augmentation."""
+        return TrainingTask(task, self._normalise, self.batch_size, generator, self._augment)
+
     def __len__(self) -> int:
         """The number of training images."""
         return len(self._train)

@@ -14,6 +14,8 @@ from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.method import Classifier, Method, MethodConfig
 from cl_bench.benchmark.task import Batch, LabelSpace, TrainingTask
 
+Key = tuple[str, ...]  # a task's class names
+
 
 class Individual(Method):
     """Nothing is shared and nothing is forgotten: what a task can give when it is learned alone.
@@ -35,18 +37,23 @@ class Individual(Method):
         super().__init__(clip, config, assets)
         self.config = config
         self.pretrained = {n: p.detach().clone() for n, p in clip.weights().items()}
-        self.models: dict[tuple[str, ...], dict[str, Tensor]] = {}  # class names -> weights
+        self.models: dict[Key, dict[str, Tensor]] = {}  # weights that differ, by class names
+        self.loaded: Key | None = None  # whose weights are in place; None: the pre-trained ones
 
     def before_task(self, task: TrainingTask) -> None:
         """Start from the pre-trained weights; all but the logit scale train."""
-        self._put(self.pretrained)
+        self._load(None)
         for weight in self.clip.weights().values():
             weight.requires_grad_(True)
 
     @torch.no_grad()
-    def _put(self, weights: Mapping[str, Tensor]) -> None:
-        for name, weight in self.clip.weights().items():
-            weight.copy_(weights[name])
+    def _load(self, key: Key | None) -> None:
+        """Put a task's model, or the pre-trained one, in place, unless it is there."""
+        if key != self.loaded:
+            own = self.models[key] if key else {}
+            for name, weight in self.clip.weights().items():
+                weight.copy_(own.get(name, self.pretrained[name]))
+            self.loaded = key
 
     def trainable_parameters(self) -> Iterable[nn.Parameter]:
         """Both towers."""
@@ -57,13 +64,10 @@ class Individual(Method):
         return self.clip.cross_entropy(batch, self.config.label_smoothing)
 
     def after_task(self, task: TrainingTask) -> None:
-        """Put the model away and bring the pre-trained one back."""
+        """Keep the model."""
         self.clip.requires_grad_(False)
-        self.models[task.labels.classnames] = self._changed()
-        self._put(self.pretrained)
-
-    def _changed(self) -> dict[str, Tensor]:
-        return {
+        self.loaded = task.labels.classnames
+        self.models[self.loaded] = {
             name: weight.detach().clone()
             for name, weight in self.clip.weights().items()
             if not torch.equal(weight, self.pretrained[name])
@@ -71,16 +75,13 @@ class Individual(Method):
 
     def classifier(self, labels: LabelSpace) -> Classifier:
         """By the task's own model, or zero-shot."""
-        own = self.pretrained | self.models.get(labels.classnames, {})
-        self._put(own)
+        key = labels.classnames if labels.classnames in self.models else None
+        self._load(key)
         classes = self.clip.encode_classes(labels)
-        self._put(self.pretrained)
 
         def classify(images: Tensor) -> Tensor:
-            self._put(own)
-            logits = self.clip.logits(self.clip.encode_images(images), classes)
-            self._put(self.pretrained)
-            return logits
+            self._load(key)
+            return self.clip.logits(self.clip.encode_images(images), classes)
 
         return classify
 

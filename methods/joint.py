@@ -43,21 +43,17 @@ class Joint(Method):
         super().__init__(clip, config, assets)
         assert assets.stream is not None
         self.config, self.stream = config, assets.stream
-        self.normalise = clip.normaliser()
 
     def before_task(self, task: TrainingTask) -> None:
         """Let every weight but the logit scale train, on batches of all tasks."""
-        self.batches = self._batches(task.batch_size)
+        self.batches = self._batches(task)
         for weight in self.clip.weights().values():
             weight.requires_grad_(True)
 
-    def _batches(self, batch_size: int) -> Iterator[Batch]:
+    def _batches(self, current: TrainingTask) -> Iterator[Batch]:
         """Batches without end, each of one task."""
         generator = torch.Generator().manual_seed(int(torch.randint(2**31, ())))
-        sources = [
-            TrainingTask(task, self.normalise, batch_size, generator).endless()
-            for task in self.stream.tasks
-        ]
+        sources = [current.beside(task, generator).endless() for task in self.stream.tasks]
         sizes = torch.tensor([float(len(task.train)) for task in self.stream.tasks])
         while True:
             yield next(sources[int(torch.multinomial(sizes, 1, generator=generator))])

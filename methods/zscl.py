@@ -8,7 +8,7 @@ siblings (continual fine-tuning, WC, LwF, LwF-VR, WiSE-FT, ZSCL*) switch parts o
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 import torch
@@ -91,8 +91,9 @@ class ZSCL(Method):
         """Let every weight but the logit scale train; remember where they start."""
         c = self.config
         self.weights = self.clip.weights()
-        self.start = {n: p.detach().clone() for n, p in self.weights.items()}  # θ_start
-        self.average = {n: s.clone() for n, s in self.start.items()} if c.ensemble_every else {}
+        anchored = c.l2 > 0 or c.wise_alpha < 1
+        self.start = _copied(self.weights) if anchored else {}  # θ_start
+        self.average = _copied(self.weights) if c.ensemble_every else {}  # θ̄
         self.snapshots = 1  # the average begins as θ_start
         self.prompts = cut_padding(
             self.clip.tokenize([prompts[0] for prompts in task.labels.prompts])
@@ -195,6 +196,10 @@ class ZSCL(Method):
             if self.config.wise_alpha < 1:
                 weight.copy_(torch.lerp(self.start[name], weight, self.config.wise_alpha))
         self.start, self.average = {}, {}
+
+
+def _copied(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: weight.detach().clone() for name, weight in weights.items()}
 
 
 class _Remembered:

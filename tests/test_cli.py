@@ -206,7 +206,7 @@ EXAMPLE = Path(__file__).parents[1] / "docs" / "norm_tuning.py"
 
 def test_the_documented_plugin_runs_and_is_short(tmp_path: Path) -> None:
     assert len(EXAMPLE.read_text().splitlines()) <= 50
-    plan = small_plan("norm-tuning", plugin=EXAMPLE, overrides=("pull=0.5", "lr=1e-2"))
+    plan = small_plan("norm-tuning", plugin=EXAMPLE, overrides=("pull=0.5", "lr=1e-2", "steps=40"))
     assert plan.config.method_settings == {"pull": 0.5}
     result = small_run(plan, tmp_path)
     assert result.finished and result.matrix.rows[0] != result.matrix.zero_shot

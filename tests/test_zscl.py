@@ -178,7 +178,7 @@ def test_random_texts_lie_between_start_and_end() -> None:
 def test_wise_ft_and_the_average_mix_as_said() -> None:
     def ended(**settings: object) -> tuple[ZSCL, dict[str, Tensor], list[dict[str, Tensor]]]:
         method, task = started(image_distillation=0, text_distillation=0, l2=0, **settings)
-        start, path = {n: s.clone() for n, s in method.start.items()}, []
+        start, path = {n: w.detach().clone() for n, w in method.weights.items()}, []
         for step in range(1, 6):
             with torch.no_grad():
                 for weight in method.weights.values():
