@@ -17,6 +17,7 @@ from cl_bench.benchmark.quick_gelu import QuickGELU
 from cl_bench.benchmark.task import Batch, LabelSpace, Pixels
 
 # OpenAI's pixel statistics, used by every CLIP of its family (open_clip/constants.py).
+PROMPTS_AT_ONCE = 2048  # bounds the memory of an ensemble over a thousand classes
 PIXEL_MEAN = (0.48145466, 0.4578275, 0.40821073)
 PIXEL_STD = (0.26862954, 0.26130258, 0.27577711)
 
@@ -96,7 +97,8 @@ class Clip(nn.Module):
     def normaliser(self) -> Pixels:
         """What turns uint8 pixels into this model's input, on its device."""
         mean = torch.tensor(PIXEL_MEAN, device=self.device).view(3, 1, 1)
-        return Pixels(mean, torch.tensor(PIXEL_STD, device=self.device).view(3, 1, 1))
+        std = torch.tensor(PIXEL_STD, device=self.device).view(3, 1, 1)
+        return Pixels(self.image_size, mean, std)
 
     def encode_images(self, images: Tensor) -> Tensor:
         """Unit-length features [B, D] of normalised images [B, 3, S, S]."""
@@ -127,8 +129,14 @@ class Clip(nn.Module):
     def encode_classes(self, labels: LabelSpace) -> Tensor:
         """One unit-length feature per class, [C, D]: the normalised mean over its prompts."""
         flat = [prompt for prompts in labels.prompts for prompt in prompts]
-        features = self.encode_prompts(flat).unflatten(0, (len(labels.prompts), -1))  # [C, P, D]
-        return F.normalize(features.mean(dim=1), dim=-1)
+        parts = [flat[i : i + PROMPTS_AT_ONCE] for i in range(0, len(flat), PROMPTS_AT_ONCE)]
+        features = torch.cat([self.encode_prompts(part) for part in parts])
+        counts = [len(prompts) for prompts in labels.prompts]
+        if len(set(counts)) == 1:
+            means = features.unflatten(0, (len(counts), -1)).mean(dim=1)  # [C, D]
+        else:
+            means = torch.stack([own.mean(dim=0) for own in features.split(counts)])
+        return F.normalize(means, dim=-1)
 
     def logits(self, images: Tensor, classes: Tensor) -> Tensor:
         """Scaled cosine similarities [B, C] of unit features [B, D] and [C, D]."""

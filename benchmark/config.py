@@ -8,7 +8,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cl_bench.benchmark.errors import UserError
 
@@ -56,6 +56,13 @@ class Budget(Settings):
 class Protocol(Settings):
     """What images are trained on and how accuracies are measured."""
 
+    labels: Literal["own", "all"] = "own"
+    """Classify a test image over the classes of its own task (MTIL), or over those of all tasks of
+    the stream, learned or not (X-TAIL)."""
+    shots: Annotated[int, Field(ge=1)] | None = None
+    """Train on this many images of every class, drawn anew for every seed; absent: on all."""
+    broken: Literal["stop", "skip"] = "stop"
+    """What becomes of an image file that cannot be read; ``skip`` leaves it out."""
     prompts: Literal["first", "ensemble"] = "first"
     """Evaluate with each class's first prompt, or the normalised mean of all its prompts."""
     augment: Literal["none", "random_resized_crop"] = "none"
@@ -143,3 +150,13 @@ def read_toml(path: Path, what: str) -> dict[str, Any]:
         raise UserError(f"the {what} {path} does not exist") from error
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UserError(f"the {what} {path} cannot be read: {error}") from error
+
+
+def first_problem(error: ValidationError) -> str:
+    """The first thing a validation found, in one line: where, what, and the value given."""
+    problem = error.errors()[0]
+    where = ".".join(str(part) for part in problem["loc"])
+    given: Any = problem["input"]
+    shown = f" (given: {given!r})" if not isinstance(given, dict | list | tuple) else ""
+    words = problem["msg"].removeprefix("Value error, ")
+    return f"{where + ': ' if where else ''}{words}{shown}"

@@ -1,39 +1,32 @@
-"""Predictions and accuracies of a method on a task's test images."""
+"""Predictions and accuracies on a task's test images."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from cl_bench.benchmark.method import Method
-from cl_bench.benchmark.task import LabelSpace, Pixels
-from cl_bench.benchmark.train import autocast
+from cl_bench.benchmark.ahead import ahead
+from cl_bench.benchmark.method import Classifier
+from cl_bench.benchmark.task import Images, Pixels
 
 EVALUATION_BATCH = 256
 
 
 @torch.no_grad()
-def predict(
-    method: Method, labels: LabelSpace, pixels: Tensor, normalise: Pixels, precision: str
-) -> Tensor:
+def predict(classify: Classifier, images: Images, normalise: Pixels) -> Tensor:
     """The most likely class of every image.
 
     Args:
-        method: between tasks.
-        labels: what to choose between; its prompts are encoded once.
-        pixels: uint8 [N, 3, S, S].
+        classify: a method's classifier over some label space.
+        images: N of them.
         normalise: makes the backbone's input of them.
-        precision: ``fp32``, ``bf16`` or ``fp16``.
 
     Returns:
-        int64 [N] on the CPU, indices into ``labels.classnames``.
+        int64 [N] on the CPU, indices into the label space's classes.
     """
-    with autocast(normalise.mean.device.type, precision):
-        classify = method.classifier(labels)
-        predictions = [
-            classify(normalise(part)).argmax(dim=-1) for part in pixels.split(EVALUATION_BATCH)
-        ]
-    return torch.cat(predictions).cpu()
+    parts = torch.arange(len(images)).split(EVALUATION_BATCH)
+    read = ahead(images.take, parts, workers=1)
+    return torch.cat([classify(normalise(pixels)).argmax(dim=-1) for pixels in read]).cpu()
 
 
 def accuracy(predictions: Tensor, targets: Tensor) -> float:

@@ -50,6 +50,7 @@ class Method:
 
     Config: ClassVar[type[MethodConfig]] = MethodConfig
     bound: ClassVar[bool] = False  # a reference that learns by other rules: shown, never ranked
+    told_task: ClassVar[bool] = False  # must know whose classes it chooses between (not in X-TAIL)
 
     def __init__(self, clip: Clip, config: Any, assets: Assets) -> None:
         """Take over ``clip`` and change its structure if needed.

@@ -114,6 +114,10 @@ class RunFolder:
         """Keep the true classes of every test image, per task."""
         _write_arrays(self.path / "predictions" / "targets.npz", targets)
 
+    def write_shots(self, rows: Mapping[str, NDArray[np.int64]]) -> None:
+        """Keep which images of every data set a few-shot run trains on."""
+        _write_arrays(self.path / "shots.npz", rows)
+
     def write_row(
         self, learned: int, predictions: Mapping[str, NDArray[np.uint16]], matrix: AccuracyMatrix
     ) -> None:
@@ -138,7 +142,7 @@ class RunFolder:
         write_atomically(self.matrix_csv, table.getvalue().encode())
 
 
-def _write_arrays(path: Path, arrays: Mapping[str, NDArray[np.uint16]]) -> None:
+def _write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
     write_atomically(path, buffer.getvalue())

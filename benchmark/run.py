@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -12,14 +14,13 @@ import torch
 from numpy.typing import NDArray
 
 from cl_bench.benchmark import manifest
-from cl_bench.benchmark.augment import RandomResizedCrop
 from cl_bench.benchmark.checkpoint import load_checkpoint, save_checkpoint
-from cl_bench.benchmark.config import RunConfig
+from cl_bench.benchmark.config import Protocol, RunConfig
 from cl_bench.benchmark.cost import Stopwatch, peak_memory
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.evaluate import accuracy, predict
 from cl_bench.benchmark.matrix import AccuracyMatrix
-from cl_bench.benchmark.method import Method
+from cl_bench.benchmark.method import Classifier, Method
 from cl_bench.benchmark.record import (
     RunFolder,
     RunResult,
@@ -30,7 +31,7 @@ from cl_bench.benchmark.record import (
     write_json,
 )
 from cl_bench.benchmark.task import LabelSpace, Task, TaskStream, TrainingTask
-from cl_bench.benchmark.train import NotFiniteError, Progress, train
+from cl_bench.benchmark.train import NotFiniteError, Progress, autocast, train
 
 Listener = Callable[[dict[str, Any]], None]
 
@@ -86,6 +87,8 @@ class _Runner:
         self.folder, self.listen = folder, listen
         self.device = method.clip.device
         self.normalise = method.clip.normaliser()
+        self.spaces, self.targets = _label_spaces(config.protocol, stream)
+        self.tests = {task.name: task.test.near(self.device) for task in stream.tasks}
         self.matrix: AccuracyMatrix | None = None
 
     def run(self) -> RunResult:
@@ -117,11 +120,18 @@ class _Runner:
         path = self.folder.path / "manifest.json"
         if not path.exists():
             write_json(self.folder.path / "config.json", self.config.model_dump(mode="json"))
-            self.folder.write_targets({t.name: _small(t.test.targets) for t in self.stream.tasks})
+            self.folder.write_targets({name: _small(t) for name, t in self.targets.items()})
             write_atomically(self.folder.events, b"")
             self._log("started", digest=self.config.digest())
             # The manifest comes last: without it the directory counts as empty.
-            write_json(path, {"status": "running", "data": self._data(), "sessions": [session]})
+            self._keep_choice()
+            left_out = {
+                t.name: [*t.train.left_out, *t.test.left_out]
+                for t in self.stream.tasks
+                if t.train.left_out or t.test.left_out
+            }
+            about = {"status": "running", "data": self._data(), "left_out": left_out}
+            write_json(path, about | {"sessions": [session]})
             return 0
         learned = -1  # not even the zero-shot row
         if self.folder.matrix_csv.exists():
@@ -131,6 +141,14 @@ class _Runner:
         if learned > 0:
             self.method.load_state_dict(load_checkpoint(self.folder.checkpoint(learned)))
         return max(learned, 0)
+
+    def _keep_choice(self) -> None:
+        """Keep which training images a few-shot run uses."""
+        chosen = {
+            t.name: t.train.rows.numpy() for t in self.stream.tasks if t.train.rows is not None
+        }
+        if chosen:
+            self.folder.write_shots(chosen)
 
     def _data(self) -> dict[str, list[str]]:
         """Fingerprints of every task's training and test images."""
@@ -160,8 +178,11 @@ class _Runner:
         config, watch = self.config, Stopwatch(self.device)
         generator = seed_everything(config.seed, task.name)
         cropped = config.protocol.augment == "random_resized_crop"
-        augment = RandomResizedCrop(self.method.clip.image_size) if cropped else None
-        training = TrainingTask(task, self.normalise, config.budget.batch_size, generator, augment)
+        if not cropped:
+            task = replace(task, train=task.train.near(self.device))
+        training = TrainingTask(
+            task, self.normalise, config.budget.batch_size, generator, cropped=cropped
+        )
 
         def report(p: Progress) -> None:
             self._log("step", task=task.name, step=p.step, steps=p.steps, loss=p.loss, lr=p.lr)
@@ -199,14 +220,15 @@ class _Runner:
     def _evaluate(self, learned: int) -> None:
         """Score every task's test images and add the row to the matrix."""
         watch, precision = Stopwatch(self.device), self.config.protocol.precision
-        with watch.phase("evaluate"):
-            predictions = {
-                task.name: predict(
-                    self.method, self._labels(task), task.test.pixels, self.normalise, precision
-                )
-                for task in self.stream.tasks
-            }
-        row = tuple(accuracy(predictions[t.name], t.test.targets) for t in self.stream.tasks)
+        with watch.phase("evaluate"), autocast(self.device.type, precision):
+            classifiers: dict[LabelSpace, Classifier] = {}
+            predictions = {}
+            for name, labels in self.spaces.items():
+                if labels not in classifiers:
+                    with torch.no_grad():
+                        classifiers = {labels: self.method.classifier(labels)}
+                predictions[name] = predict(classifiers[labels], self.tests[name], self.normalise)
+        row = tuple(accuracy(predictions[t], self.targets[t]) for t in self.config.tasks)
         if self.matrix is None:
             self.matrix = AccuracyMatrix(self.config.tasks, row, ())
         else:
@@ -221,16 +243,28 @@ class _Runner:
         small = {name: _small(p) for name, p in predictions.items()}
         self.folder.write_row(learned, small, self.matrix)
 
-    def _labels(self, task: Task) -> LabelSpace:
-        first = self.config.protocol.prompts == "first"
-        return task.labels.first_prompts() if first else task.labels
-
     def _log(self, event: str, **values: Any) -> None:
         self.listen(self.folder.log(event, **values))
 
     def _status(self, status: str, reason: str | None = None) -> None:
         path = self.folder.path / "manifest.json"
         write_json(path, read_json(path) | {"status": status, "reason": reason})
+
+
+def _label_spaces(
+    protocol: Protocol, stream: TaskStream
+) -> tuple[dict[str, LabelSpace], dict[str, torch.Tensor]]:
+    """What each task's test images are classified over, and their true classes in it."""
+    first = protocol.prompts == "first"
+    own = {t.name: t.labels.first_prompts() if first else t.labels for t in stream.tasks}
+    if protocol.labels == "own":
+        return own, {t.name: t.test.targets for t in stream.tasks}
+    sizes = [len(space.classnames) for space in own.values()]
+    starts = dict(zip(own, accumulate(sizes, initial=0), strict=False))
+    union = LabelSpace.union(list(own.values()))
+    return dict.fromkeys(own, union), {
+        t.name: t.test.targets + starts[t.name] for t in stream.tasks
+    }
 
 
 def _small(classes: torch.Tensor) -> NDArray[np.uint16]:

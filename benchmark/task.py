@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
+
+from cl_bench.benchmark.ahead import ahead
+from cl_bench.benchmark.augment import random_resized_crop
+from cl_bench.benchmark.resize import resize
+
+HASHED = 64  # images per part of a fingerprint
+ROOM = 4  # a GPU keeps a data set where this many would fit: training needs memory, too
+CROPPERS = min(os.cpu_count() or 1, 16)  # threads that decode and crop training images
 
 
 @dataclass(frozen=True)
@@ -17,7 +29,7 @@ class LabelSpace:
 
     Attributes:
         classnames: C class names.
-        prompts: per class, its prompts (one template or an ensemble), all of the same number.
+        prompts: per class, its prompts (one template or an ensemble).
     """
 
     classnames: tuple[str, ...]
@@ -37,6 +49,23 @@ class LabelSpace:
         )
         return cls(classnames, prompts)
 
+    @classmethod
+    def union(cls, spaces: Sequence[LabelSpace]) -> LabelSpace:
+        """All classes of all ``spaces`` in their order; a name that two of them have stands twice.
+
+        So it is counted in X-TAIL (1,100 classes of ten data sets; RAIL, arXiv 2406.18868).
+        """
+        return cls(
+            tuple(name for space in spaces for name in space.classnames),
+            tuple(prompts for space in spaces for prompts in space.prompts),
+        )
+
+    def find(self, classnames: tuple[str, ...]) -> int | None:
+        """Where ``classnames`` begin among these classes, as a whole; ``None`` if they do not."""
+        count = len(classnames)
+        starts = range(len(self.classnames) - count + 1)
+        return next((i for i in starts if self.classnames[i : i + count] == classnames), None)
+
     def first_prompts(self) -> LabelSpace:
         """The same classes with their first prompt alone: what every method trains with."""
         return LabelSpace(self.classnames, tuple(prompts[:1] for prompts in self.prompts))
@@ -44,15 +73,24 @@ class LabelSpace:
 
 @dataclass(frozen=True)
 class Images:
-    """Labelled images, pre-processed to the backbone's size.
+    """Labelled images: resized and centre-cropped, and as they were before.
 
     Attributes:
-        pixels: uint8 [N, 3, S, S]; may be a memory-mapped tensor.
-        targets: int64 [N], indices into the task's class names.
+        pixels: uint8 [N, C, H, H] with C = 1 or 3 channels; H is the backbone's side S, or less for
+            images that are natively small. On a disk, in memory, or on the model's device.
+        targets: int64 [N], indices into the task's class names, on the CPU.
+        whole: opens the i-th image uncropped, in RGB; for random crops.
+        known_digest: SHA-256 of the pixels where it was computed before.
+        left_out: files that could not be read and are missing here, as the user asked.
+        rows: which images of the data set these are, int64 [N]; ``None``: all.
     """
 
     pixels: Tensor
     targets: Tensor
+    whole: Callable[[int], Image.Image] | None = None
+    known_digest: str | None = None
+    left_out: tuple[str, ...] = ()
+    rows: Tensor | None = None
 
     def __len__(self) -> int:
         """The number of images N."""
@@ -60,10 +98,65 @@ class Images:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over pixels and targets: equal exactly where the data is."""
+        """SHA-256 over targets and pixels: equal exactly where the data is."""
         sha = hashlib.sha256(self.targets.numpy().tobytes())
-        sha.update(self.pixels.numpy().data)
+        sha.update((self.known_digest or digest_of_pixels(self.pixels.numpy())).encode())
         return sha.hexdigest()
+
+    def take(self, rows: Tensor) -> Tensor:
+        """The pixels of some images, uint8 [B, C, H, H], on the device where they are kept."""
+        if self.pixels.is_cuda:
+            return self.pixels[rows.to(self.pixels.device)]
+        # numpy: one thread; torch's would start a team of threads in every thread that asks
+        return torch.from_numpy(self.pixels.numpy()[rows.numpy()])
+
+    def subset(self, rows: Tensor) -> Images:
+        """Some of the images, int64 ``rows`` [n], in memory."""
+        whole = self.whole
+        return Images(
+            self.take(rows),
+            self.targets[rows],
+            whole=None if whole is None else lambda i: whole(int(rows[i])),
+            left_out=self.left_out,
+            rows=rows,
+        )
+
+    def near(self, device: torch.device) -> Images:
+        """The same images, on a GPU where its free memory holds them four times over."""
+        free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 0
+        if self.pixels.numel() * ROOM > free:
+            return self
+        return replace(self, pixels=self.pixels.to(device))
+
+    def crop(self, rows: Tensor, seeds: Tensor, size: int) -> Tensor:
+        """A random resized crop of some images, uint8 [B, 3, S, S]; int64 ``seeds`` [B] decide."""
+        cropped = [
+            np.asarray(random_resized_crop(self._uncropped(row), size, seed))
+            for row, seed in zip(rows.tolist(), seeds.tolist(), strict=True)
+        ]
+        return torch.from_numpy(np.ascontiguousarray(np.stack(cropped).transpose(0, 3, 1, 2)))
+
+    def _uncropped(self, row: int) -> Image.Image:
+        if self.whole is not None:
+            return self.whole(row)
+        pixels = self.pixels[row].permute(1, 2, 0)  # drawn square: nothing was cropped off
+        return Image.fromarray(pixels.expand(-1, -1, 3).numpy())
+
+
+def digest_of_pixels(pixels: NDArray[np.uint8]) -> str:
+    """SHA-256 over the digests of ``HASHED`` images each, so that it can be computed on the way."""
+    parts = [digest_of_part(pixels[i : i + HASHED]) for i in range(0, len(pixels), HASHED)]
+    return digest_of_parts(parts)
+
+
+def digest_of_part(pixels: NDArray[np.uint8]) -> str:
+    """SHA-256 of up to ``HASHED`` images."""
+    return hashlib.sha256(np.ascontiguousarray(pixels).data).hexdigest()
+
+
+def digest_of_parts(parts: Sequence[str]) -> str:
+    """SHA-256 of all images, from the digests of their parts."""
+    return hashlib.sha256("".join(parts).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -104,17 +197,20 @@ class Pixels:
     """Turns uint8 pixels into the backbone's normalised input, on its device.
 
     Attributes:
+        size: side S of the backbone's input in pixels.
         mean: per-channel mean of pixel values in [0, 1], float32 [3, 1, 1].
         std: per-channel standard deviation, float32 [3, 1, 1].
     """
 
+    size: int
     mean: Tensor
     std: Tensor
 
     def __call__(self, pixels: Tensor) -> Tensor:
-        """Normalise uint8 [B, 3, S, S] to float32 [B, 3, S, S]."""
-        images = pixels.to(self.mean.device, non_blocking=True).float().div_(255)
-        return images.sub_(self.mean).div_(self.std)
+        """Resize and normalise uint8 [B, 1 or 3, H, H] to float32 [B, 3, S, S]."""
+        there = pixels.to(self.mean.device, non_blocking=True)
+        images = resize(there, self.size).float().div_(255).expand(-1, 3, -1, -1)
+        return (images - self.mean).div_(self.std)
 
 
 class TrainingTask:
@@ -133,7 +229,8 @@ class TrainingTask:
         normalise: Pixels,
         batch_size: int,
         generator: torch.Generator,
-        augment: Callable[[Tensor], Tensor] | None = None,
+        *,
+        cropped: bool = False,
     ) -> None:
         """Wrap ``task``.
 
@@ -141,8 +238,8 @@ class TrainingTask:
             task: what to draw from.
             normalise: makes the backbone's input of pixels.
             batch_size: images per batch.
-            generator: on the CPU; decides the order of the images.
-            augment: from uint8 [B, 3, S, S] to the same, applied to every batch but plain ones.
+            generator: on the CPU; decides the order of the images and their crops.
+            cropped: hand out random resized crops, fresh at every draw, unless asked for plain ones.
         """
         self.name = task.name
         self.labels = task.labels.first_prompts()
@@ -151,11 +248,13 @@ class TrainingTask:
         self._train = task.train
         self._normalise = normalise
         self._generator = generator
-        self._augment = augment
+        self._cropped = cropped
 
     def beside(self, task: Task, generator: torch.Generator) -> TrainingTask:
         """Another task under the same rules: batch size and augmentation."""
-        return TrainingTask(task, self._normalise, self.batch_size, generator, self._augment)
+        return TrainingTask(
+            task, self._normalise, self.batch_size, generator, cropped=self._cropped
+        )
 
     def __len__(self) -> int:
         """The number of training images."""
@@ -173,15 +272,30 @@ class TrainingTask:
             plain: without augmentation.
         """
         order = torch.randperm(len(self), generator=self._generator)
-        for rows in order.split(self.batch_size):
-            if drop_last and len(rows) < min(self.batch_size, len(self)):
-                return
-            self.images_drawn += len(rows)
-            pixels = self._train.pixels[rows]
-            if self._augment is not None and not plain:
-                pixels = self._augment(pixels)
+        cropped = self._cropped and not plain
+        if cropped:  # all seeds at once: they do not depend on how far ahead batches are made
+            seeds = torch.randint(2**62, (len(self),), generator=self._generator)
+        kept = len(self) // self.batch_size * self.batch_size if drop_last else 0
+        parts = range(0, kept or len(self), self.batch_size)
+
+        def draw(start: int) -> tuple[Tensor, Tensor]:
+            rows = order[start : start + self.batch_size]
+            if cropped:
+                pixels = self._train.crop(rows, seeds[start : start + self.batch_size], self._size)
+            else:
+                pixels = self._train.take(rows)
+            if self._normalise.mean.is_cuda and not pixels.is_cuda:
+                pixels = pixels.pin_memory()  # so that the copy to the GPU waits for nothing
+            return pixels, self._train.targets[rows]
+
+        for pixels, targets in ahead(draw, parts, CROPPERS if cropped else 1):
+            self.images_drawn += len(targets)
             images = self._normalise(pixels)
-            yield Batch(images, self._train.targets[rows].to(images.device), self.labels)
+            yield Batch(images, targets.to(images.device), self.labels)
+
+    @property
+    def _size(self) -> int:
+        return self._normalise.size
 
     def endless(self, *, plain: bool = False) -> Iterator[Batch]:
         """Pass after pass, for methods that count steps of their own."""

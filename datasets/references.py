@@ -9,10 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cl_bench.benchmark.config import Settings
 from cl_bench.benchmark.errors import UserError
 from cl_bench.datasets.captions_file import read_captions
 from cl_bench.datasets.folders import SUFFIXES
+from cl_bench.datasets.listing import Listing
 from cl_bench.datasets.mini.suite import TINY
 
 if TYPE_CHECKING:
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
 
     from cl_bench.benchmark.assets import Assets, Need
     from cl_bench.benchmark.task import Images, TaskStream
+    from cl_bench.datasets.store import Store
 
 MOST_IMAGES = 64_064  # what ZSCL consumes: 1,001 steps of 64, the same ones for every task
 SELECTOR_SOURCE = "torchvision's AlexNet weights, alexnet-owt-7be5be79.pth"
@@ -39,11 +44,11 @@ class Source:
 
     Attributes:
         about: one line that pins the content, wherever it lies.
-        load: brings it; takes the image size and the device.
+        load: brings it; takes the image size, the device and where decoded images are kept.
     """
 
     about: str
-    load: Callable[[int, str], object]
+    load: Callable[[int, str, Store], object]
 
 
 def find_sources(
@@ -70,12 +75,17 @@ def find_sources(
 
 
 def load_assets(
-    sources: dict[Need, Source], needs: Sequence[Need], stream: TaskStream, size: int, device: str
+    sources: dict[Need, Source],
+    needs: Sequence[Need],
+    stream: TaskStream,
+    size: int,
+    device: str,
+    store: Store,
 ) -> Assets:
     """Load what was found, at the backbone's image size."""
     from cl_bench.benchmark.assets import Assets
 
-    loaded = {need: source.load(size, device) for need, source in sources.items()}
+    loaded = {need: source.load(size, device, store) for need, source in sources.items()}
     return Assets(
         images=loaded.get("reference images"),  # type: ignore[arg-type]
         texts=loaded.get("reference texts", ()),  # type: ignore[arg-type]
@@ -101,14 +111,12 @@ def _images(folder: Path | None, suite: str, at_least: int) -> Source:
             f"--reference-images {folder} holds {len(files)} images; a step uses {at_least} at once"
         )
     random.Random(42).shuffle(files)  # the published code's seed; more than enough are left out
-    chosen = [(str(f.relative_to(folder)), 0) for f in files[:MOST_IMAGES]]
-    sizes = "\n".join(f"{name} {(folder / name).stat().st_size}" for name, _ in chosen)
+    chosen = tuple(files[:MOST_IMAGES])
+    sizes = "\n".join(f"{f.relative_to(folder)} {f.stat().st_size}" for f in chosen)
     pin = hashlib.sha256(sizes.encode()).hexdigest()[:12]
 
-    def load(size: int, device: str) -> Images:
-        from cl_bench.datasets.streams import decode_files
-
-        return decode_files(folder, chosen, size)
+    def load(size: int, device: str, store: Store) -> Images:
+        return store.images("reference images", _unlabelled(chosen), size)
 
     return Source(f"{len(chosen):,} images of {len(files):,} in a folder, listing {pin}", load)
 
@@ -142,7 +150,7 @@ def _selector(weights: Path | None, backbone: str) -> Source:
     with weights.open("rb") as opened:
         pin = hashlib.file_digest(opened, "sha256").hexdigest()[:12]
 
-    def load(size: int, device: str) -> Callable[[Tensor], Tensor]:
+    def load(size: int, device: str, store: Store) -> Callable[[Tensor], Tensor]:
         from cl_bench.datasets.selectors import alexnet
 
         return alexnet(weights, device)
@@ -150,24 +158,24 @@ def _selector(weights: Path | None, backbone: str) -> Source:
     return Source(f"AlexNet conv5, weights {pin}", load)
 
 
-def _mini_images(size: int, device: str) -> Images:
-    import torch
+def _unlabelled(images: tuple[Path, ...] | NDArray[np.uint8]) -> Listing:
+    return Listing(images, np.zeros(len(images), dtype=np.int64), ("",))
 
-    from cl_bench.benchmark.task import Images
+
+def _mini_images(size: int, device: str, store: Store) -> Images:
     from cl_bench.datasets.mini.references import reference_images
-    from cl_bench.datasets.streams import at_size
 
-    pixels = at_size(torch.from_numpy(reference_images()), size)
-    return Images(pixels, torch.zeros(len(pixels), dtype=torch.int64))
+    pixels = reference_images().transpose(0, 2, 3, 1)
+    return store.images("reference images", _unlabelled(pixels), size)
 
 
-def _mini_texts(size: int, device: str) -> tuple[str, ...]:
+def _mini_texts(size: int, device: str, store: Store) -> tuple[str, ...]:
     from cl_bench.datasets.mini.references import reference_texts
 
     return reference_texts()
 
 
-def _tiny_selector(size: int, device: str) -> Callable[[Tensor], Tensor]:
+def _tiny_selector(size: int, device: str, store: Store) -> Callable[[Tensor], Tensor]:
     from cl_bench.datasets.selectors import tiny_tokens
 
     return tiny_tokens(device)

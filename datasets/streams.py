@@ -1,133 +1,128 @@
-"""From task specifications to tensors: the stream that a run learns."""
+"""From task specifications to images: the stream that a run learns."""
 
 from __future__ import annotations
 
-import functools
-import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
+import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
-from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
-from torchvision.transforms import v2
 
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.task import Images, LabelSpace, Task, TaskStream
+from cl_bench.datasets.few_shot import choose
+from cl_bench.datasets.listing import Listing
 from cl_bench.datasets.mini.domains import draw
-from cl_bench.datasets.suite import FolderSource, MiniSource, TaskSpec
+from cl_bench.datasets.store import Store
+from cl_bench.datasets.suite import FolderSource, MiniSource, MtilSource, TaskSpec
 
-WORKERS_FROM = 2_000  # images; below it, starting processes costs more than decoding
+Split = Literal["train", "test"]
+SPLITS: tuple[Split, Split] = ("train", "test")
 
 
-def build_stream(name: str, specs: Sequence[TaskSpec], image_size: int) -> TaskStream:
+@dataclass(frozen=True)
+class Shots:
+    """A few-shot training set: ``count`` images per class, drawn for ``seed``."""
+
+    count: int
+    seed: int
+
+
+def build_stream(
+    name: str,
+    specs: Sequence[TaskSpec],
+    image_size: int,
+    store: Store | None = None,
+    data_root: Path | None = None,
+    shots: Shots | None = None,
+) -> TaskStream:
     """Load the tasks' images at the backbone's size.
 
     Args:
         name: of the stream.
         specs: the tasks in the order in which they are learned.
-        image_size: side of the backbone's input in pixels.
+        image_size: side S of the backbone's input in pixels.
+        store: where decoded images are kept; by default in memory.
+        data_root: folder of the MTIL data sets.
+        shots: train on so many images per class only.
 
     Raises:
-        UserError: an image cannot be read, or a task's reader is not part of this version.
+        UserError: an image cannot be read, or a data set is not what its task says.
     """
-    return TaskStream(name, tuple(_load(spec, image_size) for spec in specs))
+    kept = store or Store()
+    tasks = (_load(spec, image_size, kept, data_root, shots) for spec in specs)
+    return TaskStream(name, tuple(tasks))
 
 
-def _load(spec: TaskSpec, size: int) -> Task:
+def _load(spec: TaskSpec, size: int, store: Store, root: Path | None, shots: Shots | None) -> Task:
+    train, test = (load_split(spec, split, size, store, root) for split in SPLITS)
+    if shots is not None:
+        rows = choose(train.targets.numpy(), shots.count, shots.seed, spec.name)
+        train = train.subset(torch.from_numpy(rows))
     labels = LabelSpace.from_templates(spec.classnames, spec.templates)
-    match spec.source:
-        case MiniSource(domain=domain):
-            train, test = _mini(domain, "train", size), _mini(domain, "test", size)
-        case FolderSource(root=root):
-            train = decode_files(root, spec.source.train, size)
-            test = decode_files(root, spec.source.test, size)
-        case _:
-            raise UserError(f"this version has no reader for the images of {spec.name}")
     return Task(spec.name, labels, train, test)
 
 
-def _mini(domain: str, split: str, size: int) -> Images:
-    pixels, targets = (torch.from_numpy(a) for a in draw(domain, split))  # type: ignore[arg-type]
-    return Images(at_size(pixels, size), targets.long())
-
-
-def at_size(pixels: Tensor, size: int) -> Tensor:
-    """Drawn pictures uint8 [N, 3, 32, 32] at another size."""
-    if pixels.shape[-1] == size:
-        return pixels
-    resized: Tensor = v2.functional.resize(pixels, [size, size], antialias=True)
-    return resized
-
-
-def decode_files(root: Path, listing: Sequence[tuple[str, int]], size: int) -> Images:
-    """Decode every file once, with worker processes where there are many.
-
-    Args:
-        root: what the paths are relative to.
-        listing: path and class index of every image.
-        size: side of the result in pixels.
+def load_split(
+    spec: TaskSpec, split: Split, size: int, store: Store, root: Path | None = None
+) -> Images:
+    """The training or test images of a task.
 
     Raises:
-        UserError: a file is not a readable image; names it.
+        UserError: they are not those that the task says, or cannot be read.
     """
-    files = ImageFiles([root / path for path, _ in listing], size)
-    workers = min(os.cpu_count() or 1, 8) if len(files) >= WORKERS_FROM else 0
-    loader = DataLoader(
-        files,
-        batch_size=64,
-        num_workers=workers,
-        multiprocessing_context="spawn" if workers else None,
-    )
-    pixels = torch.empty(len(files), 3, size, size, dtype=torch.uint8)
-    for i, part in enumerate(loader):
-        pixels[i * 64 : i * 64 + len(part)] = part
-    return Images(pixels, torch.tensor([c for _, c in listing]))
+    listing = list_split(spec, split, root)
+    return store.images(f"{spec.name}-{split}", listing, size, native_size(spec))
 
 
-class ImageFiles(Dataset[Tensor]):
-    """Image files as the CLIP family pre-processes them, up to normalisation: uint8 [3, S, S].
+def native_size(spec: TaskSpec) -> int | None:
+    """The side of a data set's images where they are all small and square."""
+    return spec.source.native if isinstance(spec.source, MtilSource) else None
 
-    Short side to S (bicubic, antialiased by PIL), centre crop, RGB: the test-time transform of
-    OpenAI's CLIP, which KeepLoRA uses for training too.
+
+def list_split(spec: TaskSpec, split: Split, root: Path | None = None) -> Listing:
+    """What a task's training or test images are, before any is decoded.
+
+    Raises:
+        UserError: files are missing, or there are others than the task says.
     """
+    match spec.source:
+        case MiniSource(domain=domain):
+            pixels, targets = draw(domain, split)
+            whole = np.ascontiguousarray(pixels.transpose(0, 2, 3, 1))
+            return Listing(whole, targets.astype(np.int64), spec.classnames)
+        case FolderSource(root=folder):
+            entries = spec.source.train if split == "train" else spec.source.test
+            paths = tuple(folder / path for path, _ in entries)
+            classes = np.array([c for _, c in entries], dtype=np.int64)
+            return Listing(paths, classes, spec.classnames)
+        case MtilSource(dataset=dataset):
+            from cl_bench.datasets.mtil.readers import read
 
-    def __init__(self, paths: Sequence[Path], size: int) -> None:
-        """List the files; each is opened when it is asked for."""
-        self.paths = list(paths)
-        self.size = size
-
-    def __len__(self) -> int:
-        """The number of files."""
-        return len(self.paths)
-
-    def __getitem__(self, index: int) -> Tensor:
-        """Decode one file.
-
-        Raises:
-            UserError: it is not a readable image; names it.
-        """
-        path = self.paths[index]
-        try:
-            with Image.open(path) as image:
-                pixels: Tensor = _transform(self.size)(image)
-                return pixels
-        except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
-            raise UserError(f"the image {path} cannot be read: {error}") from error
+            listing = read(dataset, _root(spec.source, root), split)
+            _check(spec, split, listing)
+            return listing
 
 
-@functools.cache
-def _transform(size: int) -> v2.Compose:
-    return v2.Compose(
-        [
-            v2.Resize(size, interpolation=v2.InterpolationMode.BICUBIC),
-            v2.CenterCrop(size),
-            v2.Lambda(_to_rgb),
-            v2.PILToTensor(),
-        ]
-    )
+def _root(source: MtilSource, root: Path | None) -> Path:
+    if source.root is None and root is None:
+        raise UserError(
+            f"{source.dataset} has no data root (set CL_BENCH_DATA=FOLDER or --data-root)"
+        )
+    return source.root or root  # type: ignore[return-value]
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    return image.convert("RGB")
+def _check(spec: TaskSpec, split: Split, listing: Listing) -> None:
+    """Raise where a data set is not the one that the task stands for."""
+    expected = spec.train_size if split == "train" else spec.test_size
+    found = len(listing.targets)
+    if found != expected:
+        raise UserError(
+            f"{spec.name} has {found:,} {split} images where {expected:,} belong; "
+            "`cl-bench data status` says more. To run on what is there, add --partial-data"
+        )
+    pairs = zip(listing.classnames, spec.classnames, strict=False)
+    if wrong := next(((a, b) for a, b in pairs if a != b), None):
+        raise UserError(f"{spec.name} has a class {wrong[0]!r} where {wrong[1]!r} belongs")

@@ -25,6 +25,10 @@ class MtilSource(Settings):
 
     kind: Literal["mtil"] = "mtil"
     dataset: str
+    root: Path | None = None
+    """The data set's own root, in the place of the run's data root."""
+    native: int | None = None
+    """Side of its images where all are small and square."""
 
 
 class FolderSource(Settings):
@@ -65,7 +69,7 @@ class TaskSpec(Settings):
         content = self.model_dump(mode="json", exclude={"source"})
         if isinstance(self.source, FolderSource):
             return content | {"files": self.source.fingerprint}
-        return content | {"source": self.source.model_dump()}
+        return content | {"source": self.source.model_dump(mode="json", exclude={"root"})}
 
 
 class Suite(Settings):
@@ -86,6 +90,8 @@ class Suite(Settings):
     """Per order, the tasks that are trained for another number of epochs."""
     steps: Count | None = None
     """Optimiser steps of every task, in the place of epochs."""
+    few_shot_steps: Count = 500
+    """In the place of ``steps`` and ``epochs`` where few images of a class are trained on."""
     preset: Literal["paper", "fair"] = "fair"
     """What a run follows when the user does not say."""
 

@@ -25,6 +25,7 @@ class Individual(Method):
     """
 
     bound: ClassVar[bool] = True
+    told_task: ClassVar[bool] = True
 
     class Config(MethodConfig):
         """The loss's one setting."""

@@ -255,13 +255,17 @@ class KeepLoRA(Method):
                 self.protected[tower] = known.extended(grams, self.config.feature_share)
 
     def classifier(self, labels: LabelSpace) -> Classifier:
-        """Text logits; for the classes of a learned task, those of its cosine classifier on top."""
-        head, texts = self.heads.get(labels.classnames), self.clip.encode_classes(labels)
+        """Text logits; for the classes of learned tasks, those of their cosine classifier on top."""
+        texts = self.clip.encode_classes(labels)
+        found = [(labels.find(names), head) for names, head in self.heads.items()]
+        heads = [(first, head) for first, head in found if first is not None]
 
         def classify(images: Tensor) -> Tensor:
             features = self.clip.encode_images(images)
             logits = self.clip.logits(features, texts)
-            return logits if head is None else logits + head(features)
+            for first, head in heads:
+                logits[:, first : first + len(head.w)] += head(features)
+            return logits
 
         return classify
 

@@ -123,17 +123,20 @@ class MoEAdapters(Method):
 
     def _fit_anchor(self, batch_size: int) -> None:
         """Auto-encoder 0: the reference set, which stands for everything that is no task."""
-        c, pixels = self.config, self.anchor.pixels
-        first = self.normalise(pixels[:1])
-        encoder = self.selector.encoder(0, first)
+        c, images = self.config, self.anchor
+        encoder = self.selector.encoder(0, self._one_image())
 
         def features() -> Iterator[Tensor]:
             while True:
-                for rows in torch.randperm(len(pixels)).split(batch_size):
-                    yield self.selector.features(self.normalise(pixels[rows]))
+                for rows in torch.randperm(len(images)).split(batch_size):
+                    yield self.selector.features(self.normalise(images.take(rows)))
 
-        fit(encoder, features(), c.reference_steps, -(-len(pixels) // batch_size), c.selector_lr)
-        self.selector.encoder(c.slots, first)
+        fit(encoder, features(), c.reference_steps, -(-len(images) // batch_size), c.selector_lr)
+        self.selector.encoder(c.slots, self._one_image())
+
+    def _one_image(self) -> Tensor:
+        """Something for the selector to measure its features on, [1, 3, S, S]."""
+        return self.normalise(self.anchor.take(torch.tensor([0])))
 
     def trainable_parameters(self) -> Iterable[nn.Parameter]:
         """Every expert that is not frozen, and the task's router."""
@@ -155,7 +158,7 @@ class MoEAdapters(Method):
         for experts in self._all():
             experts.end(c.freeze)
         self.learned += 1
-        encoder = self.selector.encoder(self.learned, self.normalise(self.anchor.pixels[:1]))
+        encoder = self.selector.encoder(self.learned, self._one_image())
         features = (self.selector.features(batch.images) for batch in task.endless())
         fit(encoder, features, c.selector_steps, task.batches_per_epoch(), c.selector_lr)
 
@@ -209,9 +212,9 @@ class MoEAdapters(Method):
                 while f"w_gate.{len(experts.w_gate)}" in kept:
                     experts.add_router()
                 experts.load_state_dict(kept)
-        first = self.normalise(self.anchor.pixels[:1])
         for k in range(len(state["selector"])):
-            self.selector.encoder(k, first).load_state_dict(state["selector"][str(k)])
+            encoder = self.selector.encoder(k, self._one_image())
+            encoder.load_state_dict(state["selector"][str(k)])
 
     def diagnostics(self) -> dict[str, float]:
         """Frozen experts of every block: ``frozen/<tower>.<block>``."""

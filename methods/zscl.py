@@ -138,7 +138,7 @@ class ZSCL(Method):
         generator = torch.Generator().manual_seed(int(torch.randint(2**31, ())))
         while True:
             for rows in torch.randperm(len(images), generator=generator).split(batch_size):
-                yield self.normalise(images.pixels[rows]), self.F_T.of(rows)
+                yield self.normalise(images.take(rows)), self.F_T.of(rows)
 
     def _task_references(self, task: TrainingTask) -> Iterator[tuple[Tensor, Tensor]]:
         """The same, of the task's own images in an order of their own."""
@@ -219,8 +219,9 @@ class _Remembered:
     def of(self, rows: Tensor) -> Tensor:
         """Features [B, D] of the images ``rows``, int64 [B] on the CPU."""
         for group in set((rows // IMAGES_AT_ONCE).tolist()) - self._known:
-            here = slice(group * IMAGES_AT_ONCE, (group + 1) * IMAGES_AT_ONCE)
-            images = self._normalise(self._images.pixels[here])
+            end = min((group + 1) * IMAGES_AT_ONCE, len(self._images))
+            here = torch.arange(group * IMAGES_AT_ONCE, end)
+            images = self._normalise(self._images.take(here))
             self._features[here] = self._teacher.encode_images(images).float()
             self._known.add(group)
         return self._features[rows.to(self._features.device)]

@@ -13,6 +13,7 @@ from cl_bench.benchmark.task import Images, Task, TaskStream
 from cl_bench.cli.settings import Choices, Plan, make_plan
 from cl_bench.datasets import backbones
 from cl_bench.datasets.references import load_assets
+from cl_bench.datasets.store import Store
 from cl_bench.datasets.streams import build_stream
 
 # The selector's training would take longer than everything else.
@@ -36,7 +37,7 @@ def fresh(plan: Plan) -> Method:
     clip = backbones.load(plan.config.backbone, "cpu")
     settings = plan.entry.method.Config.model_validate(plan.config.method_settings)
     stream = small_stream(plan) if "all tasks" in settings.needs() else TaskStream("none", ())
-    assets = load_assets(plan.sources, settings.needs(), stream, clip.image_size, "cpu")
+    assets = load_assets(plan.sources, settings.needs(), stream, clip.image_size, "cpu", Store())
     return plan.entry.method(clip, settings, assets)
 
 

@@ -77,9 +77,8 @@ def test_zero_shot_is_what_the_recipe_says_and_leaves_room() -> None:
     method = Method(clip, MethodConfig(), Assets())
     scores = {}
     for task in build_stream("mini", suite.tasks, clip.image_size).tasks:
-        predictions = predict(
-            method, task.labels.first_prompts(), task.test.pixels, clip.normaliser(), "fp32"
-        )
+        classify = method.classifier(task.labels.first_prompts())
+        predictions = predict(classify, task.test, clip.normaliser())
         scores[task.name] = accuracy(predictions, task.test.targets)
         # one image more or less, where another processor rounds another way
         assert scores[task.name] == pytest.approx(RECIPE["zero_shot"][task.name], abs=0.6)

@@ -17,6 +17,7 @@ from cl_bench.datasets.mini.domains import DOMAINS, draw
 from cl_bench.datasets.mini.references import reference_images, reference_texts
 from cl_bench.datasets.references import ReferenceFiles, find_sources
 from cl_bench.datasets.selectors import alexnet, tiny_tokens
+from cl_bench.datasets.store import Store
 
 CAPTIONS = {
     "flickr.tsv": "1.jpg#0\ta dog .\n1.jpg#1\ta brown dog .\n",
@@ -88,7 +89,7 @@ def test_too_few_are_counted(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="holds 3 images; a step uses 8 at once"):
         find_sources(("reference images",), files, "mini", "tiny-clip", 8)
     (source,) = find_sources(("reference images",), files, "mini", "tiny-clip", 3).values()
-    loaded = source.load(32, "cpu")
+    loaded = source.load(32, "cpu", Store())
     assert loaded.pixels.shape == (3, 3, 32, 32)  # type: ignore[attr-defined]
     (tmp_path / "few.txt").write_text("one\ntwo\n")
     texts = ReferenceFiles(reference_texts=tmp_path / "few.txt")

@@ -154,7 +154,7 @@ def toy_task(count: int = 24) -> TrainingTask:
     pixels = torch.randint(0, 255, (count, 3, 32, 32), generator=torch.Generator().manual_seed(5))
     labels = LabelSpace.from_templates(("red", "green", "light blue"), ("a {} box.",))
     data = Images(pixels.to(torch.uint8), torch.arange(count) % 3)
-    normalise = Pixels(torch.full((3, 1, 1), 0.5), torch.full((3, 1, 1), 0.25))
+    normalise = Pixels(32, torch.full((3, 1, 1), 0.5), torch.full((3, 1, 1), 0.25))
     task = Task("toy", labels, data, data)
     return TrainingTask(task, normalise, 8, torch.Generator().manual_seed(0))
 

@@ -18,7 +18,7 @@ def training_task(size: int = 10, batch_size: int = 4, seed: int = 0) -> Trainin
     pixels = torch.arange(size, dtype=torch.uint8).view(size, 1, 1, 1).expand(size, 3, 2, 2)
     images = Images(pixels.contiguous(), torch.arange(size))
     labels = LabelSpace.from_templates(tuple(map(str, range(size))), ("{}", "a {}"))
-    normalise = Pixels(torch.zeros(3, 1, 1), torch.ones(3, 1, 1))
+    normalise = Pixels(2, torch.zeros(3, 1, 1), torch.ones(3, 1, 1))
     generator = torch.Generator().manual_seed(seed)
     return TrainingTask(Task("toy", labels, images, images), normalise, batch_size, generator)
 

@@ -29,7 +29,7 @@ def training_task(clip: Clip) -> TrainingTask:
     images = Images(pixels(9, 1), torch.arange(9) % 3)
     generator = torch.Generator().manual_seed(0)
     return TrainingTask(
-        Task("toy", LABELS, images, images), clip.normaliser(), 4, generator, lambda x: x.flip(-1)
+        Task("toy", LABELS, images, images), clip.normaliser(), 4, generator, cropped=True
     )
 
 

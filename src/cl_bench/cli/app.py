@@ -104,6 +104,31 @@ def run(
     data_root: Annotated[
         Path | None, typer.Option(help="Folder of the MTIL data sets.", metavar="DIR")
     ] = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option(
+            help="Where decoded images are kept. (default: beside the data sets)", metavar="DIR"
+        ),
+    ] = None,
+    protocol: Annotated[
+        str | None,
+        typer.Option(
+            help="mtil: an image is classified over its task's classes. x-tail: over all tasks'. "
+            "(default: the suite's)"
+        ),
+    ] = None,
+    shots: Annotated[
+        int | None, typer.Option(min=1, help="Train on N images of every class.", metavar="N")
+    ] = None,
+    skip_broken: Annotated[
+        bool, typer.Option("--skip-broken", help="Leave unreadable images out; recorded.")
+    ] = False,
+    partial_data: Annotated[
+        bool,
+        typer.Option(
+            "--partial-data", help="Run on the part of the data sets that is there; recorded."
+        ),
+    ] = False,
     reference_images: Annotated[
         Path | None, typer.Option(help="Folder of images that belong to no task.", metavar="DIR")
     ] = None,
@@ -129,7 +154,7 @@ def run(
     given = {
         "method": method, "order": order, "suite": suite, "backbone": backbone, "device": device,
         "precision": precision, "preset": preset, "plugin": plugin, "data_root": data_root,
-        "tasks": tasks,
+        "tasks": tasks, "cache": cache, "protocol": protocol, "shots": shots,
     }  # fmt: skip
     chosen = {key: file.get(key) if value is None else value for key, value in given.items()}
     references = {
@@ -137,6 +162,7 @@ def run(
         "selector_weights": selector_weights,
     }  # fmt: skip
     chosen["references"] = {key: value or file.get(key) for key, value in references.items()}
+    chosen |= {"skip_broken": skip_broken, "partial_data": partial_data}
     overrides = (*_as_pairs(file.get("set", {})), *(settings or ()))
     run_command(
         choices_of(chosen, overrides),

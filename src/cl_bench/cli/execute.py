@@ -10,13 +10,14 @@ from cl_bench.benchmark.record import RunFolder, RunResult, read_config, read_js
 from cl_bench.benchmark.run import run
 from cl_bench.benchmark.task import LabelSpace
 from cl_bench.cli.console import console
-from cl_bench.cli.progress import shown
+from cl_bench.cli.progress import shown, telling
 from cl_bench.cli.settings import Choices, Plan, make_plan, plan_again
 from cl_bench.datasets import backbones
 from cl_bench.datasets.catalog import check_data
 from cl_bench.datasets.mini.suite import TINY
 from cl_bench.datasets.references import load_assets
-from cl_bench.datasets.streams import build_stream
+from cl_bench.datasets.store import Store
+from cl_bench.datasets.streams import Shots, build_stream
 from cl_bench.reports.figures import save_heat_map
 from cl_bench.reports.terminal import render
 
@@ -60,9 +61,14 @@ def _execute(plan: Plan, folder: RunFolder) -> None:
         return
     check_data(plan.suite, plan.data_root)
     clip = backbones.load(config.backbone, config.device)
-    stream = build_stream(config.suite.name, plan.tasks, clip.image_size)
     settings = plan.entry.method.Config.model_validate(config.method_settings)
-    assets = load_assets(plan.sources, settings.needs(), stream, clip.image_size, config.device)
+    shots = Shots(config.protocol.shots, config.seed) if config.protocol.shots else None
+    size = clip.image_size
+    with telling(console) as tell:
+        store = Store(plan.cache, config.protocol.broken, tell)
+        stream = build_stream(config.suite.name, plan.tasks, size, store, plan.data_root, shots)
+        needs = settings.needs()
+        assets = load_assets(plan.sources, needs, stream, size, config.device, store)
 
     def make_method() -> Method:
         return plan.entry.method(clip, settings, assets)

@@ -8,9 +8,17 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 from cl_bench.benchmark.run import Listener
+from cl_bench.datasets.store import Tell
 
 
 @contextmanager
@@ -47,6 +55,32 @@ def shown(console: Console, steps: dict[str, int]) -> Iterator[Listener]:
                 bar.update(whole, description=f"evaluating after {event['task']}")
 
         yield hear
+
+
+@contextmanager
+def telling(console: Console) -> Iterator[Tell]:
+    """Follow the decoding of images: a bar per data set and split.
+
+    Yields:
+        What to hand to a store; where no one watches it says a line per finished data set.
+    """
+    if not console.is_terminal:
+        yield (
+            lambda name, done, total: (
+                console.print(f"decoded {name}: {total:,} images") if done == total else None
+            )
+        )
+        return
+    columns = (TextColumn("decoding {task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bars:
+        known: dict[str, TaskID] = {}
+
+        def tell(name: str, done: int, total: int) -> None:
+            if name not in known:
+                known[name] = bars.add_task(name, total=total)
+            bars.update(known[name], completed=done)
+
+        yield tell
 
 
 class _Lines:

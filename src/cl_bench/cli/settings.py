@@ -11,10 +11,16 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import ValidationError
 
-from cl_bench.benchmark.config import Protocol, Recipe, RunConfig, Settings, read_toml
+from cl_bench.benchmark.config import (
+    Protocol,
+    Recipe,
+    RunConfig,
+    Settings,
+    first_problem,
+    read_toml,
+)
 from cl_bench.benchmark.errors import UserError, unknown
 from cl_bench.datasets.catalog import find_suite
-from cl_bench.datasets.folders import first_problem
 from cl_bench.datasets.references import ReferenceFiles, Source, find_sources
 from cl_bench.datasets.suite import Suite, TaskSpec
 
@@ -25,6 +31,7 @@ if TYPE_CHECKING:
 
 BUDGET_KEYS = ("batch_size", "epochs", "steps")
 PROTOCOL_KEYS = ("prompts", "augment")
+LABELS = {"mtil": "own", "x-tail": "all"}  # --protocol: what an image is classified over
 Preset = Literal["paper", "fair"]
 T = TypeVar("T")
 
@@ -42,6 +49,11 @@ class Choices(Settings):
     plugin: Path | None = None
     tasks: int | None = None
     data_root: Path | None = None
+    cache: Path | None = None
+    protocol: Literal["mtil", "x-tail"] | None = None
+    shots: int | None = None
+    skip_broken: bool = False
+    partial_data: bool = False
     references: ReferenceFiles = ReferenceFiles()
     overrides: tuple[str, ...] = ()
 
@@ -55,6 +67,8 @@ class Plan:
     suite: Suite
     tasks: tuple[TaskSpec, ...]
     data_root: Path | None
+    cache: Path | None
+    """Where decoded images are kept; in memory without."""
     sources: dict[Need, Source]
 
 
@@ -68,6 +82,7 @@ def read_config_file(path: Path) -> dict[str, Any]:
     allowed = {
         "method": str, "order": str, "suite": str, "backbone": str, "device": str,
         "precision": str, "preset": str, "plugin": str, "tasks": int, "data_root": str,
+        "cache": str, "protocol": str, "shots": int,
         "reference_images": str, "reference_texts": str, "selector_weights": str,
         "seeds": list, "out": str, "set": dict,
     }  # fmt: skip
@@ -99,12 +114,22 @@ def make_plan(choices: Choices, seed: int) -> Plan:
 
     entry = find_method(choices.method or "keeplora", choices.plugin)
     root = choices.data_root or _environment_root()
-    suite = find_suite(choices.suite or ("mtil" if root else "mini"))
+    partial_root = _partial_root(choices, root)
+    suite = find_suite(choices.suite or ("mtil" if root else "mini"), partial_root)
     given = parse_overrides(choices.overrides)
-    precision = {"precision": choices.precision} if choices.precision else {}
-    suite = _revalidated(suite, _suite_changes(choices), precision)
-    preset: Preset = choices.preset or suite.preset
+    suite = _revalidated(suite, _suite_changes(choices), _protocol_changes(choices))
+    few = suite.protocol.shots is not None
+    preset = choices.preset or ("fair" if few else suite.preset)
+    if few and preset == "paper":
+        raise UserError("--preset paper has no few-shot budgets; use --preset fair with --shots")
     settings, recipe, suite = _apply(given, entry, suite, preset)
+    if few and not {"steps", "epochs"} & given.keys():
+        suite = suite.model_copy(update={"steps": suite.few_shot_steps})
+    if suite.protocol.labels == "all" and entry.method.told_task:
+        raise UserError(
+            f"{entry.name} is told whose classes it chooses between, so it has no meaning under "
+            "--protocol x-tail"
+        )
     order, tasks = suite.order(choices.order or "I")
     tasks = _first(tasks, choices.tasks)
     budget = suite.budget(order, tasks)
@@ -122,7 +147,7 @@ def make_plan(choices: Choices, seed: int) -> Plan:
         preset="custom" if by_hand else preset,
         method_settings=settings.model_dump(mode="json"),
         extra_data={need: _source(need, sources) for need in settings.needs()},
-        caveats=settings.caveats(),
+        caveats=(*settings.caveats(), *_data_caveats(choices)),
         bound=entry.method.bound,
         recipe=recipe,
         budget=budget,
@@ -130,7 +155,33 @@ def make_plan(choices: Choices, seed: int) -> Plan:
         device=choose_device(choices.device),
         choices=choices.model_dump(mode="json"),
     )
-    return Plan(config, entry, suite, tasks, root, sources)
+    return Plan(config, entry, suite, tasks, root, _cache(choices, root), sources)
+
+
+def _partial_root(choices: Choices, root: Path | None) -> Path | None:
+    if choices.partial_data and root is None:
+        raise UserError("--partial-data needs --data-root DIR (or CL_BENCH_DATA)")
+    return root.resolve() if root is not None and choices.partial_data else None
+
+
+def _cache(choices: Choices, root: Path | None) -> Path | None:
+    """The named folder, else one beside the data sets."""
+    named = choices.cache or os.environ.get("CL_BENCH_CACHE")
+    return Path(named) if named else root and root / "cl-bench-cache"
+
+
+def _protocol_changes(choices: Choices) -> dict[str, Any]:
+    labels = LABELS[choices.protocol] if choices.protocol else None
+    broken = "skip" if choices.skip_broken else None
+    changes = {
+        "precision": choices.precision, "labels": labels, "shots": choices.shots, "broken": broken,
+    }  # fmt: skip
+    return {key: value for key, value in changes.items() if value is not None}
+
+
+def _data_caveats(choices: Choices) -> tuple[str, ...]:
+    left_out = "image files that cannot be read are left out; the run's manifest names them"
+    return (left_out,) if choices.skip_broken else ()
 
 
 def _source(need: Need, sources: dict[Need, Source]) -> str:
