@@ -65,6 +65,9 @@ class Protocol(Settings):
     """What becomes of an image file that cannot be read; ``skip`` leaves it out."""
     prompts: Literal["first", "ensemble"] = "first"
     """Evaluate with each class's first prompt, or the normalised mean of all its prompts."""
+    wording: Literal["keeplora", "zscl"] = "keeplora"
+    """Whose list of prompts, where a suite has both (MTIL): the first one, which is trained with,
+    differs for three data sets."""
     augment: Literal["none", "random_resized_crop"] = "none"
     """Training images as they are, or in crops of 90-100 % of the area, fresh at every draw."""
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"

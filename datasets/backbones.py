@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import warnings
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from cl_bench.datasets.mini.suite import TINY, tiny_clip
 
 if TYPE_CHECKING:  # torch and open_clip take seconds to import, and naming a model needs neither
     import open_clip
+    from torch import Tensor
 
     from cl_bench.benchmark.clip import Clip
 
@@ -38,9 +40,32 @@ def parse(text: str) -> Backbone:
             f"--backbone {name} needs weights: {name}:openai, {name}:FILE or {name}:{RANDOM}"
         )
     if Path(weights).is_file():
-        weights = str(Path(weights).resolve())
-        return Backbone(name=name, weights=weights, sha256=_sha256(Path(weights)))
-    return Backbone(name=name, weights=weights)
+        file = Path(weights).resolve()
+        name = _with_its_activation(name, is_openai_archive(file))
+        return Backbone(name=name, weights=str(file), sha256=_sha256(file))
+    return Backbone(
+        name=_with_its_activation(name, _tag_has_quick_gelu(name, weights)), weights=weights
+    )
+
+
+def _tag_has_quick_gelu(name: str, tag: str) -> bool:
+    import open_clip
+
+    return bool((open_clip.get_pretrained_cfg(name, tag) or {}).get("quick_gelu"))
+
+
+def _with_its_activation(name: str, quick_gelu: bool) -> str:
+    """The model name whose activation is the one the weights were trained with."""
+    fitting = f"{name}-quickgelu"
+    return fitting if quick_gelu and fitting in known_models() else name
+
+
+def is_openai_archive(file: Path) -> bool:
+    """Whether a weight file is a TorchScript archive, as OpenAI's own files are (ViT-B-16.pt)."""
+    if not zipfile.is_zipfile(file):
+        return False
+    with zipfile.ZipFile(file) as archive:
+        return any(name.endswith("constants.pkl") for name in archive.namelist())
 
 
 def known_models() -> list[str]:
@@ -72,21 +97,52 @@ def load(backbone: Backbone, device: str) -> Clip:
         return Clip(model, open_clip.get_tokenizer("ViT-B-16")).to(device)
     if backbone.sha256 is not None and _sha256(Path(backbone.weights)) != backbone.sha256:
         raise UserError(f"the weight file {backbone.weights} is not the one the run began with")
-    pretrained = None if backbone.weights == RANDOM else backbone.weights
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             logging.disable(logging.WARNING)  # random weights, where they were asked for
-            model = open_clip.create_model(backbone.name, pretrained=pretrained, device=device)
+            model = _built(backbone)
     except Exception as error:  # the hub's client raises a dozen kinds without a common base
         raise UserError(
-            f"cannot load the weights {backbone.weights!r} of {backbone.name}: "
-            f"{str(error).splitlines()[0] if str(error) else type(error).__name__}. Without a "
-            f"network, give a local file: --backbone {backbone.name}:FILE."
+            f"cannot load the weights {backbone.weights!r} of {backbone.name}: {_reason(error)}. "
+            f"Without a network, give a local file: --backbone {backbone.name}:FILE"
         ) from error
     finally:
         logging.disable(logging.NOTSET)
     return Clip(model, open_clip.get_tokenizer(backbone.name)).to(device)
+
+
+def _built(backbone: Backbone) -> open_clip.CLIP:
+    """The model with its weights; files are read as tensors, no code in them is run."""
+    import open_clip
+
+    file = Path(backbone.weights) if backbone.sha256 else None
+    if file is not None and is_openai_archive(file):
+        model = open_clip.create_model(backbone.name, pretrained=None)
+        model.load_state_dict(_archived_tensors(file))
+        return model
+    pretrained = None if backbone.weights == RANDOM else backbone.weights
+    return open_clip.create_model(backbone.name, pretrained=pretrained, weights_only=True)
+
+
+def _archived_tensors(file: Path) -> dict[str, Tensor]:
+    """The tensors of OpenAI's archive (16-bit there); its TorchScript is parsed, never run."""
+    import torch
+
+    state: dict[str, Tensor] = torch.jit.load(str(file), map_location="cpu").state_dict()
+    for constant in ("input_resolution", "context_length", "vocab_size"):
+        state.pop(constant, None)
+    return state
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong, in one line."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if "state_dict" in str(error):  # torch names the first mismatch after a heading
+        return f"they are of another architecture ({' '.join(lines[1:2])})"
+    if "weights_only" in str(error).lower():  # torch's own words advise to trust the file
+        return "the file does not hold plain tensors"
+    return lines[0] if lines else type(error).__name__
 
 
 def _tiny_model(backbone: Backbone) -> open_clip.CLIP:

@@ -22,3 +22,9 @@ class Listing:
     images: tuple[Path, ...] | NDArray[np.uint8]
     targets: NDArray[np.int64]
     classnames: tuple[str, ...]
+
+    def subset(self, rows: NDArray[np.int64]) -> Listing:
+        """Some of the images, by their indices."""
+        images = self.images
+        few = images[rows] if isinstance(images, np.ndarray) else tuple(images[i] for i in rows)
+        return Listing(few, self.targets[rows], self.classnames)

@@ -52,6 +52,8 @@ class TaskSpec(Settings):
     name: Annotated[str, Field(pattern=r"^[\w.+ -]+$")]
     classnames: tuple[str, ...]
     templates: Annotated[tuple[str, ...], Field(min_length=1)]
+    other_templates: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Lists that take the place of ``templates`` under another ``Protocol.wording``."""
     source: Source
     train_size: int
     test_size: int
@@ -63,6 +65,11 @@ class TaskSpec(Settings):
             if template.count("{}") != 1:
                 raise ValueError(f"the template {template!r} needs exactly one {{}}")
         return templates
+
+    def worded(self, wording: str) -> TaskSpec:
+        """The task with the prompts of that list, where it has one."""
+        templates = self.other_templates.get(wording, self.templates)
+        return self.model_copy(update={"templates": templates})
 
     def identity(self) -> dict[str, Any]:
         """What distinguishes the task's content, wherever its files lie."""

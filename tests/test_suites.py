@@ -14,8 +14,8 @@ from cl_bench.benchmark.errors import UserError
 from cl_bench.cli.settings import Choices, make_plan
 from cl_bench.datasets.decode import decode
 from cl_bench.datasets.streams import build_stream
-from cl_bench.datasets.suite_file import read_suite
 from cl_bench.datasets.suite import FolderSource
+from cl_bench.datasets.suite_file import read_suite
 
 COLOURS = {"red_box": (200, 20, 20), "green_box": (20, 200, 20)}
 SUITE = """

@@ -41,6 +41,7 @@ def _task(name: str) -> TaskSpec:
         name=name,
         classnames=expected_classnames(name),
         templates=tuple(known["templates"]["keeplora"]),
+        other_templates={"zscl": tuple(known["templates"]["zscl"])},
         source=MtilSource(dataset=name, native=known.get("native_size")),
         train_size=known["train"],
         test_size=known["test"],

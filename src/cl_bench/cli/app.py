@@ -1,4 +1,4 @@
-"""The command line: ``cl-bench run | resume | show | list | report | doctor``.
+"""The command line: ``cl-bench run | resume | show | list | data | report | doctor``.
 
 Nothing that takes long to import is imported here at the top: ``--help`` answers at once.
 """
@@ -14,6 +14,7 @@ import typer
 
 import cl_bench
 from cl_bench.benchmark.errors import UserError
+from cl_bench.cli import data
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -22,6 +23,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Compare continual-learning methods for CLIP: one runner, many methods.",
 )
+app.add_typer(data.app, name="data")
 RunPath = Annotated[Path, typer.Argument(help="A run's directory.", metavar="RUN")]
 
 

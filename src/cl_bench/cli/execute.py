@@ -100,6 +100,9 @@ def _show_plan(plan: Plan, seeds: int) -> None:
         console.print(f"needs     {need}: {source}", soft_wrap=True)
     for caveat in config.caveats:
         console.print(f"note      {caveat}", soft_wrap=True)
+    trainable = plan.entry.settings.get("about", {}).get("trainable")
+    if trainable is not None:
+        console.print(f"trains    {trainable:,} weights of a ViT-B/16 under its default settings")
     console.print(f"recipe    {config.recipe.model_dump()}", soft_wrap=True)
     console.print(f"backbone  {config.backbone.name}, weights {config.backbone.weights}")
     for i, task in enumerate(plan.tasks, start=1):

@@ -132,6 +132,7 @@ def make_plan(choices: Choices, seed: int) -> Plan:
         )
     order, tasks = suite.order(choices.order or "I")
     tasks = _first(tasks, choices.tasks)
+    tasks = tuple(task.worded(suite.protocol.wording) for task in tasks)
     budget = suite.budget(order, tasks)
     sources = find_sources(
         settings.needs(), choices.references, suite.name, suite.backbone.name, budget.batch_size

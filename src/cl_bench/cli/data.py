@@ -1,0 +1,238 @@
+"""``cl-bench data``: what is there, fetch it, check it, cache it, look at it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cl_bench.benchmark.errors import UserError, unknown
+
+if TYPE_CHECKING:
+    from cl_bench.datasets.mtil.status import Status
+    from cl_bench.datasets.suite import TaskSpec
+
+app = typer.Typer(no_args_is_help=True, help="The MTIL data sets: fetch, check, cache, look at.")
+Names = Annotated[
+    list[str] | None, typer.Argument(help="Data sets. (default: all eleven)", metavar="[NAME]...")
+]
+Root = Annotated[
+    Path | None, typer.Option(help="Their folder. (default: CL_BENCH_DATA)", metavar="DIR")
+]
+Cache = Annotated[
+    Path | None,
+    typer.Option(help="Of decoded images. (default: beside the data sets)", metavar="DIR"),
+]
+Size = Annotated[int, typer.Option(min=1, help="Side of the backbone's input in pixels.")]
+CACHE = "cl-bench-cache"
+COLOURS = {"found": "green", "missing": "yellow", "wrong": "red"}
+
+
+@app.command()
+def status(names: Names = None, data_root: Root = None) -> None:
+    """Say what is found, missing or wrong, and where each file belongs."""
+    from cl_bench.datasets.mtil.status import status as look
+
+    root = _root(data_root)
+    states = [look(name, root) for name in _known(names)]
+    _print_table(root, states)
+    _print_notes(states)
+    if any(state.state != "found" for state in states):
+        raise typer.Exit(1)
+
+
+@app.command()
+def prepare(names: Names = None, data_root: Root = None) -> None:
+    """Fetch what can be fetched, check it, unpack it; say what must be fetched by hand."""
+    from cl_bench.cli.console import console
+    from cl_bench.datasets.mtil.layout import missing_files
+    from cl_bench.datasets.mtil.prepare import archives
+    from cl_bench.datasets.mtil.prepare import prepare as fetch
+
+    root, failed = _root(data_root), False
+    root.mkdir(parents=True, exist_ok=True)
+    for name in _known(names):
+        if not missing_files(root)[name]:
+            console.print(f"{name}: is there already")
+            continue
+        try:
+            fetch(name, archives()[name], root)
+            console.print(f"{name}: fetched")
+        except UserError as error:
+            console.print(f"[red]{name}[/red]: {error}", soft_wrap=True)
+            failed = True
+    console.print("`cl-bench data status` checks counts and classes")
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def verify(names: Names = None, data_root: Root = None) -> None:
+    """Decode every image and list those that cannot be read."""
+    from cl_bench.cli.console import console
+    from cl_bench.cli.progress import telling
+    from cl_bench.datasets.mtil.readers import read
+    from cl_bench.datasets.streams import SPLITS
+    from cl_bench.datasets.verify import broken_images
+
+    root, problems = _root(data_root), []
+    with telling(console) as tell:
+        for name in _there(names, root):
+            for split in SPLITS:
+                problems += broken_images(f"{name}-{split}", read(name, root, split), tell)
+    for problem in problems:
+        console.print(problem, soft_wrap=True)
+    console.print(f"{len(problems) or 'no'} broken images")
+    if problems:
+        raise typer.Exit(1)
+
+
+@app.command()
+def cache(
+    names: Names = None,
+    data_root: Root = None,
+    cache: Cache = None,
+    image_size: Size = 224,
+    skip_broken: Annotated[
+        bool, typer.Option("--skip-broken", help="Leave unreadable images out; recorded.")
+    ] = False,
+) -> None:
+    """Decode every data set once, so that runs start at once; continues where it was stopped."""
+    from cl_bench.cli.console import console
+    from cl_bench.cli.progress import telling
+    from cl_bench.datasets.store import Store
+    from cl_bench.datasets.streams import SPLITS, load_split
+
+    root = _root(data_root)
+    folder = cache or root / CACHE
+    with telling(console) as tell:
+        store = Store(folder, "skip" if skip_broken else "stop", tell)
+        for spec in _specs(names, root):
+            for split in SPLITS:
+                images = load_split(spec, split, image_size, store)
+                for path in images.left_out:
+                    console.print(f"left out {path}", soft_wrap=True)
+    used = sum(file.stat().st_size for file in folder.glob("*")) if folder.is_dir() else 0
+    console.print(f"{folder} holds {used / 2**30:.2f} GiB", soft_wrap=True)
+
+
+@app.command()
+def sample(
+    names: Names = None,
+    data_root: Root = None,
+    out: Annotated[Path, typer.Option(help="Where to write.", metavar="DIR")] = Path("samples"),
+    image_size: Size = 224,
+) -> None:
+    """Write a sheet of images per data set, as the model gets them, to look at."""
+    from cl_bench.cli.console import console
+    from cl_bench.datasets.contact_sheet import save_contact_sheet, spread
+    from cl_bench.datasets.mtil.readers import read
+    from cl_bench.datasets.store import Store
+
+    root = _root(data_root)
+    for name in _there(names, root):
+        listing = read(name, root, "train")
+        title = (
+            f"{name}: {len(listing.targets):,} training images, {len(listing.classnames)} classes"
+        )
+        few = listing.subset(spread(listing.targets))
+        images = Store().images(name, few, image_size)
+        save_contact_sheet(title, few.classnames, images, out / f"{name}.png")
+        console.print(out / f"{name}.png", soft_wrap=True)
+
+
+@app.command("zero-shot")
+def zero_shot(
+    names: Names = None,
+    data_root: Root = None,
+    cache: Cache = None,
+    backbone: Annotated[str, typer.Option(help="NAME:WEIGHTS.")] = "ViT-B-16-quickgelu:openai",
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1.")] = None,
+) -> None:
+    """Compare zero-shot accuracies with those expected of CLIP ViT-B/16: is everything right?"""
+    from cl_bench.cli.console import console
+    from cl_bench.cli.sanity import check_zero_shot
+
+    root = _root(data_root)
+    console.print(check_zero_shot(_specs(names, root), backbone, device, cache or root / CACHE))
+
+
+def _root(given: Path | None) -> Path:
+    root = given or os.environ.get("CL_BENCH_DATA")
+    if not root:
+        raise UserError("where are the data sets? Give --data-root DIR or set CL_BENCH_DATA=DIR")
+    return Path(root)
+
+
+def _known(names: list[str] | None) -> list[str]:
+    """The named data sets, or all; case does not matter."""
+    from cl_bench.datasets.mtil.layout import facts
+
+    known = {name.lower(): name for name in facts()["datasets"]}
+    for name in names or []:
+        if name.lower() not in known:
+            raise unknown("data set", name, known.values())
+    return [known[name.lower()] for name in names] if names else list(known.values())
+
+
+def _there(names: list[str] | None, root: Path) -> list[str]:
+    """The named data sets, or all whose files are there."""
+    from cl_bench.datasets.mtil.layout import missing_files
+
+    if names:
+        return _known(names)
+    missing = missing_files(root)
+    there = [name for name in _known(None) if not missing[name]]
+    if not there:
+        raise UserError(f"there is no data set under {root}; `cl-bench data status` says more")
+    return there
+
+
+def _specs(names: list[str] | None, root: Path) -> list[TaskSpec]:
+    """Data sets as they are on disk, whole or not."""
+    from cl_bench.datasets.mtil.suites import partial_task
+
+    return [partial_task(name, root.resolve()) for name in _there(names, root)]
+
+
+def _print_table(root: Path, states: list[Status]) -> None:
+    from rich.table import Table
+
+    from cl_bench.cli.console import console
+
+    table = Table(box=None, pad_edge=False, title=f"MTIL under {root}", title_justify="left")
+    for column in ("data set", "state"):
+        table.add_column(column)
+    for column in ("training images", "test images", "classes"):
+        table.add_column(column, justify="right")
+    for s in states:
+        counts = zip((s.train, s.test, s.classes), s.expected, strict=True)
+        cells = [_count(have, want) for have, want in counts]
+        table.add_row(s.name, f"[{COLOURS[s.state]}]{s.state}", *cells)
+    console.print(table)
+
+
+def _count(have: int | None, want: int) -> str:
+    if have == want:
+        return f"{have:,}"
+    return f"[dim]{want:,}" if have is None else f"[red]{have:,}[/red] of {want:,}"
+
+
+def _print_notes(states: list[Status]) -> None:
+    """What to do about data sets that are not whole."""
+    from rich.markup import escape
+
+    from cl_bench.cli.console import console
+    from cl_bench.datasets.mtil.prepare import archives
+
+    known = archives()
+    for s in [s for s in states if s.state != "found"]:
+        console.print(f"\n[bold]{s.name}")
+        for note in s.notes:
+            console.print(f"  {escape(note)}", soft_wrap=True)
+        if s.state == "missing":
+            by_hand = next((part.by_hand for part in known[s.name] if part.by_hand), None)
+            how = f"by hand: {by_hand}" if by_hand else f"`cl-bench data prepare {s.name}`"
+            console.print(f"  [green]to get it[/green]: {how}", soft_wrap=True)

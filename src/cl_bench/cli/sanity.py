@@ -1,0 +1,51 @@
+"""Zero-shot accuracies beside those that the data sets are known to give."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from rich.table import Table
+
+from cl_bench.benchmark.assets import Assets
+from cl_bench.benchmark.evaluate import accuracy, predict
+from cl_bench.benchmark.method import Method, MethodConfig
+from cl_bench.benchmark.task import LabelSpace
+from cl_bench.cli.settings import choose_device
+from cl_bench.datasets import backbones
+from cl_bench.datasets.mtil import layout
+from cl_bench.datasets.store import Store
+from cl_bench.datasets.streams import load_split
+from cl_bench.datasets.suite import TaskSpec
+
+FAR = 0.5  # points: an independent re-run differed by 0.4 at most
+
+
+def check_zero_shot(
+    specs: Sequence[TaskSpec], backbone: str, device: str | None, cache: Path
+) -> Table:
+    """Classify every test set with the pretrained model and all prompts of a class.
+
+    Args:
+        specs: the data sets.
+        backbone: as ``--backbone`` takes it.
+        device: where to; by default a GPU where there is one.
+        cache: of decoded images.
+    """
+    expected = tomllib.loads((Path(layout.__file__).parent / "zero_shot.toml").read_text())
+    clip = backbones.load(backbones.parse(backbone), choose_device(device))
+    method, store = Method(clip, MethodConfig(), Assets()), Store(cache)
+    table = Table(box=None, pad_edge=False)
+    for column in ("data set", "images", "zero-shot", "expected", ""):
+        table.add_column(column, justify="left" if column in ("data set", "") else "right")
+    for spec in specs:
+        images = load_split(spec, "test", clip.image_size, store)
+        with torch.no_grad():
+            classify = method.classifier(LabelSpace.from_templates(spec.classnames, spec.templates))
+        found = accuracy(predict(classify, images, clip.normaliser()), images.targets)
+        known = expected[spec.name]
+        verdict = "[green]as expected" if abs(found - known) <= FAR else "[red]not as expected"
+        table.add_row(spec.name, f"{len(images):,}", f"{found:.1f}", f"{known:.1f}", verdict)
+    return table
