@@ -1,4 +1,4 @@
-"""The eleven MTIL data sets: facts, and where their files belong. No torch."""
+"""The eleven MTIL data sets: facts, class names, and where their files belong. No torch."""
 
 from __future__ import annotations
 
@@ -15,10 +15,19 @@ def facts() -> dict[str, Any]:
     return loaded
 
 
-def expected_classnames(name: str) -> tuple[str, ...]:
-    """PLACEHOLDER until the readers arrive."""
-    d = facts()["datasets"][name]
-    return tuple(d.get("class_names", [f"class {i}" for i in range(d["classes"])]))
+def names_in_files(dataset: str) -> tuple[str, ...]:
+    """What the full data set's own files call its classes, in label order (``classnames/``)."""
+    return tuple((FOLDER / "classnames" / f"{dataset}.txt").read_text("utf-8").splitlines())
+
+
+def names_in_prompts(dataset: str) -> tuple[str, ...]:
+    """What prompts call the classes of the full data set, in label order.
+
+    As ZSCL and KeepLoRA do: names of their own for Caltech101, EuroSAT and Flowers (``facts.json``),
+    elsewhere the files' with ``_`` as a space.
+    """
+    own = facts()["datasets"][dataset].get("class_names")
+    return tuple(own or (name.replace("_", " ") for name in names_in_files(dataset)))
 
 
 def missing_files(root: Path | None) -> dict[str, list[str]]:

@@ -37,7 +37,8 @@ class Status:
 
 def status(name: str, root: Path) -> Status:
     """Look at one data set below ``root``."""
-    from cl_bench.datasets.mtil.readers import check_classnames, read
+    from cl_bench.datasets.mtil.names import check_classnames
+    from cl_bench.datasets.mtil.readers import read
 
     known = facts()["datasets"][name]
     expected = (known["train"], known["test"], known["classes"])

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cl_bench.benchmark.errors import UserError
-from cl_bench.datasets.mtil.layout import expected_classnames, facts, missing_files
+from cl_bench.datasets.mtil.layout import facts, missing_files, names_in_prompts
 from cl_bench.datasets.suite import MtilSource, Suite, TaskSpec
 
 FOLDER = Path(__file__).parent
@@ -39,7 +39,7 @@ def _task(name: str) -> TaskSpec:
     known = facts()["datasets"][name]
     return TaskSpec(
         name=name,
-        classnames=expected_classnames(name),
+        classnames=names_in_prompts(name),
         templates=tuple(known["templates"]["keeplora"]),
         other_templates={"zscl": tuple(known["templates"]["zscl"])},
         source=MtilSource(dataset=name, native=known.get("native_size")),
