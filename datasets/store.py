@@ -214,6 +214,7 @@ def _make(files: _Files, sidecar: Path, tell: Tell) -> None:
             if i % SAVED_EVERY == 0:
                 os.fsync(out.fileno())
                 write_json(progress, state)
+            if state["done"] < total:  # the end is told once the file has its name
                 tell(files.name, state["done"], total)
         os.fsync(out.fileno())
     partial.replace(sidecar.with_suffix(".pixels"))

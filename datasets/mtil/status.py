@@ -43,9 +43,11 @@ def status(name: str, root: Path) -> Status:
     known = facts()["datasets"][name]
     expected = (known["train"], known["test"], known["classes"])
     if missing := missing_files(root)[name]:
-        some = len(missing) < len(known["required"])
+        if len(missing) == len(known["required"]):
+            notes: tuple[str, ...] = (f"belongs at {root / known['layout_under_root']}",)
+            return Status(name, "missing", None, None, None, expected, notes)
         notes = tuple(f"{root / path} is missing" for path in missing)
-        return Status(name, "wrong" if some else "missing", None, None, None, expected, notes)
+        return Status(name, "wrong", None, None, None, expected, notes)
     try:
         train, test = read(name, root, "train"), read(name, root, "test")
     except UserError as error:
