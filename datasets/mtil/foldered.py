@@ -92,6 +92,7 @@ def read_sun397(root: Path) -> Found:
         [data._image_files[i] for i in order],
         integers([data._labels[i] for i in order]),
         tuple(data.classes),
-        file,
+        folder,
+        names_from=file,
         class_folder=lambda name: folder / name[0] / name,
     )

@@ -32,6 +32,8 @@ class Found:
     """The list or folder that names the images."""
     place: Callable[[int], str] = _line
     """Where ``source`` names image ``i``, in words."""
+    names_from: Path | None = None
+    """The file that names the classes, where it is another than ``source``."""
     class_folder: Callable[[str], Path] | None = None
     """A class's folder, for data sets that are nothing but folders: none of them may be empty."""
 
@@ -67,7 +69,7 @@ def _check_names(found: Found) -> None:
     for name in found.names:
         if not name or name in seen:
             fault = f"names the class {name!r} twice" if name else "has a class without a name"
-            raise UserError(f"{found.source} {fault}; fetch the file again")
+            raise UserError(f"{found.names_from or found.source} {fault}; fetch it again")
         seen.add(name)
 
 

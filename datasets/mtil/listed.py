@@ -37,7 +37,7 @@ def read_aircraft(root: Path, split: Split) -> Found:
         (file, known_variants),
     )
     images = [Path(path) for path in data._image_files]
-    return Found(images, integers(data._labels), tuple(data.classes), file)
+    return Found(images, integers(data._labels), tuple(data.classes), file, names_from=variants)
 
 
 def read_dtd(root: Path, split: Split) -> Found:

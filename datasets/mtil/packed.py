@@ -36,7 +36,7 @@ def read_cifar(root: Path, split: Split) -> Found:
         )
 
     content = opened(load, (file, pickled_arrays.load), (meta, pickled_arrays.load))
-    return Found(*content, file, lambda i: f"image {i + 1}")
+    return Found(*content, file, lambda i: f"image {i + 1}", names_from=meta)
 
 
 class _Flowers(tv.Flowers102):  # type: ignore[misc]
@@ -103,4 +103,6 @@ def read_cars(root: Path, split: Split) -> Found:
     )
     images = [Path(path) for path, _ in data._samples]
     targets = integers([target for _, target in data._samples])
-    return Found(images, targets, tuple(data.classes), file, lambda i: f"annotation {i + 1}")
+    return Found(
+        images, targets, tuple(data.classes), file, lambda i: f"annotation {i + 1}", names_from=meta
+    )
