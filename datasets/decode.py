@@ -27,6 +27,8 @@ def open_whole(path: Path) -> Image.Image:
     """
     try:
         with Image.open(path) as image:
+            if "transparency" in image.info:  # Pillow warns of the direct way, which gives the same
+                return image.convert("RGBA").convert("RGB")
             return image.convert("RGB")
     except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
         # Pillow's own words repeat the path

@@ -152,7 +152,7 @@ class Suite(Settings):
         if "," not in order and order.lower() not in {t.name.lower() for t in self.tasks}:
             raise unknown(f"order of suite {self.name}", order, [*self.orders, "<task>,<task>,..."])
         tasks = tuple(self.task(name.strip()) for name in order.split(",") if name.strip())
-        if len(set(tasks)) < len(tasks):
+        if len({task.name for task in tasks}) < len(tasks):
             raise UserError(f"the order {order!r} names a task twice")
         return "custom", tasks
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import filelock
 import pytest
+from command_line import cl_bench
 from small_run import fresh, small_plan, small_run
 from torch import Tensor
 
@@ -15,17 +16,8 @@ from cl_bench.benchmark.assets import Assets
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.record import check_run, read_run
 from cl_bench.benchmark.task import Batch
-from cl_bench.cli import app as command_line
+from cl_bench.cli import app
 from cl_bench.methods.zscl import ZSCL
-
-
-def cl_bench(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    """Run the command line in this process; returns its exit code."""
-    monkeypatch.setattr("sys.argv", ["cl-bench", *arguments])
-    with pytest.raises(SystemExit) as stopped:
-        command_line.main()
-    return int(stopped.value.code or 0)
-
 
 MISTAKES = {
     "--method keeplor": r"unknown method 'keeplor': did you mean 'keeplora'",
@@ -44,6 +36,9 @@ MISTAKES = {
     "--set prompts=all": r"setting prompts: Input should be 'first' or 'ensemble'",
     "--precision fp8": r"setting precision: Input should be 'fp32', 'bf16' or 'fp16'",
     "--tasks 12": r"the order has 11 tasks",
+    "--protocol y-tail": r"setting protocol: Input should be 'mtil' or 'x-tail'",
+    "--partial-data": r"--partial-data needs --data-root",
+    "--suite mtil": r"needs 11 data sets on disk, and no data root is given",
     "--device tpu": r"the device 'tpu' cannot be used here",
     "--seeds 1,x": r"not a list of whole numbers",
     "--seeds 1,1": r"must be different numbers",
@@ -67,7 +62,7 @@ def test_a_mistake_is_one_line(
 def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", ["cl-bench", "--debug", "run", "--method", "x"])
     with pytest.raises(UserError):
-        command_line.main()
+        app.main()
 
 
 @pytest.mark.parametrize(("order", "steps"), [("I", "43,160"), ("II", "27,988")])

@@ -16,9 +16,10 @@ from torchvision import datasets as tv
 
 from cl_bench.datasets.listing import Listing
 from cl_bench.datasets.mtil.drawn import by_rule
-from cl_bench.datasets.mtil.layout import facts, mtil_suite
+from cl_bench.datasets.mtil.layout import facts
 from cl_bench.datasets.mtil.names import check_classnames
 from cl_bench.datasets.mtil.readers import WHOLE, read
+from cl_bench.datasets.mtil.suites import mtil_suite
 
 FACTS = facts()["datasets"]
 OPEN: dict[str, Callable[[Path, str], Any]] = {

@@ -10,6 +10,7 @@ from small_run import fresh, small_plan, small_stream
 from cl_bench.benchmark.run import seed_everything
 from cl_bench.benchmark.task import TrainingTask
 from cl_bench.cli.settings import Choices, Plan, make_plan
+from cl_bench.datasets.mtil.layout import facts
 from cl_bench.datasets.references import ReferenceFiles
 from cl_bench.methods.catalog import BUILT_IN, known_methods
 
@@ -60,6 +61,11 @@ def test_published_rates_prompts_and_augmentation(references: ReferenceFiles) ->
     assert special == {"Aircraft": 5e-5, "MNIST": 5e-5}
     rates = [5e-3, 1e-3, 5e-3, 1e-3, 1e-4, 1e-3, 1e-3, 1e-4, 1e-3, 1e-3, 1e-3]
     assert [moe.recipe.lr_of(t) for t in moe.tasks] == rates
+    for name in ("keeplora", "zscl", "moe-adapters"):
+        published = "keeplora" if name == "keeplora" else "zscl"
+        for task in mtil(name, references, order="II").tasks:
+            assert list(task.templates) == facts()["datasets"][task.name]["templates"][published]
+            assert len(task.classnames) == facts()["datasets"][task.name]["classes"]
     for config in (zscl, moe):
         assert config.protocol.augment == "random_resized_crop"
         assert config.protocol.prompts == "ensemble"
