@@ -343,5 +343,13 @@ def test_a_pickle_with_code_in_it_is_not_run(look_alikes: Path, tmp_path: Path) 
     with pytest.raises(UserError, match=r"train is damaged: it wants to call posix\.mkdir, which"):
         read("CIFAR100", tmp_path, "train")
     assert not trace.exists()
-    pickle.loads(harmful)
+    pickle.loads(harmful)  # as torchvision would
     assert trace.exists(), "the check can tell"
+
+
+def test_an_array_of_objects_is_not_built(look_alikes: Path, tmp_path: Path) -> None:
+    copy_one("CIFAR100", look_alikes, tmp_path)
+    objects = python2_pickle({"data": np.array([["x"]], dtype=object), "fine_labels": [0]})
+    (tmp_path / "cifar-100-python" / "train").write_bytes(objects)
+    with pytest.raises(UserError, match="train is damaged: it holds an array of 'O8' instead of"):
+        read("CIFAR100", tmp_path, "train")

@@ -28,7 +28,7 @@ def read_cifar(root: Path, split: Split) -> Found:
 
     def load() -> tuple[NDArray[np.uint8], NDArray[np.int64], tuple[str, ...]]:
         entry, names = pickled_arrays.load(file), pickled_arrays.load(meta)
-        pixels = np.asarray(entry["data"], dtype=np.uint8).reshape(-1, 3, 32, 32)
+        pixels = entry["data"].reshape(-1, 3, 32, 32)
         return (
             np.ascontiguousarray(pixels.transpose(0, 2, 3, 1)),
             integers(entry["fine_labels"]),

@@ -1,37 +1,55 @@
-"""CIFAR-100's files without the danger of pickle: arrays, lists and text, and no code."""
+"""CIFAR-100's files without the danger of pickle: bytes, lists and text, and no code."""
 
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-# How NumPy builds an empty array before its contents are put in; its module moved in NumPy 2.
-_reconstruct: Callable[..., Any] = np.empty(0).__reduce__()[0]  # type: ignore[assignment]
+from numpy.typing import NDArray
 
 
-def _dtype(kind: str, align: int, copy: int) -> np.dtype[Any]:
-    """As Python 2 wrote it, with 0 and 1 for what NumPy now wants as a bool."""
-    return np.dtype(kind, align=bool(align), copy=bool(copy))
+class _Kind:
+    """Stands for ``numpy.dtype``."""
+
+    def __init__(self, code: str, *_: int) -> None:
+        self.code = code
+
+    def __setstate__(self, state: Any) -> None:
+        """Byte order and the like: single bytes have none."""
 
 
-ALLOWED: dict[tuple[str, str], Callable[..., Any]] = {
-    ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
-    ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
-    ("numpy", "ndarray"): np.ndarray,
-    ("numpy", "dtype"): _dtype,
+class _Array:
+    """Stands for ``numpy.ndarray``, whose own reconstruction trusts what it is given."""
+
+    content: NDArray[np.uint8]
+
+    def __init__(self, *_: Any) -> None:
+        """Empty, as NumPy's begin; the content follows."""
+
+    def __setstate__(self, state: tuple[int, tuple[int, ...], _Kind, bool, str | bytes]) -> None:
+        _, shape, kind, by_column, raw = state
+        if kind.code != "u1":
+            raise pickle.UnpicklingError(f"it holds an array of {kind.code!r} instead of bytes")
+        raw = raw.encode("latin1") if isinstance(raw, str) else raw
+        self.content = np.frombuffer(raw, np.uint8).reshape(shape, order="F" if by_column else "C")
+
+
+STAND_INS = {
+    ("numpy.core.multiarray", "_reconstruct"): _Array,
+    ("numpy._core.multiarray", "_reconstruct"): _Array,
+    ("numpy", "ndarray"): None,
+    ("numpy", "dtype"): _Kind,
 }
 
 
-class _ArraysOnly(pickle.Unpickler):
+class _BytesOnly(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
-        """The few callables that CIFAR-100's files name; any other could do anything."""
-        if (module, name) not in ALLOWED:
+        """Stand-ins for what CIFAR-100's files name; anything else could do anything."""
+        if (module, name) not in STAND_INS:
             raise pickle.UnpicklingError(f"it wants to call {module}.{name}, which data never does")
-        return ALLOWED[module, name]
+        return STAND_INS[module, name]
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -42,7 +60,7 @@ def load(path: Path) -> dict[str, Any]:
             may raise anything else.
     """
     with path.open("rb") as file:
-        content = _ArraysOnly(file, encoding="latin1").load()
-    if not isinstance(content, dict):
+        loaded = _BytesOnly(file, encoding="latin1").load()
+    if not isinstance(loaded, dict):
         raise pickle.UnpicklingError("it holds no dictionary")
-    return content
+    return {k: v.content if isinstance(v, _Array) else v for k, v in loaded.items()}
