@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.task import Images, LabelSpace, Task, TaskStream
 from cl_bench.datasets.few_shot import choose
+from cl_bench.datasets.folders import Entries
 from cl_bench.datasets.listing import Listing
 from cl_bench.datasets.mini.domains import draw
 from cl_bench.datasets.store import Store
 from cl_bench.datasets.suite import FolderSource, MiniSource, MtilSource, TaskSpec
-
-Split = Literal["train", "test"]
-SPLITS: tuple[Split, Split] = ("train", "test")
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,7 @@ def build_stream(
 
 
 def _load(spec: TaskSpec, size: int, store: Store, root: Path | None, shots: Shots | None) -> Task:
-    train, test = (load_split(spec, split, size, store, root) for split in SPLITS)
+    train, test = load_splits(spec, size, store, root)
     if shots is not None:
         rows = choose(train.targets.numpy(), shots.count, shots.seed, spec.name)
         train = train.subset(torch.from_numpy(rows))
@@ -65,16 +63,20 @@ def _load(spec: TaskSpec, size: int, store: Store, root: Path | None, shots: Sho
     return Task(spec.name, labels, train, test)
 
 
-def load_split(
-    spec: TaskSpec, split: Split, size: int, store: Store, root: Path | None = None
-) -> Images:
-    """The training or test images of a task.
+def load_splits(
+    spec: TaskSpec, size: int, store: Store, root: Path | None = None
+) -> tuple[Images, Images]:
+    """The training and the test images of a task.
 
     Raises:
         UserError: they are not those that the task says, or cannot be read.
     """
-    listing = list_split(spec, split, root)
-    return store.images(f"{spec.name}-{split}", listing, size, native_size(spec))
+    train, test = list_splits(spec, root)
+    native = native_size(spec)
+    return (
+        store.images(f"{spec.name}-train", train, size, native),
+        store.images(f"{spec.name}-test", test, size, native),
+    )
 
 
 def native_size(spec: TaskSpec) -> int | None:
@@ -82,28 +84,36 @@ def native_size(spec: TaskSpec) -> int | None:
     return spec.source.native if isinstance(spec.source, MtilSource) else None
 
 
-def list_split(spec: TaskSpec, split: Split, root: Path | None = None) -> Listing:
-    """What a task's training or test images are, before any is decoded.
+def list_splits(spec: TaskSpec, root: Path | None = None) -> tuple[Listing, Listing]:
+    """What a task's training and test images are, before any is decoded.
 
     Raises:
         UserError: files are missing, or there are others than the task says.
     """
     match spec.source:
         case MiniSource(domain=domain):
-            pixels, targets = draw(domain, split)
-            whole = np.ascontiguousarray(pixels.transpose(0, 2, 3, 1))
-            return Listing(whole, targets.astype(np.int64), spec.classnames)
-        case FolderSource(root=folder):
-            entries = spec.source.train if split == "train" else spec.source.test
-            paths = tuple(folder / path for path, _ in entries)
-            classes = np.array([c for _, c in entries], dtype=np.int64)
-            return Listing(paths, classes, spec.classnames)
+            return _drawn(spec, *draw(domain, "train")), _drawn(spec, *draw(domain, "test"))
+        case FolderSource(root=folder, train=train, test=test):
+            return _in_folder(spec, folder, train), _in_folder(spec, folder, test)
         case MtilSource(dataset=dataset):
-            from cl_bench.datasets.mtil.readers import read
+            from cl_bench.datasets.mtil.readers import read_both
 
-            listing = read(dataset, _root(spec.source, root), split)
-            _check(spec, split, listing)
-            return listing
+            listings = read_both(dataset, _root(spec.source, root))
+            for listing, size, split in zip(
+                listings, (spec.train_size, spec.test_size), ("training", "test"), strict=True
+            ):
+                _check(spec, listing, size, split)
+            return listings
+
+
+def _drawn(spec: TaskSpec, pixels: NDArray[np.uint8], targets: NDArray[np.int64]) -> Listing:
+    whole = np.ascontiguousarray(pixels.transpose(0, 2, 3, 1))
+    return Listing(whole, targets.astype(np.int64), spec.classnames)
+
+
+def _in_folder(spec: TaskSpec, folder: Path, entries: Entries) -> Listing:
+    classes = np.array([c for _, c in entries], dtype=np.int64)
+    return Listing(tuple(folder / path for path, _ in entries), classes, spec.classnames)
 
 
 def _root(source: MtilSource, root: Path | None) -> Path:
@@ -114,14 +124,13 @@ def _root(source: MtilSource, root: Path | None) -> Path:
     return source.root or root  # type: ignore[return-value]
 
 
-def _check(spec: TaskSpec, split: Split, listing: Listing) -> None:
+def _check(spec: TaskSpec, listing: Listing, size: int, split: str) -> None:
     """Raise where a data set is not the one that the task stands for."""
-    expected = spec.train_size if split == "train" else spec.test_size
     found = len(listing.targets)
-    if found != expected:
+    if found != size:
         raise UserError(
-            f"{spec.name} has {found:,} {split} images where {expected:,} belong; "
-            "`cl-bench data status` says more. To run on what is there, add --partial-data"
+            f"{spec.name} has {found:,} {split} images where {size:,} belong; `cl-bench data status` "
+            "says more. To run on what is there, add --partial-data"
         )
     pairs = zip(listing.classnames, spec.classnames, strict=False)
     if wrong := next(((a, b) for a, b in pairs if a != b), None):

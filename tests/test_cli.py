@@ -38,7 +38,6 @@ MISTAKES = {
     "--tasks 12": r"the order has 11 tasks",
     "--protocol y-tail": r"setting protocol: Input should be 'mtil' or 'x-tail'",
     "--partial-data": r"--partial-data needs --data-root",
-    "--suite mtil": r"needs 11 data sets on disk, and no data root is given",
     "--device tpu": r"the device 'tpu' cannot be used here",
     "--seeds 1,x": r"not a list of whole numbers",
     "--seeds 1,1": r"must be different numbers",

@@ -74,7 +74,7 @@ def test_a_small_open_clip_model_runs_at_its_own_size(
 
 def test_fewer_images_than_published_need_to_be_asked_for(root: Path) -> None:
     plan = make_plan(Choices(suite="mtil", method="lora", backbone="tiny-clip", device="cpu"), 0)
-    with pytest.raises(UserError, match="StanfordCars has 6 train images where 8,144 belong"):
+    with pytest.raises(UserError, match="StanfordCars has 6 training images where 8,144 belong"):
         build_stream("mtil", plan.tasks[9:10], 32, data_root=root)
 
 

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cl_bench.benchmark.errors import UserError, unknown
 from cl_bench.datasets.listing import Listing
@@ -55,6 +54,24 @@ def read(dataset: str, root: Path, split: Split) -> Listing:
         UserError: there is no such data set, or a file is missing, damaged or does not agree with
             another; names it.
     """
+    if dataset in WHOLE:
+        return _drawn(dataset, _found(dataset, root, split), split)
+    return _listing(dataset, _found(dataset, root, split))
+
+
+def read_both(dataset: str, root: Path) -> tuple[Listing, Listing]:
+    """The training and the test split; a data set that comes whole is listed once.
+
+    Raises:
+        UserError: as ``read``.
+    """
+    if dataset in WHOLE:
+        found = _found(dataset, root, "train")
+        return _drawn(dataset, found, "train"), _drawn(dataset, found, "test")
+    return read(dataset, root, "train"), read(dataset, root, "test")
+
+
+def _found(dataset: str, root: Path, split: Split) -> Found:
     if dataset not in SPLIT | WHOLE:
         raise unknown("data set", dataset, facts()["datasets"])
     if missing := missing_files(root)[dataset]:
@@ -64,17 +81,19 @@ def read(dataset: str, root: Path, split: Split) -> Listing:
         )
     found = WHOLE[dataset](root) if dataset in WHOLE else SPLIT[dataset](root, split)
     check(found)
-    images, targets = found.images, found.targets
-    if dataset in WHOLE:
-        chosen = _drawn(dataset, len(images), split)
-        images, targets = [images[i] for i in chosen], targets[chosen]
+    return found
+
+
+def _listing(dataset: str, found: Found) -> Listing:
+    images = found.images
     return Listing(
         images if isinstance(images, np.ndarray) else tuple(images),
-        targets,
+        found.targets,
         for_prompts(dataset, found.names),
     )
 
 
-def _drawn(dataset: str, images: int, split: Split) -> NDArray[np.int64]:
-    test = held_out(dataset, images)
-    return test if split == "test" else np.setdiff1d(np.arange(images), test)
+def _drawn(dataset: str, found: Found, split: Split) -> Listing:
+    test = held_out(dataset, len(found.images))
+    rows = test if split == "test" else np.setdiff1d(np.arange(len(found.images)), test)
+    return _listing(dataset, found).subset(rows)

@@ -38,7 +38,7 @@ class Status:
 def status(name: str, root: Path) -> Status:
     """Look at one data set below ``root``."""
     from cl_bench.datasets.mtil.names import check_classnames
-    from cl_bench.datasets.mtil.readers import read
+    from cl_bench.datasets.mtil.readers import read_both
 
     known = facts()["datasets"][name]
     expected = (known["train"], known["test"], known["classes"])
@@ -49,7 +49,7 @@ def status(name: str, root: Path) -> Status:
         notes = tuple(f"{root / path} is missing" for path in missing)
         return Status(name, "wrong", None, None, None, expected, notes)
     try:
-        train, test = read(name, root, "train"), read(name, root, "test")
+        train, test = read_both(name, root)
     except UserError as error:
         return Status(name, "wrong", None, None, None, expected, (str(error),))
     found = (len(train.targets), len(test.targets), len(train.classnames))

@@ -77,9 +77,9 @@ def partial_task(name: str, root: Path) -> TaskSpec:
     Raises:
         UserError: it is missing or damaged.
     """
-    from cl_bench.datasets.mtil.readers import read
+    from cl_bench.datasets.mtil.readers import read_both
 
-    train, test = read(name, root, "train"), read(name, root, "test")
+    train, test = read_both(name, root)
     changes = {
         "classnames": train.classnames,
         "train_size": len(train.targets),

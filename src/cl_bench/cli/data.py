@@ -73,15 +73,14 @@ def verify(names: Names = None, data_root: Root = None) -> None:
     """Decode every image and list those that cannot be read."""
     from cl_bench.cli.console import console
     from cl_bench.cli.progress import telling
-    from cl_bench.datasets.mtil.readers import read
-    from cl_bench.datasets.streams import SPLITS
+    from cl_bench.datasets.mtil.readers import read_both
     from cl_bench.datasets.verify import broken_images
 
     root, problems = _root(data_root), []
     with telling(console) as tell:
         for name in _there(names, root):
-            for split in SPLITS:
-                problems += broken_images(f"{name}-{split}", read(name, root, split), tell)
+            for listing, split in zip(read_both(name, root), ("train", "test"), strict=True):
+                problems += broken_images(f"{name}-{split}", listing, tell)
     for problem in problems:
         console.print(problem, soft_wrap=True)
     console.print(f"{len(problems) or 'no'} broken images")
@@ -103,15 +102,14 @@ def cache(
     from cl_bench.cli.console import console
     from cl_bench.cli.progress import telling
     from cl_bench.datasets.store import Store
-    from cl_bench.datasets.streams import SPLITS, load_split
+    from cl_bench.datasets.streams import load_splits
 
     root = _root(data_root)
     folder = cache or root / CACHE
     with telling(console) as tell:
         store = Store(folder, "skip" if skip_broken else "stop", tell)
         for spec in _specs(names, root):
-            for split in SPLITS:
-                images = load_split(spec, split, image_size, store)
+            for images in load_splits(spec, image_size, store):
                 for path in images.left_out:
                     console.print(f"left out {path}", soft_wrap=True)
     used = sum(file.stat().st_size for file in folder.glob("*")) if folder.is_dir() else 0

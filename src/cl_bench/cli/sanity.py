@@ -17,7 +17,7 @@ from cl_bench.cli.settings import choose_device
 from cl_bench.datasets import backbones
 from cl_bench.datasets.mtil import layout
 from cl_bench.datasets.store import Store
-from cl_bench.datasets.streams import load_split
+from cl_bench.datasets.streams import list_splits, native_size
 from cl_bench.datasets.suite import TaskSpec
 
 FAR = 0.5  # points: an independent re-run differed by 0.4 at most
@@ -41,7 +41,9 @@ def check_zero_shot(
     for column in ("data set", "images", "zero-shot", "expected", ""):
         table.add_column(column, justify="left" if column in ("data set", "") else "right")
     for spec in specs:
-        images = load_split(spec, "test", clip.image_size, store)
+        _, listing = list_splits(spec)
+        name = f"{spec.name}-test"
+        images = store.images(name, listing, clip.image_size, native_size(spec))
         with torch.no_grad():
             classify = method.classifier(LabelSpace.from_templates(spec.classnames, spec.templates))
         found = accuracy(predict(classify, images, clip.normaliser()), images.targets)
