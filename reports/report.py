@@ -11,7 +11,7 @@ from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.record import RunResult, read_run, write_atomically
 from cl_bench.reports import per_task, tables
 from cl_bench.reports.compare import Group, group
-from cl_bench.reports.figures import save_heat_map
+from cl_bench.reports.figures.heat_map import save_heat_map
 
 LeftOut = tuple[Path, str]
 

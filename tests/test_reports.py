@@ -19,7 +19,7 @@ from cl_bench.benchmark.matrix import AccuracyMatrix
 from cl_bench.benchmark.record import RunFolder, read_run, write_json
 from cl_bench.reports import escape
 from cl_bench.reports.compare import group
-from cl_bench.reports.figures import save_heat_map
+from cl_bench.reports.figures.heat_map import save_heat_map
 from cl_bench.reports.names import short_names
 from cl_bench.reports.report import write_report
 from cl_bench.reports.terminal import render
