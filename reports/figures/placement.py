@@ -42,12 +42,21 @@ def place_labels(axes: Axes, points: Sequence[tuple[float, float, str]]) -> None
                 taken.append(box)
                 text.set_position((dx, dy))
                 if distance >= LEADER_FROM:
-                    line = {"arrowstyle": "-", "color": "#aaaaaa", "linewidth": 0.6, "shrinkB": 3}
-                    axes.annotate("", (x, y), (dx, dy), textcoords="offset points",
-                                  arrowprops=line | {"shrinkA": 0}, zorder=2)  # fmt: skip
+                    _tie(axes, (x, y), _nearest(dx, half[0] / scale), _nearest(dy, half[1] / scale))
                 break
         else:
             text.remove()
+
+
+def _tie(axes: Axes, point: tuple[float, float], dx: float, dy: float) -> None:
+    """A thin line from a point to its label's edge, so many points away."""
+    line = {"arrowstyle": "-", "color": "#999999", "linewidth": 0.6, "shrinkA": 0, "shrinkB": 3}
+    axes.annotate("", point, (dx, dy), textcoords="offset points", arrowprops=line, zorder=2)
+
+
+def _nearest(centre: float, half: float) -> float:
+    """Of a label's extent in one direction the part nearest to its point."""
+    return min(max(0.0, centre - half), centre + half)
 
 
 def _places(half_width: float, half_height: float) -> Iterator[tuple[float, float, float]]:
