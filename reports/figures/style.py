@@ -106,7 +106,7 @@ def _write(figure: Figure, path: Path) -> None:
         canvas.print_svg(path, metadata={"Date": None})
     else:
         canvas = FigureCanvasAgg(figure)
-        canvas.print_png(path)
+        canvas.print_png(path, pil_kwargs={"compress_level": 3})
 
 
 def set_title(figure: Figure, lines: Sequence[str]) -> None:
