@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -92,7 +93,7 @@ def write_pictures(pictures: Sequence[Picture], folder: Path) -> list[Picture]:
         written = [_write(folder, picture) for picture in pictures]
     else:
         # A fork would copy the locks of this process's threads in whatever state they are.
-        with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+        with ProcessPoolExecutor(processes, get_context("spawn"), _settle) as pool:
             written = list(pool.map(partial(_write, folder), pictures, chunksize=2))
     return [picture for picture, there in zip(pictures, written, strict=True) if there]
 
@@ -100,6 +101,11 @@ def write_pictures(pictures: Sequence[Picture], folder: Path) -> list[Picture]:
 def files_of(picture: Picture, folder: Path) -> list[Path]:
     """The files that a picture is written to."""
     return [folder / f"{picture.name}.{suffix}" for suffix in FORMATS]
+
+
+def _settle() -> None:
+    """In a new process: what was imported stays, the garbage collector need not look at it."""
+    gc.freeze()
 
 
 def _write(folder: Path, picture: Picture) -> bool:

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from cl_bench.benchmark.record import ZERO_SHOT, RunResult
+from cl_bench.reports.figures.cell_numbers import write_numbers
 from cl_bench.reports.figures.style import DARK_BELOW, in_style, new_figure, save, set_title
 from cl_bench.reports.names import clip, one_line, short_names, suite_in_words
 
@@ -78,7 +79,8 @@ def cells_figure(
     x, y = np.arange(columns + 1) - 0.5, np.arange(rows + 1) - 0.5
     shown = axes.pcolormesh(x, y, values, edgecolors="face", linewidth=0.3, **image)
     axes.invert_yaxis()
-    _cells(axes, texts, dark)
+    _hatch(axes, dark)
+    write_numbers(axes, texts, dark)
     _frames(axes, rows)
     _names(axes, [clip(one_line(name), LONGEST_NAME) for name in short_names(tasks)], rows)
     set_title(figure, title)
@@ -86,16 +88,10 @@ def cells_figure(
     return figure
 
 
-def _cells(axes: Axes, texts: list[list[str]], dark: NDArray[np.bool_]) -> None:
-    """Print the numbers and hatch what is yet to be learned."""
-    waiting: dict[str, list[Values]] = {"white": [], "black": []}
-    for i, j in np.ndindex(*dark.shape):
-        ink = "white" if dark[i, j] else "black"
-        if j >= i:
-            waiting[ink].append(_cell(j, i))
-        number = axes.text(j, i, texts[i][j], ha="center", va="center", fontsize=8, color=ink)
-        number.set_in_layout(False)  # it lies inside the axes; measuring it costs time
-    for ink, cells in waiting.items():
+def _hatch(axes: Axes, dark: NDArray[np.bool_]) -> None:
+    """Hatch what is yet to be learned."""
+    for ink, these in (("white", dark), ("black", ~dark)):
+        cells = [_cell(j, i) for i, j in np.argwhere(these) if j >= i]
         axes.add_collection(
             PolyCollection(
                 cells, facecolor="none", edgecolor=ink, hatch="//", alpha=0.12, linewidth=0

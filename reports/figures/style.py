@@ -26,8 +26,9 @@ from matplotlib.legend import Legend
 from cl_bench.reports.compare import Group
 from cl_bench.reports.names import suite_in_words
 
+FAMILY = "DejaVu Sans"  # matplotlib brings it along
 STYLE: dict[str, Any] = {
-    "font.family": "DejaVu Sans",  # matplotlib brings it along
+    "font.family": FAMILY,
     "font.size": 9,
     "axes.titlesize": 9,
     "axes.labelsize": 9,

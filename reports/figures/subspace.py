@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from cl_bench.benchmark.record import RunResult
 from cl_bench.reports.compare import Group, Row
+from cl_bench.reports.figures.cell_numbers import write_numbers
 from cl_bench.reports.figures.learning import learned_events, numbers
 from cl_bench.reports.figures.series import row_labels
 from cl_bench.reports.figures.style import (
@@ -97,12 +98,7 @@ def _panel(axes: Axes, tower: str, of: dict[int, list[float]]) -> None:
         values, cmap="cividis", aspect="auto", interpolation="nearest", vmin=low, vmax=high
     )
     dark = values - low < DARK_BELOW * (high - low)
-    for i, j in np.ndindex(*values.shape):
-        ink = "white" if dark[i, j] else "black"
-        text = axes.text(
-            j, i, f"{values[i, j]:.0f}", ha="center", va="center", fontsize=8, color=ink
-        )
-        text.set_in_layout(False)
+    write_numbers(axes, [[f"{value:.0f}" for value in row] for row in values], dark)
     axes.spines[:].set_visible(True)
     axes.set_yticks(range(len(of)), [f"block {block}" for block in sorted(of)])
     axes.tick_params(length=0)
