@@ -126,8 +126,8 @@ def _view_group(
 
 def _winners(sections: Sequence[GroupView]) -> Table:
     """Per group, the best method of each figure with its value."""
-    figures = [f for f in FIGURES if any((r.label, f) in s.group.places for s in sections
-               for r in s.group.rows)]  # fmt: skip
+    placed = {figure for section in sections for _, figure in section.group.places}
+    figures = [figure for figure in FIGURES if figure in placed]
     rows = []
     for section in sections:
         best = [_best(section.group, figure) for figure in figures]
