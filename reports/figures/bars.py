@@ -29,7 +29,7 @@ def draw_bars(group: Group) -> Figure | None:
     """
     if not group.rows:
         return None
-    figure = new_figure(11.0, 1.5 + 0.24 * len(group.rows))
+    figure = new_figure(11.0, max(2.4, 1.5 + 0.24 * len(group.rows)))
     panels = figure.subplots(1, len(SHOWN), sharey=True)
     for axes, name in zip(panels, SHOWN, strict=True):
         _panel(axes, group, name)
