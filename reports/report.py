@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,13 @@ from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.record import RunResult, read_run, write_atomically
 from cl_bench.reports import per_task, tables
 from cl_bench.reports.compare import Group, group
-from cl_bench.reports.figures import save_heat_map
+from cl_bench.reports.figures.gallery import (
+    files_of,
+    group_pictures,
+    run_picture,
+    write_pictures,
+)
+from cl_bench.reports.page import render_page
 
 LeftOut = tuple[Path, str]
 
@@ -39,8 +46,9 @@ def write_report(paths: Sequence[Path], out: Path) -> Report:
     """Write tables and pictures of every run at or below ``paths``.
 
     ``table.md``, ``table.tex`` and ``table.csv`` compare the methods, ``per_task.md`` and
-    ``per_task.csv`` do so task by task, ``runs.csv`` has one line per run, and ``figures/`` a heat
-    map of every run as PNG and SVG. The same runs give the same bytes.
+    ``per_task.csv`` do so task by task, ``runs.csv`` has one line per run. ``figures/`` holds a heat
+    map of every run and the pictures of every group as PNG, SVG and PDF, and ``report.html`` all
+    of it on one page. The same runs give the same bytes.
 
     Args:
         paths: run directories or folders of them.
@@ -52,12 +60,26 @@ def write_report(paths: Sequence[Path], out: Path) -> Report:
     runs, left_out = _read(paths)
     groups = group(runs)
     files = [out / name for name in _write_tables(groups, left_out, out)]
-    for run in runs:
-        stem = out / "figures" / _slug(run)
-        pictures = [stem.with_suffix(".png"), stem.with_suffix(".svg")]
-        save_heat_map(run, *pictures)
-        files += pictures
+    files += _write_pictures_and_page(groups, runs, left_out, out)
     return Report(tuple(files), tuple(left_out))
+
+
+def _write_pictures_and_page(
+    groups: list[Group], runs: list[RunResult], left_out: list[LeftOut], out: Path
+) -> list[Path]:
+    slugs = _group_slugs(groups)
+    of_groups = [group_pictures(g, slug) for g, slug in zip(groups, slugs, strict=True)]
+    of_runs = [run_picture(run, _slug(run)) for run in runs]
+    wanted = [*(p for pictures in of_groups for p in pictures), *of_runs]
+    written = write_pictures(wanted, out / "figures")
+    there = {picture.name for picture in written}
+    sections = [
+        (slug, g, [p for p in pictures if p.name in there])
+        for slug, g, pictures in zip(slugs, groups, of_groups, strict=True)
+    ]
+    page = render_page(sections, [(_slug(run), run) for run in runs], left_out, out / "figures")
+    write_atomically(out / "report.html", page.encode())
+    return [*(f for p in written for f in files_of(p, out / "figures")), out / "report.html"]
 
 
 def _write_tables(groups: list[Group], left_out: list[LeftOut], out: Path) -> list[str]:
@@ -117,9 +139,24 @@ def _once(runs: list[RunResult]) -> tuple[list[RunResult], list[LeftOut]]:
     return [run for run in runs if run.path in stays], repeated
 
 
+def _group_slugs(groups: list[Group]) -> list[str]:
+    """A file name for every group; a number tells apart those with the same words."""
+    seen: Counter[str] = Counter()
+    slugs = []
+    for g in groups:
+        slug = _safe(f"{g.config.suite.name}-{g.config.order}-{g.config.preset}")
+        seen[slug] += 1
+        slugs.append(slug if seen[slug] == 1 else f"{slug}-{seen[slug]}")
+    return slugs
+
+
 def _slug(run: RunResult) -> str:
     """A file name that says which run it is; the digest at its end makes it unique."""
     c = run.config
     words = f"{c.suite.name}-{c.order}-{c.method}-seed{c.seed}"
-    # no dot: with_suffix would take what follows it for a suffix
-    return f"{re.sub(r'[^A-Za-z0-9+-]+', '_', words)[:120]}-{c.digest()}"
+    return f"{_safe(words)}-{c.digest()}"
+
+
+def _safe(words: str) -> str:
+    """Words as part of a file name and of an anchor, without a dot: no part reads as a suffix."""
+    return re.sub(r"[^A-Za-z0-9+-]+", "_", words)[:120]

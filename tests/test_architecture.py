@@ -96,7 +96,8 @@ def loads_torch(code: str) -> bool:
 
 
 def test_results_are_read_without_torch() -> None:
-    modules = [f"cl_bench.reports.{file.stem}" for file in (ROOT / "reports").glob("*.py")]
+    files = [file.relative_to(ROOT) for file in (ROOT / "reports").rglob("*.py")]
+    modules = [f"cl_bench.{'.'.join(file.with_suffix('').parts)}" for file in files]
     modules += [f"cl_bench.benchmark.{name}" for name in ("matrix", "record", "config", "manifest")]
     modules += ["cl_bench.methods.catalog", "cl_bench.datasets.catalog"]
     assert not loads_torch("import " + ", ".join(modules))

@@ -18,7 +18,7 @@ from cl_bench.datasets.mini.suite import TINY
 from cl_bench.datasets.references import load_assets
 from cl_bench.datasets.store import Store
 from cl_bench.datasets.streams import Shots, build_stream
-from cl_bench.reports.figures import save_heat_map
+from cl_bench.reports.figures.heat_map import save_heat_map
 from cl_bench.reports.terminal import render
 
 if TYPE_CHECKING:

@@ -1,0 +1,37 @@
+"""Where on the matrix one method is better than another."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from cl_bench.reports.compare import Group, Row
+from cl_bench.reports.figures.heat_map import cells_figure
+from cl_bench.reports.figures.series import mean_matrix, row_labels
+from cl_bench.reports.figures.style import group_title, in_style
+
+SMALLEST_SPAN = 5.0  # points; below, noise would be painted in full colours
+
+
+@in_style()
+def draw_difference(group: Group, row: Row, other: Row) -> Figure:
+    """The accuracies of ``row`` minus those of ``other``, each the mean over its seeds.
+
+    Colours diverge from white: green where ``row`` is better, brown where ``other`` is.
+    """
+    difference = mean_matrix(row) - mean_matrix(other)
+    span = max(SMALLEST_SPAN, float(np.abs(difference).max()))
+    labels = row_labels(group)
+    one, two = labels[row.label], labels[other.label]
+    what = f"{one} minus {two}, means over seeds; green: {one} is better, brown: {two}"
+    return cells_figure(
+        difference, group.config.tasks, group_title(what, group), "difference (points)",
+        image={"cmap": "BrBG", "vmin": -span, "vmax": span},
+        texts=[[_signed(value) for value in values] for values in difference],
+        dark=np.abs(difference) > 0.68 * span,
+    )  # fmt: skip
+
+
+def _signed(value: float) -> str:
+    text = f"{value:+.1f}"
+    return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", "−")

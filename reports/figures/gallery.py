@@ -1,0 +1,115 @@
+"""Which pictures a report holds, and writing them, on all cores where they are many."""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from cl_bench.benchmark.record import RunResult
+from cl_bench.reports.compare import Group
+from cl_bench.reports.figures.bars import draw_bars
+from cl_bench.reports.figures.difference import draw_difference
+from cl_bench.reports.figures.forgetting import draw_forgetting
+from cl_bench.reports.figures.heat_map import draw_heat_map
+from cl_bench.reports.figures.pareto import draw_pareto
+from cl_bench.reports.figures.radar import draw_radar
+from cl_bench.reports.figures.sequence import draw_sequence
+from cl_bench.reports.figures.series import row_labels
+from cl_bench.reports.figures.style import FORMATS, save
+from cl_bench.reports.figures.subspace import draw_subspace
+
+RIVALS = 3  # with how many of the next best the best is compared cell by cell
+WORTH_A_POOL = 24  # pictures; fewer are drawn sooner than processes start
+MOST_PROCESSES = 4  # each takes about 150 MiB
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture of a report.
+
+    Attributes:
+        name: of its files, without suffix.
+        caption: what it shows, in one line.
+        draw: makes it; ``None`` where the runs have nothing to show. Other processes can call it.
+    """
+
+    name: str
+    caption: str
+    draw: Callable[[], Figure | None]
+
+
+def run_picture(run: RunResult, slug: str) -> Picture:
+    """The heat map of a run."""
+    config = run.config
+    caption = f"Accuracy matrix of {config.method}, order {config.order}, seed {config.seed}"
+    return Picture(slug, caption, partial(draw_heat_map, run))
+
+
+def group_pictures(group: Group, slug: str) -> list[Picture]:
+    """Everything that may be drawn of a group of comparable runs."""
+    ranked, labels = [row for row in group.rows if not row.bound], row_labels(group)
+    pictures = [
+        Picture(f"{slug}-{name}", caption, partial(draw, group))
+        for name, caption, draw in (
+            ("bars", "Transfer, Average and Last of every method", draw_bars),
+            ("sequence", "Accuracy of each data set over the sequence", draw_sequence),
+            ("forgetting", "What is kept of what was learned", draw_forgetting),
+            ("radar", "Last of each data set, the best methods", draw_radar),
+            ("pareto", "Average against parameters, seconds and memory", draw_pareto),
+        )
+    ]
+    for place, row in enumerate(ranked[1 : RIVALS + 1], start=2):
+        caption = f"{labels[ranked[0].label]} minus {labels[row.label]}, cell by cell"
+        draw = partial(draw_difference, group, ranked[0], row)
+        pictures.append(Picture(f"{slug}-difference-1-{place}", caption, draw))
+    for place, row in enumerate(group.rows, start=1):
+        caption = f"Protected dimensions of {labels[row.label]}, per block and task"
+        pictures.append(
+            Picture(f"{slug}-subspace-{place}", caption, partial(draw_subspace, group, row))
+        )
+    return pictures
+
+
+def write_pictures(pictures: Sequence[Picture], folder: Path) -> list[Picture]:
+    """Draw every picture and write it in every format.
+
+    Args:
+        pictures: what to draw; the order in which they are drawn makes no difference.
+        folder: where ``NAME.png``, ``NAME.svg`` and ``NAME.pdf`` are written.
+
+    Returns:
+        Those that had something to show, in their order.
+    """
+    processes = min(MOST_PROCESSES, os.cpu_count() or 1)
+    if len(pictures) < WORTH_A_POOL or processes == 1:
+        written = [_write(folder, picture) for picture in pictures]
+    else:
+        # A fork would copy the locks of this process's threads in whatever state they are.
+        with ProcessPoolExecutor(processes, get_context("spawn"), _settle) as pool:
+            written = list(pool.map(partial(_write, folder), pictures, chunksize=2))
+    return [picture for picture, there in zip(pictures, written, strict=True) if there]
+
+
+def files_of(picture: Picture, folder: Path) -> list[Path]:
+    """The files that a picture is written to."""
+    return [folder / f"{picture.name}.{suffix}" for suffix in FORMATS]
+
+
+def _settle() -> None:
+    """In a new process: what was imported stays, the garbage collector need not look at it."""
+    gc.freeze()
+
+
+def _write(folder: Path, picture: Picture) -> bool:
+    figure = picture.draw()
+    if figure is not None:
+        save(figure, files_of(picture, folder))
+    return figure is not None

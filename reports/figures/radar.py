@@ -1,0 +1,68 @@
+"""Last, data set by data set, of a few methods."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.projections.polar import PolarAxes
+
+from cl_bench.reports.compare import Group
+from cl_bench.reports.figures.sequence import line_legend
+from cl_bench.reports.figures.series import mean_matrix, series
+from cl_bench.reports.figures.style import (
+    ZERO_SHOT_LINE,
+    group_title,
+    in_style,
+    new_figure,
+    set_title,
+)
+from cl_bench.reports.names import clip, one_line, short_names
+
+LONGEST_NAME = 20  # characters
+MOST = 4  # methods; the outlines of more cannot be told apart
+FEWEST_TASKS = 3  # below, there is no area
+
+
+@in_style()
+def draw_radar(group: Group) -> Figure | None:
+    """One spoke per data set: accuracy after the last task of the best methods, and zero-shot.
+
+    ``None`` where no method is ranked or there are fewer than three tasks.
+    """
+    shown = tuple(s for s in series(group, MOST) if s.line)
+    names = [clip(one_line(name), LONGEST_NAME) for name in short_names(group.config.tasks)]
+    if not shown or len(names) < FEWEST_TASKS:
+        return None
+    figure = new_figure(8.6, 5.6)
+    grid = figure.add_gridspec(1, 2, width_ratios=(3, 1.2))
+    axes = figure.add_subplot(grid[0], projection="polar")
+    assert isinstance(axes, PolarAxes)
+    angles = np.linspace(0, 2 * np.pi, len(names) + 1)
+    curves = [mean_matrix(s.row)[-1] for s in shown]
+    zero_shot = mean_matrix(shown[0].row)[0]
+    for one, curve in zip(shown, curves, strict=True):
+        axes.plot(angles, [*curve, curve[0]], **one.style())
+    axes.plot(angles, [*zero_shot, zero_shot[0]], **ZERO_SHOT_LINE)
+    lowest = min(float(c.min()) for c in [*curves, zero_shot])
+    _spokes(axes, angles[:-1], names, max(0, int(lowest // 10) * 10 - 10))
+    legend = figure.add_subplot(grid[1])
+    legend.axis("off")
+    line_legend(legend, shown)
+    what = f"Last (%) of each data set: the best {len(shown)} by Average, and zero-shot"
+    set_title(figure, group_title(what, group))
+    return figure
+
+
+def _spokes(axes: PolarAxes, angles: np.ndarray, names: list[str], inner: int) -> None:
+    """Names outside, each flush with its spoke; rings from ``inner`` to 100 %."""
+    axes.set_theta_offset(np.pi / 2)
+    axes.set_theta_direction(-1)
+    axes.set_ylim(inner, 100)
+    axes.set_xticks(angles, names)
+    for angle, label in zip(angles, axes.get_xticklabels(), strict=True):
+        side = np.sin(angle)
+        label.set(ha="center" if abs(side) < 0.1 else "left" if side > 0 else "right")
+    axes.tick_params(axis="x", pad=2)
+    axes.set_yticks(range(inner + 20, 101, 20))
+    axes.set_rlabel_position(float(np.degrees(angles[1]) / 2))
+    axes.tick_params(axis="y", labelsize=7, labelcolor="#555555")

@@ -1,0 +1,136 @@
+"""How every picture looks and how it is saved: one place for fonts, colours, sizes and formats.
+
+Colours are Okabe and Ito's (2008, "Color Universal Design", jfly.uni-koeln.de/color) for lines and
+cividis and its kin for areas; lines differ in dash and marker, too, so that all reads in grey.
+"""
+
+from __future__ import annotations
+
+import textwrap
+import warnings
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, ContextDecorator
+from pathlib import Path
+from typing import Any, cast
+
+import matplotlib as mpl
+import matplotlib.style
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.legend import Legend
+
+from cl_bench.reports.compare import Group
+from cl_bench.reports.names import suite_in_words
+
+FAMILY = "DejaVu Sans"  # matplotlib brings it along
+STYLE: dict[str, Any] = {
+    "font.family": FAMILY,
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.labelsize": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "grid.color": "#dddddd",
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "lines.linewidth": 1.4,
+    "lines.markersize": 4,
+    "hatch.linewidth": 0.8,
+    "text.parse_math": False,  # a name may hold dollar signs
+    "svg.hashsalt": "cl-bench",  # else an SVG holds random identifiers
+    "pdf.fonttype": 42,  # publishers refuse Type 3
+}
+FORMATS = ("png", "svg", "pdf")
+DPI = 150
+CHARACTERS_PER_INCH = 12.5  # of a title, on the safe side
+TITLE_SIZE = 10  # points
+# colour, dash, marker
+LINES: tuple[tuple[str, Any, str], ...] = (
+    ("#0072B2", "-", "o"),
+    ("#D55E00", (0, (5, 1.5)), "s"),
+    ("#009E73", (0, (6, 1.5, 1, 1.5)), "^"),
+    ("#CC79A7", (0, (3, 1, 1, 1, 1, 1)), "D"),
+    ("#E69F00", (0, (2, 1)), "v"),
+    ("#56B4E9", (0, (8, 1, 2, 1)), "P"),
+)
+OTHERS = "#c8c8c8"
+ZERO_SHOT_LINE: dict[str, Any] = {"color": "black", "linestyle": ":", "linewidth": 1.2}
+DARK_BELOW = 0.48  # of cividis' range; below, white has more contrast than black
+
+
+def in_style() -> ContextDecorator:
+    """A decorator for functions that draw or save: the style, whatever the user's settings."""
+    context: AbstractContextManager[None] = mpl.style.context(["default", STYLE])
+    return cast(ContextDecorator, context)
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure of so many inches that draws without a display."""
+    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+@in_style()
+def save(figure: Figure, paths: Sequence[Path]) -> None:
+    """Write a figure in the format of each path's suffix; the same figure gives the same bytes.
+
+    Args:
+        figure: is laid out once, before the first is written.
+        paths: files to write: ``.png`` (150 dpi), ``.svg`` or ``.pdf``; folders are made.
+    """
+    with warnings.catch_warnings():
+        # A name in a script that the font lacks shows as boxes; the picture is still good.
+        warnings.filterwarnings("ignore", message=".*[Gg]lyph.*missing")
+        engine = figure.get_layout_engine()
+        if engine is not None:
+            engine.execute(figure)  # once; savefig would do so again for every format
+            figure.set_layout_engine("none")
+        for path in paths:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _write(figure, path)
+
+
+def _write(figure: Figure, path: Path) -> None:
+    canvas: Any  # matplotlib does not type these methods
+    if path.suffix == ".pdf":
+        canvas = FigureCanvasPdf(figure)
+        canvas.print_pdf(path, metadata={"CreationDate": None})
+    elif path.suffix == ".svg":
+        canvas = FigureCanvasSVG(figure)
+        canvas.print_svg(path, metadata={"Date": None})
+    else:
+        canvas = FigureCanvasAgg(figure)
+        canvas.print_png(path, pil_kwargs={"compress_level": 3})
+
+
+def set_title(figure: Figure, lines: Sequence[str]) -> None:
+    """Write a title of several lines at the upper left, wrapped to the figure's width."""
+    width = int(figure.get_figwidth() * CHARACTERS_PER_INCH)
+    wrapped = [
+        part for line in lines for part in textwrap.wrap(line, width, break_on_hyphens=False)
+    ]
+    figure.suptitle("\n".join(wrapped), fontsize=TITLE_SIZE, x=0.01, ha="left")
+
+
+def group_title(what: str, group: Group) -> list[str]:
+    """What a picture shows and of which runs."""
+    c = group.config
+    common = f"order {c.order}, preset {c.preset}, {c.backbone.name}"
+    return [what, f"{suite_in_words(c)} ({common})"]
+
+
+def add_legend(
+    where: Figure | Axes, handles: Sequence[Artist], labels: Sequence[str], **options: Any
+) -> Legend:
+    """A legend whose labels may begin with an underscore, which matplotlib would leave out."""
+    legend = where.legend(list(handles), [str(i) for i in range(len(labels))], **options)
+    for text, label in zip(legend.get_texts(), labels, strict=True):
+        text.set_text(label)
+    return legend

@@ -1,0 +1,106 @@
+"""How full the protected subspaces are, per layer and task."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from statistics import fmean
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from cl_bench.benchmark.record import RunResult
+from cl_bench.reports.compare import Group, Row
+from cl_bench.reports.figures.cell_numbers import write_numbers
+from cl_bench.reports.figures.learning import learned_events, numbers
+from cl_bench.reports.figures.series import row_labels
+from cl_bench.reports.figures.style import (
+    DARK_BELOW,
+    group_title,
+    in_style,
+    new_figure,
+    set_title,
+)
+from cl_bench.reports.names import clip, one_line, short_names
+
+LONGEST_NAME = 24  # characters
+TOWERS = {"v": "vision", "t": "text"}
+KEY = re.compile(r"subspace/([^.]+)\.(\d+)\.([^.]+)")  # tower, block, matrix
+
+Occupancy = dict[str, dict[int, list[float]]]  # tower -> block -> dimensions after each task
+
+
+@in_style()
+def draw_subspace(group: Group, row: Row) -> Figure | None:
+    """Protected dimensions after each task, one row per block: mean over its matrices and seeds.
+
+    One panel per tower, as their widths differ. ``None`` for a method that protects none.
+    """
+    occupancy = _mean([found for run in row.runs if (found := occupancy_of(run))])
+    if not occupancy:
+        return None
+    blocks = [len(of) for of in occupancy.values()]
+    names = [clip(one_line(name), LONGEST_NAME) for name in short_names(group.config.tasks)]
+    figure = new_figure(
+        max(6.0, 2.2 + 0.62 * len(names)), 1.9 + 0.34 * sum(blocks) + 0.5 * len(blocks)
+    )
+    panels = figure.subplots(len(blocks), 1, sharex=True, squeeze=False, height_ratios=blocks)
+    for axes, (tower, of) in zip(panels[:, 0], occupancy.items(), strict=True):
+        _panel(axes, tower, of)
+    last = panels[-1, 0]
+    last.set_xticks(range(len(names)), names)
+    if len(names) > 3:
+        for label in last.get_xticklabels():
+            label.set(rotation=40, ha="right", rotation_mode="anchor")
+    last.set_xlabel("after learning")
+    what = f"{row_labels(group)[row.label]}: protected dimensions, mean of a block's matrices"
+    set_title(figure, group_title(what, group))
+    return figure
+
+
+def occupancy_of(run: RunResult) -> Occupancy:
+    """Dimensions per tower and block after every task, mean over the block's matrices.
+
+    Empty where a task's record is missing: its column would be another task's.
+    """
+    events = learned_events(run)
+    if len(events) != len(run.matrix.tasks):
+        return {}
+    result: Occupancy = defaultdict(lambda: defaultdict(list))
+    for event in events:
+        found: dict[tuple[str, int], list[float]] = defaultdict(list)
+        for key, dimensions in numbers(event.get("diagnostics")).items():
+            if match := KEY.fullmatch(key):
+                found[match[1], int(match[2])].append(dimensions)
+        for (tower, block), dimensions_ in sorted(found.items(), key=lambda item: item[0][1]):
+            result[tower][block].append(fmean(dimensions_))
+    whole = all(len(v) == len(events) for of in result.values() for v in of.values())
+    return {tower: dict(of) for tower, of in sorted(result.items(), reverse=True)} if whole else {}
+
+
+def _mean(seeds: list[Occupancy]) -> Occupancy:
+    if not seeds:
+        return {}
+    return {
+        tower: {
+            block: [fmean(v) for v in zip(*(s[tower][block] for s in seeds), strict=True)]
+            for block in of
+        }
+        for tower, of in seeds[0].items()
+    }
+
+
+def _panel(axes: Axes, tower: str, of: dict[int, list[float]]) -> None:
+    values = np.array([of[block] for block in sorted(of)])  # [blocks, T]
+    low, high = float(values.min()), float(values.max())
+    shown = axes.imshow(
+        values, cmap="cividis", aspect="auto", interpolation="nearest", vmin=low, vmax=high
+    )
+    dark = values - low < DARK_BELOW * (high - low)
+    write_numbers(axes, [[f"{value:.0f}" for value in row] for row in values], dark)
+    axes.spines[:].set_visible(True)
+    axes.set_yticks(range(len(of)), [f"block {block}" for block in sorted(of)])
+    axes.tick_params(length=0)
+    axes.set_title(f"{TOWERS.get(tower, tower)} tower", loc="left")
+    axes.figure.colorbar(shown, ax=axes, fraction=0.04, pad=0.02)

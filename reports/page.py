@@ -1,0 +1,178 @@
+"""The whole report as one HTML file that needs no server and no network."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+
+from cl_bench.benchmark.record import RunResult
+from cl_bench.reports.compare import FIGURES, Group
+from cl_bench.reports.figures.gallery import Picture
+from cl_bench.reports.html_table import Cell, Table, main_table
+from cl_bench.reports.names import short_names
+from cl_bench.reports.page_run import RunView, status_in_words, view_run
+from cl_bench.reports.tables import MEANINGS, READING, SEPARATE
+
+TEMPLATES = Path(__file__).parent / "templates"
+ROOM_FOR_PICTURES = 9_000_000  # bytes before they grow by a third in base64
+
+
+@dataclass(frozen=True)
+class GroupView:
+    """A group as the page shows it.
+
+    Attributes:
+        anchor: where links to it lead.
+        short: its name in the navigation.
+        group: the runs that may be compared.
+        tasks: their short names in order.
+        table: every figure of every method.
+        pictures: file name, caption and data URI of each that found room.
+        left_to_files: names of the pictures that did not.
+        not_ranked: its unfinished runs, in words.
+    """
+
+    anchor: str
+    short: str
+    group: Group
+    tasks: tuple[str, ...]
+    table: Table
+    pictures: tuple[tuple[str, str, str], ...]
+    left_to_files: tuple[str, ...]
+    not_ranked: tuple[str, ...]
+
+
+def render_page(
+    groups: Sequence[tuple[str, Group, Sequence[Picture]]],
+    runs: Sequence[tuple[str, RunResult]],
+    left_out: Sequence[tuple[Path, str]],
+    figures: Path,
+) -> str:
+    """The page as text; the same runs give the same bytes.
+
+    Args:
+        groups: slug, runs and written pictures of every group.
+        runs: every run with the slug that it is known by.
+        left_out: run directories that could not be read, each with the reason.
+        figures: the folder of the pictures; their SVG is embedded.
+    """
+    room = ROOM_FOR_PICTURES
+    sections = []
+    for slug, group, pictures in groups:
+        section = _view_group(slug, group, pictures, figures, room)
+        room -= sum(len(uri) for _, _, uri in section.pictures) * 3 // 4
+        sections.append(section)
+    run_views = [view_run(slug, run) for slug, run in runs]
+    script, style = (_source(name) for name in ("report.js", "report.css"))
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html").render(
+        script=script,
+        style=style,
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        winners=_winners(sections),
+        counts=_counts(groups, runs, left_out),
+        groups=sections,
+        runs=run_views,
+        runs_table=_runs_table(run_views),
+        left_out=[(path.as_posix(), reason) for path, reason in left_out],
+        meanings=MEANINGS,
+        reading=READING.format(best="in bold", second="underlined"),
+        separate=SEPARATE,
+    )
+
+
+def _source(name: str) -> str:
+    return (TEMPLATES / name).read_text()
+
+
+def _view_group(
+    slug: str, group: Group, pictures: Sequence[Picture], figures: Path, room: int
+) -> GroupView:
+    config = group.config
+    embedded, left = [], []
+    for picture in pictures:
+        svg = (figures / f"{picture.name}.svg").read_bytes()
+        if len(svg) > room:
+            left.append(picture.name)
+            continue
+        room -= len(svg)
+        uri = f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
+        embedded.append((picture.name, picture.caption, uri))
+    return GroupView(
+        anchor=f"group-{slug}",
+        short=f"{config.suite.name}, order {config.order}, {config.preset}",
+        group=group,
+        tasks=tuple(short_names(config.tasks)),
+        table=main_table(group),
+        pictures=tuple(embedded),
+        left_to_files=tuple(left),
+        not_ranked=tuple(
+            f"{run.config.method}, seed {run.config.seed}: {status_in_words(run)}"
+            for run in group.unfinished
+        ),
+    )
+
+
+def _winners(sections: Sequence[GroupView]) -> Table:
+    """Per group, the best method of each figure with its value."""
+    placed = {figure for section in sections for _, figure in section.group.places}
+    figures = [figure for figure in FIGURES if figure in placed]
+    rows = []
+    for section in sections:
+        best = [_best(section.group, figure) for figure in figures]
+        rows.append((Cell(section.short, link=section.anchor), *best))
+    return Table(("Runs compared", *(FIGURES[f] for f in figures)), tuple(rows))
+
+
+def _best(group: Group, figure: str) -> Cell:
+    rows = [row for row in group.rows if group.places.get((row.label, figure)) == 1]
+    mean = rows[0].mean(figure) if rows else None
+    if mean is None:
+        return Cell("-")
+    return Cell(f"{mean:.1f}  {', '.join(row.label for row in rows)}", value=mean)
+
+
+def _counts(
+    groups: Sequence[tuple[str, Group, Sequence[Picture]]],
+    runs: Sequence[tuple[str, RunResult]],
+    left_out: Sequence[tuple[Path, str]],
+) -> str:
+    finished = sum(run.finished for _, run in runs)
+    methods = len({run.config.method for _, run in runs})
+    return (
+        f"{_many(len(runs), 'run')} of {_many(methods, 'method')} in "
+        f"{_many(len(groups), 'table')}: {finished} finished, {len(runs) - finished} not finished "
+        f"and not ranked, {len(left_out)} left out."
+    )
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _runs_table(runs: Sequence[RunView]) -> Table:
+    header = ("Method", "Suite", "Order", "Preset", "Seed", "Status", "Transfer", "Average", "Last")
+    rows = []
+    for view in runs:
+        config, figures = view.run.config, view.run.matrix.metrics()
+        shown = [figures.get(f) for f in ("transfer", "average", "last")]
+        names = (config.suite.name, config.order, config.preset, str(config.seed), view.status)
+        rows.append(
+            (
+                Cell(config.method, link=view.anchor),
+                *map(Cell, names),
+                *(Cell("-") if v is None else Cell(f"{v:.2f}", value=v) for v in shown),
+            )
+        )
+    return Table(header, tuple(rows))

@@ -1,0 +1,111 @@
+"""A run's directory written without training: drawn accuracies, a log, predictions that fit."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cl_bench.benchmark.config import Backbone, Budget, Protocol, Recipe, RunConfig, SuiteId
+from cl_bench.benchmark.matrix import AccuracyMatrix
+from cl_bench.benchmark.record import RunFolder, write_json
+
+SESSION = {
+    "started": "2026-01-02T03:04:05+00:00",
+    "command": ["cl-bench", "run"],
+    "cl_bench": "0.1.0",
+    "git": {"commit": "0123456789abcdef", "dirty": False},
+    "python": "3.11.7",
+    "hardware": {"cpu": "a processor", "cores": 2, "device": "cpu"},
+}
+
+
+def write_run(
+    root: Path,
+    method: str = "lora",
+    seed: int = 0,
+    tasks: tuple[str, ...] = ("toy-a", "toy-b", "toy-c"),
+    learned: int | None = None,
+    images: int = 40,
+    subspaces: bool = False,
+    **changes: Any,
+) -> Path:
+    """Write a run that has learned so many tasks (default: all), drawn from its method and seed.
+
+    Args:
+        root: the folder of runs.
+        method: its name; decides the accuracies together with the seed.
+        seed: of the run.
+        tasks: their names in order.
+        learned: fewer than all leaves the run unfinished.
+        images: test images of a task.
+        subspaces: whether the method logs protected dimensions.
+        changes: other fields of the configuration.
+    """
+    draw = np.random.default_rng([seed, *method.encode()])
+    fields: dict[str, Any] = {
+        "suite": SuiteId(name="toy", about="toy: tasks without images", digest="d" * 12),
+        "backbone": Backbone(name="tiny", weights="none"),
+        "protocol": Protocol(),
+        "order": "I",
+        "tasks": tasks,
+        "method": method,
+        "method_settings": {"rank": 4},
+        "recipe": Recipe(),
+        "budget": Budget(batch_size=4, steps=dict.fromkeys(tasks, 10)),
+        "seed": seed,
+        "device": "cpu",
+        "choices": {"method": method},
+    }
+    config = RunConfig(**(fields | changes))
+    folder = RunFolder(root / f"seed{seed}-{config.digest()}")
+    folder.path.mkdir(parents=True)
+    write_json(folder.path / "config.json", config.model_dump(mode="json"))
+    count = len(tasks) if learned is None else learned
+    status = "finished" if count == len(tasks) else "running"
+    manifest = {"status": status, "sessions": [SESSION], "reason": None}
+    write_json(folder.path / "manifest.json", manifest)
+    targets = {t: draw.integers(0, 10, images).astype(np.uint16) for t in tasks}
+    folder.write_targets(targets)
+    rows: list[tuple[float, ...]] = []
+    for i in range(count + 1):
+        guesses = {t: _guess(draw, targets[t], known=j < i) for j, t in enumerate(tasks)}
+        rows.append(tuple(100.0 * float((guesses[t] == targets[t]).mean()) for t in tasks))
+        folder.write_row(i, guesses, AccuracyMatrix(tasks, rows[0], tuple(rows[1:])))
+    _write_log(folder, tasks[:count], draw, subspaces)
+    return folder.path
+
+
+def _guess(draw: np.random.Generator, targets: np.ndarray, known: bool) -> np.ndarray:
+    """Predictions that are right for about nine or six images of ten."""
+    right = draw.random(len(targets)) < (0.9 if known else 0.6)
+    return np.where(right, targets, (targets + 1) % 10).astype(np.uint16)
+
+
+def _write_log(
+    folder: RunFolder, tasks: tuple[str, ...], draw: np.random.Generator, subspaces: bool
+) -> None:
+    parameters, memory = int(draw.integers(1_000, 1_000_000)), int(draw.integers(2**29, 2**31))
+    lines: list[dict[str, Any]] = [{"event": "started", "time": 0.0, "digest": folder.path.name}]
+    for i, task in enumerate(tasks, start=1):
+        lines += [{"event": "step", "time": 0.0, "step": s, "loss": 1.0} for s in range(10)]
+        dimensions = {
+            f"subspace/{tower}.{block}.{matrix}": int(10 * i + block)
+            for tower, blocks in (("v", 4), ("t", 3))
+            for block in range(blocks)
+            for matrix in "qkvo"
+        }
+        lines.append(
+            {
+                "event": "learned", "time": 0.0, "task": task, "learned": i, "steps": 10,
+                "seconds": {"train": float(draw.uniform(1, 9))}, "images_drawn": 40,
+                "trainable_parameters": parameters, "peak_memory": {"process": memory},
+                "diagnostics": dimensions if subspaces else {},
+            }
+        )  # fmt: skip
+        saved = {"stored_parameters": 1000, "bytes": 4000 * i, "bytes_added": 4000}
+        lines.append({"event": "saved", "time": 0.0, "learned": i, **saved})
+        lines.append({"event": "evaluated", "time": 0.0, "learned": i, "seconds": 1.0})
+    folder.events.write_text("".join(json.dumps(line) + "\n" for line in lines))
