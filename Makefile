@@ -31,6 +31,7 @@ report: $(VENV)/installed  ## tables and pictures of all runs under runs/
 bench: $(VENV)/installed  ## measure speed, as ratios taken side by side
 	$(BIN)/python tests/bench/projection.py
 	$(BIN)/python tests/bench/text_tower.py
+	$(BIN)/python tests/bench/data.py
 	$(BIN)/python tests/bench/zscl_step.py
 	$(BIN)/python tests/bench/expert_dispatch.py
 	$(BIN)/python tests/bench/step_memory.py zscl
