@@ -67,7 +67,7 @@ class Tensors(torch.nn.Module):
         return x
 
 
-@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
 def test_openais_archive(state: dict[str, torch.Tensor], tmp_path: Path) -> None:
     file = tmp_path / "ViT-S-32.pt"
     torch.jit.script(Tensors(state)).save(str(file))
