@@ -94,6 +94,21 @@ class Store:
         return _Files(name, tuple(paths), native if small else size, small, self.broken)  # type: ignore[arg-type]
 
 
+def of_other_versions(folder: Path) -> list[str]:
+    """What a cache folder holds that this version does not use, in words."""
+    words = []
+    for sidecar in sorted(folder.glob("*.json")):
+        about = read_json(sidecar)
+        made = (about.get("format"), about.get("pillow"))
+        if made != (FORMAT, PIL.__version__):
+            pixels = sidecar.with_suffix(".pixels")
+            words.append(
+                f"{pixels} was made in format {made[0]} with Pillow {made[1]}, this is format {FORMAT} "
+                f"with Pillow {PIL.__version__}: it is not used; delete it and {sidecar.name}"
+            )
+    return words
+
+
 def _of_arrays(pixels: NDArray[np.uint8], targets: NDArray[np.int64]) -> Images:
     """Images that are pixels already: [N, H, W] or [N, H, W, 3] to [N, C, H, W]."""
     planes = pixels[:, None] if pixels.ndim == 3 else pixels.transpose(0, 3, 1, 2)

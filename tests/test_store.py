@@ -12,10 +12,11 @@ import torch
 from PIL import Image
 
 from cl_bench.benchmark.errors import UserError
+from cl_bench.benchmark.task import Images, LabelSpace, Pixels, Task, TrainingTask
 from cl_bench.datasets import store as module
 from cl_bench.datasets.few_shot import choose
 from cl_bench.datasets.listing import Listing
-from cl_bench.datasets.store import Store
+from cl_bench.datasets.store import Store, of_other_versions
 
 COUNT = 150  # three parts of 64
 
@@ -29,6 +30,14 @@ def listing(tmp_path: Path) -> Listing:
         shape = (int(draw.integers(17, 40)), int(draw.integers(17, 40)), 3)
         Image.fromarray(draw.integers(0, 256, shape, dtype=np.uint8)).save(folder / f"{i:03d}.png")
     return Listing(tuple(sorted(folder.iterdir())), np.arange(COUNT) % 3, ("a", "b", "c"))
+
+
+def crops(images: Images) -> list[torch.Tensor]:
+    labels = LabelSpace.from_templates(("a", "b", "c"), ("{}",))
+    normalise = Pixels(16, torch.zeros(3, 1, 1), torch.ones(3, 1, 1))
+    generator = torch.Generator().manual_seed(0)
+    task = TrainingTask(Task("t", labels, images, images), normalise, 32, generator, cropped=True)
+    return [batch.images for batch in task.epoch()]
 
 
 def files(folder: Path) -> set[str]:
@@ -48,6 +57,8 @@ def test_cached_equals_decoded(listing: Listing, tmp_path: Path) -> None:
     assert files(tmp_path / "cache") == {".pixels", ".json"}
     done = [64, 128, COUNT]
     assert heard == [("toy", n, COUNT) for n in done], "the second time nothing is decoded"
+    for ours, theirs in zip(crops(opened), crops(decoded), strict=True):
+        assert torch.equal(ours, theirs), "random crops do not come from the cache"
     rows = torch.tensor([140, 3])
     assert torch.equal(opened.take(rows), decoded.pixels[rows])
 
@@ -129,12 +140,16 @@ def test_a_cache_of_something_else_is_not_used(
 ) -> None:
     store = Store(tmp_path / "cache")
     before = store.sidecar("toy", listing, 16, None)
+    assert before is not None
     store.images("toy", listing, 16)
+    assert of_other_versions(tmp_path / "cache") == []
     if change == "another Pillow":
         monkeypatch.setattr(module.PIL, "__version__", "0.1")
+        (words,) = of_other_versions(tmp_path / "cache")
+        assert str(before.with_suffix(".pixels")) in words and "not used; delete it" in words
     changed = CHANGES[change](listing)
     after = store.sidecar("toy", changed, 16, None)
-    assert before is not None and after is not None
+    assert after is not None
     assert before.exists() and not after.exists()
 
 

@@ -101,7 +101,7 @@ def cache(
     """Decode every data set once, so that runs start at once; continues where it was stopped."""
     from cl_bench.cli.console import console
     from cl_bench.cli.progress import telling
-    from cl_bench.datasets.store import Store
+    from cl_bench.datasets.store import Store, of_other_versions
     from cl_bench.datasets.streams import load_splits
 
     root = _root(data_root)
@@ -112,6 +112,8 @@ def cache(
             for images in load_splits(spec, image_size, store):
                 for path in images.left_out:
                     console.print(f"left out {path}", soft_wrap=True)
+    for words in of_other_versions(folder):
+        console.print(words, soft_wrap=True)
     used = sum(file.stat().st_size for file in folder.glob("*")) if folder.is_dir() else 0
     console.print(f"{folder} holds {used / 2**30:.2f} GiB", soft_wrap=True)
 
