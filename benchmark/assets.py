@@ -8,7 +8,8 @@ from typing import Literal, get_args
 
 from torch import Tensor
 
-from cl_bench.benchmark.task import Images, TaskStream
+from cl_bench.benchmark.images import Images
+from cl_bench.benchmark.task import TaskStream
 
 Need = Literal["reference images", "reference texts", "selector", "all tasks"]
 NEEDS: tuple[Need, ...] = get_args(Need)

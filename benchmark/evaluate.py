@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from cl_bench.benchmark.ahead import ahead
+from cl_bench.benchmark.images import Images
 from cl_bench.benchmark.method import Classifier
-from cl_bench.benchmark.task import Images, Pixels
+from cl_bench.benchmark.task import Pixels
 
 EVALUATION_BATCH = 256
 

@@ -9,7 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from cl_bench.benchmark.task import Images
+from cl_bench.benchmark.images import Images
 
 COLUMNS, ROWS = 10, 4
 LONGEST_NAME = 16  # characters

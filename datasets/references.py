@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from cl_bench.benchmark.assets import Assets, Need
-    from cl_bench.benchmark.task import Images, TaskStream
+    from cl_bench.benchmark.images import Images
+    from cl_bench.benchmark.task import TaskStream
     from cl_bench.datasets.store import Store
 
 MOST_IMAGES = 64_064  # what ZSCL consumes: 1,001 steps of 64, the same ones for every task

@@ -27,8 +27,8 @@ from numpy.typing import NDArray
 from cl_bench.benchmark.ahead import ahead
 from cl_bench.benchmark.config import digest_of
 from cl_bench.benchmark.errors import UserError
+from cl_bench.benchmark.images import HASHED, Images, digest_of_part, digest_of_parts
 from cl_bench.benchmark.record import read_json, write_json
-from cl_bench.benchmark.task import HASHED, Images, digest_of_part, digest_of_parts
 from cl_bench.datasets.decode import TRANSFORM, BrokenImageError, decode, open_whole
 from cl_bench.datasets.listing import Listing
 

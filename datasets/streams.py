@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from cl_bench.benchmark.errors import UserError
-from cl_bench.benchmark.task import Images, LabelSpace, Task, TaskStream
+from cl_bench.benchmark.images import Images
+from cl_bench.benchmark.task import LabelSpace, Task, TaskStream
 from cl_bench.datasets.few_shot import choose
 from cl_bench.datasets.folders import Entries
 from cl_bench.datasets.listing import Listing

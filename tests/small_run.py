@@ -6,10 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from cl_bench.benchmark.images import Images
 from cl_bench.benchmark.method import Method
 from cl_bench.benchmark.record import RunFolder, RunResult
 from cl_bench.benchmark.run import run
-from cl_bench.benchmark.task import Images, Task, TaskStream
+from cl_bench.benchmark.task import Task, TaskStream
 from cl_bench.cli.settings import Choices, Plan, make_plan
 from cl_bench.datasets import backbones
 from cl_bench.datasets.references import load_assets

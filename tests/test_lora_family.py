@@ -14,10 +14,11 @@ from small_run import fresh, small_plan, small_run, small_stream
 from torch import Tensor
 
 from cl_bench.benchmark.assets import Assets
+from cl_bench.benchmark.images import Images
 from cl_bench.benchmark.method import Method
 from cl_bench.benchmark.record import RunFolder
 from cl_bench.benchmark.run import seed_everything
-from cl_bench.benchmark.task import Batch, Images, LabelSpace, Task, TrainingTask
+from cl_bench.benchmark.task import Batch, LabelSpace, Task, TrainingTask
 from cl_bench.methods.features import task_grams
 from cl_bench.methods.inflora import InfLoRA
 from cl_bench.methods.keeplora import KeepLoRA, KeepLoRAConfig

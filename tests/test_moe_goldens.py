@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from cl_bench.benchmark.assets import Assets
 from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.config import Recipe
-from cl_bench.benchmark.task import Batch, Images, LabelSpace
+from cl_bench.benchmark.images import Images
+from cl_bench.benchmark.task import Batch, LabelSpace
 from cl_bench.benchmark.train import optimiser
 from cl_bench.methods.auto_selector import AutoEncoder, AutoSelector, fit, route
 from cl_bench.methods.experts import NO_ROUTER, Experts

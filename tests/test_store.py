@@ -12,7 +12,8 @@ import torch
 from PIL import Image
 
 from cl_bench.benchmark.errors import UserError
-from cl_bench.benchmark.task import Images, LabelSpace, Pixels, Task, TrainingTask
+from cl_bench.benchmark.images import Images
+from cl_bench.benchmark.task import LabelSpace, Pixels, Task, TrainingTask
 from cl_bench.datasets import store as module
 from cl_bench.datasets.few_shot import choose
 from cl_bench.datasets.listing import Listing

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from cl_bench.benchmark.config import Recipe
+from cl_bench.benchmark.images import Images
 from cl_bench.benchmark.method import Method
-from cl_bench.benchmark.task import Batch, Images, LabelSpace, Pixels, Task, TrainingTask
+from cl_bench.benchmark.task import Batch, LabelSpace, Pixels, Task, TrainingTask
 from cl_bench.benchmark.train import NotFiniteError, Progress, optimiser, train
 
 

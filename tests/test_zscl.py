@@ -12,7 +12,8 @@ from torch import Tensor
 
 from cl_bench.benchmark.assets import Assets
 from cl_bench.benchmark.clip import Clip
-from cl_bench.benchmark.task import Batch, Images, LabelSpace, Task, TrainingTask
+from cl_bench.benchmark.images import Images
+from cl_bench.benchmark.task import Batch, LabelSpace, Task, TrainingTask
 from cl_bench.methods.distillation import soft_cross_entropy
 from cl_bench.methods.zscl import ZSCL, ZSCLConfig, squared_distance
 

@@ -20,7 +20,8 @@ from torch import Tensor
 from cl_bench.benchmark.assets import Assets
 from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.config import Recipe
-from cl_bench.benchmark.task import Batch, Images, LabelSpace
+from cl_bench.benchmark.images import Images
+from cl_bench.benchmark.task import Batch, LabelSpace
 from cl_bench.benchmark.train import optimiser
 from cl_bench.methods.zscl import ZSCL, ZSCLConfig
 

@@ -19,7 +19,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from cl_bench.benchmark.task import Images, LabelSpace, Pixels, Task, TrainingTask
+from cl_bench.benchmark.images import Images
+from cl_bench.benchmark.task import LabelSpace, Pixels, Task, TrainingTask
 from cl_bench.datasets import store as module
 from cl_bench.datasets.listing import Listing
 from cl_bench.datasets.mtil.layout import facts, names_in_files

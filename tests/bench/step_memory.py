@@ -14,7 +14,8 @@ from torch import Tensor
 from cl_bench.benchmark.assets import Assets
 from cl_bench.benchmark.config import Recipe
 from cl_bench.benchmark.cost import peak_memory
-from cl_bench.benchmark.task import Images, LabelSpace, Task, TaskStream, TrainingTask
+from cl_bench.benchmark.images import Images
+from cl_bench.benchmark.task import LabelSpace, Task, TaskStream, TrainingTask
 from cl_bench.benchmark.train import train
 from cl_bench.datasets import backbones
 from cl_bench.methods.catalog import BUILT_IN, find_method

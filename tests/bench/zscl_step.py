@@ -14,7 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cl_bench.benchmark.assets import Assets
-from cl_bench.benchmark.task import Images, LabelSpace, Task, TrainingTask
+from cl_bench.benchmark.images import Images
+from cl_bench.benchmark.task import LabelSpace, Task, TrainingTask
 from cl_bench.datasets import backbones
 from cl_bench.methods.zscl import ZSCL, ZSCLConfig
 
