@@ -45,6 +45,7 @@ table: $(VENV)/installed  ## every method on the embedded suite, both orders, th
 		$(BIN)/cl-bench run --suite mini --method $$method --order $$order --seeds 0,1,2 --out runs/table || exit 1; \
 	done; done
 	$(BIN)/cl-bench report runs/table --out report/table
+	$(BIN)/python docs/take_results.py report/table
 
 pretrain: $(VENV)/installed  ## make the tiny CLIP of the mini suite again (into pretrained/)
 	$(BIN)/python -m cl_bench.datasets.mini.pretrain --out pretrained

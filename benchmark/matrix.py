@@ -71,6 +71,28 @@ class AccuracyMatrix:
             for j in range(len(self.tasks) - 1)
         )
 
+    def so_far(self) -> dict[str, float]:
+        """The figures after n of T tasks, in per cent; after the last task, those of ``metrics``.
+
+        Transfer over every task not learned first, Average over all tasks, both over the n rows that
+        exist; Last and forgetting over the n tasks learned. Empty before the first row.
+        """
+        n, T = len(self.rows), len(self.tasks)
+        if n == 0:
+            return {}
+        figures = {
+            "average": fmean(fmean(row[j] for row in self.rows) for j in range(T)),
+            "last": fmean(self.rows[-1][:n]),
+            "learned": fmean(self.rows[j][j] for j in range(n)),
+        }
+        if T > 1:
+            figures["transfer"] = fmean(fmean(row[j] for row in self.rows[:j]) for j in range(1, T))
+        if n > 1:
+            figures["forgetting"] = fmean(
+                max(row[j] for row in self.rows[j:-1]) - self.rows[-1][j] for j in range(n - 1)
+            )
+        return figures
+
     def metrics(self) -> dict[str, float]:
         """Every figure of the run, in per cent (points for differences).
 

@@ -1,4 +1,4 @@
-"""The command line: ``cl-bench run | resume | show | list | data | report | doctor``.
+"""The command line: ``cl-bench run | resume | show | list | data | report | sync | doctor``.
 
 Nothing that takes long to import is imported here at the top: ``--help`` answers at once.
 """
@@ -24,6 +24,19 @@ app = typer.Typer(
     help="Compare continual-learning methods for CLIP: one runner, many methods.",
 )
 app.add_typer(data.app, name="data")
+Wandb = Annotated[
+    str | None,
+    typer.Option(
+        "--wandb", metavar="MODE",
+        help="online, offline or disabled. (default: WANDB_MODE, else disabled)",
+    ),
+]  # fmt: skip
+WandbProject = Annotated[str, typer.Option(help="W&B project.")]
+WandbEntity = Annotated[str | None, typer.Option(help="W&B user or team. (default: W&B's)")]
+WandbTags = Annotated[str | None, typer.Option(help="Further tags, with commas.", metavar="T,T")]
+TensorBoard = Annotated[
+    Path | None, typer.Option("--tensorboard", help="Write event files, too.", metavar="DIR")
+]
 RunPath = Annotated[Path, typer.Argument(help="A run's directory.", metavar="RUN")]
 
 
@@ -144,11 +157,17 @@ def run(
         Path | None, typer.Option(help="Where runs are kept. (default: runs)", metavar="DIR")
     ] = None,
     tasks: Annotated[int | None, typer.Option(help="Learn the first N tasks only.")] = None,
+    wandb: Wandb = None,
+    wandb_project: WandbProject = "cl-bench",
+    wandb_entity: WandbEntity = None,
+    wandb_tags: WandbTags = None,
+    tensorboard: TensorBoard = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the plan and what it will cost; train nothing.")
     ] = False,
 ) -> None:
     """Let a method learn a suite's tasks in order; continues a run that was interrupted."""
+    from cl_bench.cli import dashboards
     from cl_bench.cli.execute import run_command
     from cl_bench.cli.settings import choices_of, read_config_file
 
@@ -171,6 +190,7 @@ def run(
         _seeds(seed, seeds, file.get("seeds")),
         Path(out or file.get("out", "runs")),
         dry_run,
+        dashboards.chosen(wandb, wandb_project, wandb_entity, wandb_tags, tensorboard),
     )
 
 
@@ -197,11 +217,46 @@ def _seeds(one: int | None, several: str | None, listed: list[int] | None) -> li
 
 
 @app.command()
-def resume(run_dir: RunPath) -> None:
+def resume(
+    run_dir: RunPath,
+    wandb: Wandb = None,
+    wandb_project: WandbProject = "cl-bench",
+    wandb_entity: WandbEntity = None,
+    wandb_tags: WandbTags = None,
+    tensorboard: TensorBoard = None,
+) -> None:
     """Continue a run that was interrupted; the result is the same as without interruption."""
+    from cl_bench.cli import dashboards
     from cl_bench.cli.execute import resume_command
 
-    resume_command(run_dir)
+    boards = dashboards.chosen(wandb, wandb_project, wandb_entity, wandb_tags, tensorboard)
+    resume_command(run_dir, boards)
+
+
+@app.command()
+def sync(
+    runs: Annotated[list[Path], typer.Argument(help="Runs, or folders of them.")],
+    to: Annotated[str, typer.Option(help="wandb or tensorboard.")] = "wandb",
+    wandb: Annotated[str, typer.Option("--wandb", help="online or offline.")] = "online",
+    wandb_project: WandbProject = "cl-bench",
+    wandb_entity: WandbEntity = None,
+    wandb_tags: WandbTags = None,
+    tensorboard: Annotated[
+        Path, typer.Option("--tensorboard", help="Where event files go.", metavar="DIR")
+    ] = Path("tensorboard"),
+    checkpoints: Annotated[
+        bool, typer.Option("--checkpoints", help="Send the methods' states, too.")
+    ] = False,
+    report: Annotated[
+        Path | None, typer.Option(help="An HTML report to send along.", metavar="FILE")
+    ] = None,
+) -> None:
+    """Send finished or offline runs to a dashboard, from their logs."""
+    from cl_bench.cli.dashboards import sync_command
+
+    sync_command(
+        runs, to, wandb, wandb_project, wandb_entity, wandb_tags, tensorboard, checkpoints, report
+    )
 
 
 @app.command()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cl_bench.benchmark.estimate import estimate
 from cl_bench.benchmark.record import RunFolder, RunResult, read_config, read_json, read_run
 from cl_bench.benchmark.run import run
 from cl_bench.benchmark.task import LabelSpace
 from cl_bench.cli.console import console
+from cl_bench.cli.dashboards import Dashboards
 from cl_bench.cli.progress import shown, telling
 from cl_bench.cli.settings import Choices, Plan, make_plan, plan_again
 from cl_bench.datasets import backbones
@@ -19,26 +20,29 @@ from cl_bench.datasets.references import load_assets
 from cl_bench.datasets.store import Store
 from cl_bench.datasets.streams import Shots, build_stream
 from cl_bench.reports.figures.heat_map import save_heat_map
+from cl_bench.reports.sinks.follow import following
 from cl_bench.reports.terminal import render
 
 if TYPE_CHECKING:
     from cl_bench.benchmark.method import Method
 
 
-def run_command(choices: Choices, seeds: list[int], out: Path, dry_run: bool) -> None:
+def run_command(
+    choices: Choices, seeds: list[int], out: Path, dry_run: bool, boards: Dashboards
+) -> None:
     """One run per seed, or the plan of the first."""
     plans = [make_plan(choices, seed) for seed in seeds]
     if dry_run:
         _show_plan(plans[0], len(seeds))
         return
     for plan in plans:
-        _execute(plan, RunFolder(_directory(plan, out)))
+        _execute(plan, RunFolder(_directory(plan, out)), boards)
 
 
-def resume_command(path: Path) -> None:
+def resume_command(path: Path, boards: Dashboards) -> None:
     """Continue the run in ``path``."""
     plan = plan_again(read_config(path))
-    _execute(plan, RunFolder(path))
+    _execute(plan, RunFolder(path), boards)
 
 
 def _directory(plan: Plan, out: Path) -> Path:
@@ -47,8 +51,8 @@ def _directory(plan: Plan, out: Path) -> Path:
     return out / f"{c.suite.name}-{order}" / c.method / f"seed{c.seed}-{c.digest()}"
 
 
-def _execute(plan: Plan, folder: RunFolder) -> None:
-    config = plan.config
+def _execute(plan: Plan, folder: RunFolder, boards: Dashboards) -> None:
+    config, sinks = plan.config, boards.sinks()
     console.print(f"suite  {config.suite.about}")
     console.print(
         f"run    {config.method}, order {config.order}, {len(config.tasks)} tasks, "
@@ -73,9 +77,21 @@ def _execute(plan: Plan, folder: RunFolder) -> None:
     def make_method() -> Method:
         return plan.entry.method(clip, settings, assets)
 
-    with shown(console, config.budget.steps) as listen:
+    with (
+        shown(console, config.budget.steps) as show,
+        following(folder.path, sinks, _complain) as follow,
+    ):
+
+        def listen(event: dict[str, Any]) -> None:
+            show(event)
+            follow(event)
+
         result = run(config, make_method, stream, folder, listen)
     _show_result(result)
+
+
+def _complain(words: str) -> None:
+    console.print(words, style="yellow", soft_wrap=True, markup=False)
 
 
 def _is_finished(path: Path) -> bool:

@@ -1,0 +1,83 @@
+"""What a dashboard shows of a run: its events as numbers on two axes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any, Literal
+
+from cl_bench.benchmark.config import RunConfig
+from cl_bench.benchmark.matrix import AccuracyMatrix
+from cl_bench.reports.names import short_names
+
+Axis = Literal["train/step", "task/learned"]
+
+
+@dataclass(frozen=True)
+class Point:
+    """Some numbers at one place of an axis.
+
+    Attributes:
+        axis: ``train/step`` counts the optimiser steps of the whole stream, ``task/learned`` the
+            tasks.
+        at: the place.
+        values: name -> number.
+    """
+
+    axis: Axis
+    at: int
+    values: dict[str, float]
+
+
+def points(config: RunConfig, events: Iterable[dict[str, Any]]) -> Iterator[Point]:
+    """Translate events one by one; the same events give the same points.
+
+    Args:
+        config: of the run.
+        events: from the run's first; others than those of learning say nothing here.
+    """
+    steps = [config.budget.steps[task] for task in config.tasks]
+    before = dict(zip(config.tasks, accumulate(steps, initial=0), strict=False))
+    shown = dict(zip(config.tasks, short_names(config.tasks), strict=True))
+    matrix: AccuracyMatrix | None = None
+    for event in events:
+        match event["event"]:
+            case "step":
+                place = before[event["task"]] + event["step"]
+                values = {"train/loss": event["loss"], "train/lr": event["lr"]}
+                yield Point("train/step", place, values)
+            case "learned":
+                yield Point("task/learned", event["learned"], _cost(event))
+            case "saved":
+                names = ("stored_parameters", "bytes", "bytes_added")
+                values = {f"cost/{name}": event[name] for name in names}
+                yield Point("task/learned", event["learned"], values)
+            case "evaluated":
+                row = tuple(event["accuracies"][task] for task in config.tasks)
+                matrix = _extended(matrix, config.tasks, row)
+                yield Point(
+                    "task/learned",
+                    event["learned"],
+                    {f"accuracy/{shown[task]}": a for task, a in event["accuracies"].items()}
+                    | {f"figures/{name}": value for name, value in matrix.so_far().items()}
+                    | {"cost/evaluate_seconds": event["seconds"]},
+                )
+
+
+def _cost(event: dict[str, Any]) -> dict[str, float]:
+    names = ("images_drawn", "trainable_parameters")
+    return (
+        {f"cost/{name}": event[name] for name in names}
+        | {f"cost/{phase}_seconds": s for phase, s in event["seconds"].items()}
+        | {f"cost/peak_memory_{where}": m for where, m in event["peak_memory"].items()}
+        | {f"method/{name}": value for name, value in event["diagnostics"].items()}
+    )
+
+
+def _extended(
+    matrix: AccuracyMatrix | None, tasks: tuple[str, ...], row: tuple[float, ...]
+) -> AccuracyMatrix:
+    if matrix is None:
+        return AccuracyMatrix(tasks, row, ())
+    return AccuracyMatrix(tasks, matrix.zero_shot, (*matrix.rows, row))

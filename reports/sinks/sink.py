@@ -1,0 +1,67 @@
+"""Where a run's numbers are sent: one small interface, fed from the run's own log.
+
+``events.jsonl`` is the truth. A sink gets the points of a run in their order, each with its number, and
+says with how many it begins: so a run that was killed and resumed is one run there, without a gap and
+without a double point.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Protocol
+
+from cl_bench.benchmark.record import RunResult, read_config, read_run
+from cl_bench.reports.sinks.points import Point, points
+
+
+class Sink(Protocol):
+    """A dashboard of one run."""
+
+    def begin(self, path: Path) -> int:
+        """Open the dashboard of the run in ``path``; returns how many of its points are there."""
+        ...
+
+    def write(self, number: int, point: Point) -> None:
+        """Take point ``number`` (0, 1, ...) of the run."""
+        ...
+
+    def end(self, result: RunResult | None) -> None:
+        """Close it; ``result`` once the run has finished."""
+        ...
+
+
+def replay(path: Path, sink: Sink) -> None:
+    """Send a run to a sink, from its log.
+
+    Args:
+        path: the run's directory.
+        sink: a fresh one.
+
+    Raises:
+        UserError: the directory is no run.
+    """
+    config = read_config(path)
+    known = sink.begin(path)
+    lines, _ = whole_lines(path / "events.jsonl", 0)
+    for number, point in enumerate(points(config, map(json.loads, lines))):
+        if number >= known:
+            sink.write(number, point)
+    sink.end(finished(path))
+
+
+def finished(path: Path) -> RunResult | None:
+    """The run's result, if it has ended well."""
+    if not (path / "matrix.csv").exists():
+        return None
+    result = read_run(path)
+    return result if result.finished else None
+
+
+def whole_lines(log: Path, start: int) -> tuple[list[str], int]:
+    """The log's complete lines from byte ``start`` on, and where they end."""
+    with log.open("rb") as file:
+        file.seek(start)
+        content = file.read()
+    content = content[: content.rfind(b"\n") + 1]  # a line that is being written waits
+    return content.decode().splitlines(), start + len(content)
