@@ -13,6 +13,7 @@ from scipy.stats import t as student_t
 
 from cl_bench.benchmark.config import RunConfig
 from cl_bench.benchmark.record import RunResult
+from cl_bench.reports import statistics
 from cl_bench.reports.names import circumstances, protocol, suite_in_words
 
 FIGURES = {
@@ -59,6 +60,18 @@ class Row:
     def bound(self) -> bool:
         """Whether this is a reference that learns by other rules than the methods."""
         return self.runs[0].config.bound
+
+    @property
+    def dirty(self) -> bool:
+        """Whether one of its runs was made from a source tree with uncommitted changes."""
+        sessions = [s for run in self.runs for s in run.manifest.get("sessions", [])]
+        return any((s.get("git") or {}).get("dirty") for s in sessions)
+
+    @property
+    def name(self) -> str:
+        """The label, and why it is not ranked."""
+        kept_out = " (bound)" if self.bound else " (dirty tree)" if self.dirty else ""
+        return f"{self.label}{kept_out}"
 
     def values(self, figure: str) -> list[float]:
         """The figure of every seed; of a model that saw all tasks from the start, Last alone."""
@@ -121,9 +134,23 @@ class Group:
             for need, source in config.extra_data.items():
                 lines[f"{config.method} uses {need}: {source}"] = None
             lines |= dict.fromkeys(config.caveats)
+        for row in self.rows:
+            if row.dirty:
+                words = "was made from a source tree with uncommitted changes and is not ranked"
+                lines[f"{row.label} {words}"] = None
         if any(row.bound for row in self.rows):
             lines["bounds learn by other rules than the methods and are not ranked"] = None
         return tuple(lines)
+
+    @property
+    def ranked(self) -> list[Row]:
+        """The rows that may win: methods, from committed code."""
+        return [row for row in self.rows if not row.bound and not row.dirty]
+
+    @cached_property
+    def alike(self) -> frozenset[str]:
+        """Labels of the rows whose Last cannot be told from the best one's."""
+        return statistics.alike(self)
 
     @cached_property
     def places(self) -> dict[tuple[str, str], int]:
@@ -132,7 +159,7 @@ class Group:
         Empty where there is one row only: it has beaten nobody.
         """
         places: dict[tuple[str, str], int] = {}
-        ranked = [row for row in self.rows if not row.bound]
+        ranked = self.ranked
         for figure in [f for f in FIGURES if f not in NOT_RANKED and len(ranked) > 1]:
             means = {
                 r.label: round(m, DECIMALS) for r in ranked if (m := r.mean(figure)) is not None
@@ -156,6 +183,9 @@ def group(runs: Iterable[RunResult]) -> list[Group]:
             c.tasks,
             c.preset,
             c.protocol.precision,
+            c.protocol.labels,
+            c.protocol.shots,
+            c.protocol.broken,
         ]
         if c.preset != "paper":
             common += [c.protocol.model_dump(), c.budget.model_dump()]

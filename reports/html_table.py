@@ -38,7 +38,7 @@ def main_table(group: Group) -> Table:
     names = [n + (" ↓" if f in LOWER_IS_BETTER else "") for f, n in FIGURES.items()]
     rows = [
         (
-            Cell(f"{row.label} (bound)" if row.bound else row.label),
+            Cell(row.name),
             Cell(str(len(row.runs))),
             *(_figure(group, row, figure) for figure in FIGURES),
         )
@@ -54,4 +54,6 @@ def _figure(group: Group, row: Row, figure: str) -> Cell:
     text = f"{mean:.{DECIMALS}f}"
     if interval is not None:
         text += f" ± {interval:.{DECIMALS}f}"
+    if row.label in group.alike and figure == "last":
+        text += " ≈"
     return Cell(text, group.places.get((row.label, figure), 0), mean)

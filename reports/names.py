@@ -38,8 +38,16 @@ def circumstances(config: RunConfig) -> str:
     return (
         f"suite digest {config.suite.digest}, order {config.order}, "
         f"{count} {'task' if count == 1 else 'tasks'}, {config.backbone.name} "
-        f"({config.backbone.weights}), {config.protocol.precision}, preset {config.preset}"
+        f"({config.backbone.weights}), {config.protocol.precision}, preset {config.preset}{_question(config)}"
     )
+
+
+def _question(config: RunConfig) -> str:
+    """Where a run asks another question than MTIL does."""
+    p = config.protocol
+    union = ", over the classes of all tasks (X-TAIL)" if p.labels == "all" else ""
+    few = f", {p.shots} training images a class" if p.shots else ""
+    return union + few + (", unreadable images left out" if p.broken == "skip" else "")
 
 
 def protocol(config: RunConfig) -> str:

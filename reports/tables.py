@@ -22,7 +22,8 @@ MEANINGS = (
 )
 READING = (
     "n runs with different seeds: their mean, ± half of its 95 % confidence interval (Student's t) "
-    "where n > 1. Best {best}, second {second}; zero-shot belongs to the backbone and is not ranked."
+    "where n > 1. Best {best}, second {second}; zero-shot belongs to the backbone and is not ranked. "
+    "≈: this Last and the best one cannot be told apart (paired test on the test images)."
 )
 SEPARATE = (
     "Runs in different tables must not be compared: suite, order, tasks, preset, protocol or budget "
@@ -67,8 +68,11 @@ def _markdown_table(g: Group) -> list[str]:
     lines = [f"| Method | n | {' | '.join(names)} |", "| --- | --: |" + " --: |" * len(names)]
     for row in g.rows:
         cells = [_marked(g, row, f, _number(row, f, "±"), ("**{}**", "<u>{}</u>")) for f in FIGURES]
-        name = f"{row.label} (bound)" if row.bound else row.label
-        lines += [f"| {escape.markdown(name)} | {len(row.runs)} | {' | '.join(cells)} |"]
+        cells = [
+            f"{cell} ≈" if f in told(g, row) else cell
+            for f, cell in zip(FIGURES, cells, strict=True)
+        ]
+        lines += [f"| {escape.markdown(row.name)} | {len(row.runs)} | {' | '.join(cells)} |"]
     # The label holds as few settings as tell the rows apart; all of them are given here.
     more = [row for row in g.rows if row.differs and row.label != _labelled_in_full(row)]
     if more:
@@ -96,6 +100,11 @@ def _excuse(run: RunResult) -> str:
         f"{len(run.matrix.rows)} of {len(run.config.tasks)} tasks learned"
         f"{f', {reason}' if reason else ''} ({run.path.as_posix()})"
     )
+
+
+def told(g: Group, row: Row) -> tuple[str, ...]:
+    """The figures of a row that cannot be told from the best one's."""
+    return ("last",) if row.label in g.alike else ()
 
 
 def _number(row: Row, figure: str, plus_minus: str) -> str:
@@ -129,8 +138,11 @@ def _latex_table(g: Group) -> list[str]:
     body = []
     for row in g.rows:
         cells = [_marked(g, row, f, _number(row, f, r"$\pm$"), marks) for f in FIGURES]
-        name = f"{row.label} (bound)" if row.bound else row.label
-        body += [" & ".join([escape.latex(name), str(len(row.runs)), *cells]) + r" \\"]
+        alike = [rf"{cell} $\approx$" for cell in cells]
+        cells = [
+            a if f in told(g, row) else c for f, c, a in zip(FIGURES, cells, alike, strict=True)
+        ]
+        body += [" & ".join([escape.latex(row.name), str(len(row.runs)), *cells]) + r" \\"]
     return [
         r"\begin{table}",
         r"\centering",

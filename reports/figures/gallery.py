@@ -55,7 +55,7 @@ def run_picture(run: RunResult, slug: str) -> Picture:
 
 def group_pictures(group: Group, slug: str) -> list[Picture]:
     """Everything that may be drawn of a group of comparable runs."""
-    ranked, labels = [row for row in group.rows if not row.bound], row_labels(group)
+    ranked, labels = group.ranked, row_labels(group)
     pictures = [
         Picture(f"{slug}-{name}", caption, partial(draw, group))
         for name, caption, draw in (

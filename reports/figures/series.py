@@ -41,7 +41,7 @@ class Series:
 def series(group: Group, most: int = len(LINES)) -> tuple[Series, ...]:
     """The ranked rows of a group; the best by Average, at most so many, have a line of their own."""
     labels = row_labels(group)
-    ranked = [row for row in group.rows if not row.bound]
+    ranked = group.ranked
     lines = [*LINES[:most], *[None] * len(ranked)]
     return tuple(
         Series(row, labels[row.label], line) for row, line in zip(ranked, lines, strict=False)

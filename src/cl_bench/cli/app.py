@@ -1,4 +1,4 @@
-"""The command line: ``cl-bench run | resume | show | list | data | report | sync | doctor``.
+"""The command line: ``cl-bench run | resume | show | list | data | report | compare | why | sync | doctor``.
 
 Nothing that takes long to import is imported here at the top: ``--help`` answers at once.
 """
@@ -315,6 +315,30 @@ def report(
         typer.secho(f"left out {path}: {reason}", fg="yellow", err=True)
     for path in written.files:
         typer.echo(path)
+
+
+@app.command()
+def compare(
+    a: Annotated[Path, typer.Argument(help="A run, or a folder of one method's seeds.")],
+    b: Annotated[Path, typer.Argument(help="Another.")],
+) -> None:
+    """Compare two methods data set by data set: is it more than noise?"""
+    from cl_bench.cli.console import console
+    from cl_bench.reports import paired
+
+    console.print(paired.compare(a, b))
+
+
+@app.command()
+def why(
+    a: Annotated[Path, typer.Argument(help="A run's directory.")],
+    b: Annotated[Path, typer.Argument(help="Another.")],
+) -> None:
+    """Show what differs between two runs: configuration, code, data, packages, hardware."""
+    from cl_bench.cli.console import console
+    from cl_bench.reports import why as reasons
+
+    console.print(reasons.why(a, b))
 
 
 @app.command()
