@@ -15,8 +15,8 @@ help:  ## list the targets
 run: $(VENV)/installed  ## KeepLoRA learns the embedded suite's eleven tasks in order II
 	$(BIN)/cl-bench run --method keeplora --order II
 
-test: $(VENV)/installed  ## run the tests
-	$(BIN)/python -m pytest -q
+test: $(VENV)/installed  ## run the tests, on up to four cores
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 4
 
 lint: $(VENV)/installed  ## formatting, lint and types
 	$(BIN)/ruff format --check .

@@ -1,4 +1,4 @@
-"""The command line: ``cl-bench run | resume | show | list | data | report | compare | why | sync | doctor``.
+"""The command line: ``cl-bench run | resume | sweep | show | list | data | report | compare | why | sync | doctor``.
 
 Nothing that takes long to import is imported here at the top: ``--help`` answers at once.
 """
@@ -257,6 +257,50 @@ def sync(
     sync_command(
         runs, to, wandb, wandb_project, wandb_entity, wandb_tags, tensorboard, checkpoints, report
     )
+
+
+@app.command()
+def sweep(
+    methods: Annotated[
+        str, typer.Option(help="With commas; NAME:KEY=VALUE for one of them alone.", metavar="M,M")
+    ],
+    orders: Annotated[str, typer.Option(help="With commas.", metavar="O,O")] = "I,II",
+    seeds: Annotated[str, typer.Option(help="With commas.", metavar="S,S")] = "0",
+    suite: Annotated[str | None, typer.Option(help="As for run.")] = None,
+    preset: Annotated[str | None, typer.Option(help="As for run.")] = None,
+    backbone: Annotated[str | None, typer.Option(help="As for run.")] = None,
+    device: Annotated[str | None, typer.Option(help="As for run.")] = None,
+    data_root: Annotated[Path | None, typer.Option(help="As for run.", metavar="DIR")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Change one setting of every run.", metavar="KEY=VALUE"),
+    ] = None,
+    tasks: Annotated[int | None, typer.Option(help="Learn the first N tasks only.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder of the sweep.", metavar="DIR")] = Path("sweep"),
+    jobs: Annotated[int, typer.Option(help="Runs at a time on this machine.")] = 1,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Run what failed again.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check every run and say what is to do.")
+    ] = False,
+) -> None:
+    """Run a grid of methods, orders and seeds; the same command again continues."""
+    from cl_bench.cli.settings import choices_of
+    from cl_bench.cli.sweep.command import Sweep, sweep_command
+    from cl_bench.cli.sweep.grid import make_grid
+
+    given = {
+        "suite": suite, "preset": preset, "backbone": backbone, "device": device,
+        "data_root": data_root, "tasks": tasks,
+    }  # fmt: skip
+    chosen = {key: value for key, value in given.items() if value is not None}
+    pairs = tuple(settings or ())
+    options = [w for k, v in chosen.items() for w in (f"--{k.replace('_', '-')}", str(v))]
+    common = (*options, *(word for pair in pairs for word in ("--set", pair)))
+    grid = Sweep(make_grid(methods, orders, seeds), choices_of(chosen, pairs), common, out)
+    if not sweep_command(grid, jobs, retry_failed, dry_run):
+        raise typer.Exit(1)
 
 
 @app.command()

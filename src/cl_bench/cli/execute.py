@@ -36,7 +36,7 @@ def run_command(
         _show_plan(plans[0], len(seeds))
         return
     for plan in plans:
-        _execute(plan, RunFolder(_directory(plan, out)), boards)
+        _execute(plan, RunFolder(directory(plan, out)), boards)
 
 
 def resume_command(path: Path, boards: Dashboards) -> None:
@@ -45,7 +45,8 @@ def resume_command(path: Path, boards: Dashboards) -> None:
     _execute(plan, RunFolder(path), boards)
 
 
-def _directory(plan: Plan, out: Path) -> Path:
+def directory(plan: Plan, out: Path) -> Path:
+    """Where a run is kept below ``out``."""
     c = plan.config
     order = c.order if len(c.tasks) == len(plan.suite.tasks) else f"{c.order}-{len(c.tasks)}tasks"
     return out / f"{c.suite.name}-{order}" / c.method / f"seed{c.seed}-{c.digest()}"

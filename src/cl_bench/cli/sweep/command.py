@@ -1,0 +1,158 @@
+"""``cl-bench sweep``: plan every cell, run what is not done, say what failed."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from cl_bench.benchmark.errors import UserError
+from cl_bench.benchmark.record import read_json, write_json
+from cl_bench.cli.console import console
+from cl_bench.cli.execute import directory
+from cl_bench.cli.settings import Choices, make_plan
+from cl_bench.cli.sweep.grid import Cell
+from cl_bench.cli.sweep.local import Job, launch
+
+State = Literal["done", "failed", "begun", "waiting"]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A grid in a folder.
+
+    Attributes:
+        cells: every run.
+        choices: what all of them share.
+        common: the same as options of ``cl-bench run``.
+        out: the folder.
+    """
+
+    cells: tuple[Cell, ...]
+    choices: Choices
+    common: tuple[str, ...]
+    out: Path
+
+    def log(self, cell: Cell) -> Path:
+        """Where a cell's process writes what it says."""
+        return self.out / "sweep" / f"{cell.slug}.log"
+
+
+def sweep_command(sweep: Sweep, jobs: int, retry_failed: bool, dry_run: bool) -> bool:
+    """Run every cell that is not done; returns whether all are done then.
+
+    Raises:
+        UserError: a cell cannot be planned, or the folder holds another sweep.
+    """
+    if jobs < 1:
+        raise UserError(f"--jobs {jobs}: give 1 or more")
+    paths = _planned(sweep)
+    states = {cell: _state(path, sweep.log(cell)) for cell, path in paths.items()}
+    _show(sweep, states)
+    todo = [
+        cell
+        for cell, state in states.items()
+        if state in ("begun", "waiting") or (state == "failed" and retry_failed)
+    ]
+    if dry_run:
+        return True
+    _remember(sweep)
+    work = {
+        Job(cell.name, tuple(cell.arguments(sweep.common, sweep.out)), sweep.log(cell)): cell
+        for cell in todo
+    }
+
+    def ended(job: Job, well: bool) -> None:
+        console.print(f"{'done' if well else 'FAILED':7s}{job.name}", soft_wrap=True)
+
+    try:
+        launch(list(work), jobs, _gpus(sweep.choices.device), ended)
+    except KeyboardInterrupt:
+        console.print("stopped; the same command continues")
+        raise
+    return _summary(sweep, paths)
+
+
+def _planned(sweep: Sweep) -> dict[Cell, Path]:
+    """Every cell's run directory; so every mistake shows before anything starts."""
+    paths = {}
+    for cell in sweep.cells:
+        changes = {
+            "method": cell.method,
+            "order": cell.order,
+            "overrides": (*cell.own, *sweep.choices.overrides),
+        }
+        try:
+            plan = make_plan(sweep.choices.model_copy(update=changes), cell.seed)
+        except UserError as error:
+            raise UserError(f"{cell.name}: {error}") from error
+        paths[cell] = directory(plan, sweep.out)
+    return paths
+
+
+def _state(path: Path, log: Path) -> State:
+    if (path / "manifest.json").exists():
+        status = read_json(path / "manifest.json").get("status")
+        if status in ("finished", "failed"):
+            return "done" if status == "finished" else "failed"
+    if _reason(log):
+        return "failed"
+    return "begun" if (path / "config.json").exists() else "waiting"
+
+
+def _reason(log: Path) -> str | None:
+    """The error that a process ended with, if it did."""
+    if not log.exists():
+        return None
+    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    errors = [line for line in lines[-1:] if line.startswith("error:") or "Error" in line]
+    return errors[0] if errors else None
+
+
+def _remember(sweep: Sweep) -> None:
+    """Keep the grid; another one must not share the folder."""
+    file = sweep.out / "sweep.json"
+    cells = [[cell.method, list(cell.own), cell.order, cell.seed] for cell in sweep.cells]
+    grid = {"cells": cells, "common": list(sweep.common)}
+    if file.exists() and (earlier := read_json(file)) != grid:
+        raise UserError(
+            f"{file} is of another sweep ({len(earlier.get('cells', []))} runs); choose another --out"
+        )
+    write_json(file, json.loads(json.dumps(grid)))
+
+
+def _gpus(device: str | None) -> list[str]:
+    """The visible GPUs where runs may be spread over several."""
+    if device not in (None, "cuda"):
+        return []
+    import torch
+
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    names = visible.split(",") if visible else [str(i) for i in range(torch.cuda.device_count())]
+    return names if len(names) > 1 else []
+
+
+def _show(sweep: Sweep, states: dict[Cell, State]) -> None:
+    counts = {s: sum(state == s for state in states.values()) for s in ("done", "failed", "begun")}
+    waiting = len(states) - sum(counts.values())
+    console.print(
+        f"{len(states)} runs in {sweep.out}: {counts['done']} done, {counts['begun']} begun, "
+        f"{waiting} waiting, {counts['failed']} failed",
+        soft_wrap=True,
+    )
+
+
+def _summary(sweep: Sweep, paths: dict[Cell, Path]) -> bool:
+    """Name what failed, and why."""
+    states = {cell: _state(path, sweep.log(cell)) for cell, path in paths.items()}
+    _show(sweep, states)
+    failed: Sequence[Cell] = [cell for cell, state in states.items() if state != "done"]
+    for cell in failed:
+        reason = _reason(sweep.log(cell)) or f"see {sweep.log(cell)}"
+        console.print(f"  {cell.name}: {reason}", soft_wrap=True, markup=False)
+    if failed:
+        console.print("--retry-failed runs them again")
+    return not failed

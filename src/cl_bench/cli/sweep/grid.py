@@ -1,0 +1,83 @@
+"""A grid of runs: methods, orders and seeds, every combination a cell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+from cl_bench.benchmark.errors import UserError
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of a sweep.
+
+    Attributes:
+        method: its name.
+        own: settings of this method alone, ``key=value``.
+        order: ``I``, ``II`` or task names with commas.
+        seed: of the run.
+    """
+
+    method: str
+    own: tuple[str, ...]
+    order: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        settings = f" ({', '.join(self.own)})" if self.own else ""
+        return f"{self.method}{settings}, order {self.order}, seed {self.seed}"
+
+    @property
+    def slug(self) -> str:
+        """A file name."""
+        words = "-".join([self.method, *self.own, self.order, f"seed{self.seed}"])
+        return "".join(c if c.isalnum() or c in "+-=." else "_" for c in words)
+
+    def arguments(self, common: Sequence[str], out: Path) -> list[str]:
+        """What to type behind ``cl-bench``."""
+        settings = [word for pair in self.own for word in ("--set", pair)]
+        return [
+            "run", "--method", self.method, "--order", self.order, "--seed", str(self.seed),
+            *settings, *common, "--out", str(out),
+        ]  # fmt: skip
+
+
+def make_grid(methods: str, orders: str, seeds: str) -> tuple[Cell, ...]:
+    """Every combination, seeds outermost so that each method is seen once before any is repeated.
+
+    Args:
+        methods: names with commas; ``name:key=value`` gives one of them a setting of its own, and
+            further ``:key=value`` more of them.
+        orders: with commas.
+        seeds: with commas.
+
+    Raises:
+        UserError: the grid is empty, a seed is no number, or a cell stands twice.
+    """
+    named = [_method(text) for text in _parts(methods, "--methods")]
+    try:
+        numbers = [int(seed) for seed in _parts(seeds, "--seeds")]
+    except ValueError:
+        raise UserError(f"--seeds {seeds!r} is not a list of whole numbers such as 0,1,2") from None
+    combinations = product(numbers, _parts(orders, "--orders"), named)
+    cells = tuple(Cell(method, own, order, seed) for seed, order, (method, own) in combinations)
+    if twice := next((cell for i, cell in enumerate(cells) if cell in cells[:i]), None):
+        raise UserError(f"the sweep holds {twice.name} twice")
+    return cells
+
+
+def _parts(text: str, option: str) -> list[str]:
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not parts:
+        raise UserError(f"{option} names nothing: the sweep would be empty")
+    return parts
+
+
+def _method(text: str) -> tuple[str, tuple[str, ...]]:
+    name, *own = text.split(":")
+    return name, tuple(own)

@@ -1,0 +1,83 @@
+"""Runs of a sweep as processes of this machine, some at a time."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Job:
+    """One process to run.
+
+    Attributes:
+        name: for people.
+        arguments: behind ``cl-bench``.
+        log: file for what it says.
+    """
+
+    name: str
+    arguments: tuple[str, ...]
+    log: Path
+
+
+Ended = Callable[[Job, bool], None]
+
+
+def launch(jobs: Sequence[Job], at_once: int, gpus: Sequence[str], ended: Ended) -> None:
+    """Run all jobs, ``at_once`` at a time, each with its share of the cores and one of the GPUs.
+
+    Args:
+        jobs: in the order in which they start.
+        at_once: how many processes.
+        gpus: what ``CUDA_VISIBLE_DEVICES`` may name, handed out in turn; empty leaves it alone.
+        ended: hears of each job and whether it went well, in this thread.
+    """
+    running: set[subprocess.Popen[bytes]] = set()
+    stopping = threading.Event()
+    free = list(gpus)
+
+    def work(job: Job) -> bool:
+        if stopping.is_set():
+            return False
+        environment = {
+            "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // at_once)),
+            **os.environ,
+        }
+        gpu = free.pop(0) if free else None
+        if gpu is not None:
+            environment["CUDA_VISIBLE_DEVICES"] = gpu
+        job.log.parent.mkdir(parents=True, exist_ok=True)
+        with job.log.open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "cl_bench", *job.arguments],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                env=environment,
+            )
+            running.add(process)
+            if stopping.is_set():  # between the look above and now
+                process.terminate()
+            code = process.wait()
+            running.discard(process)
+        if gpu is not None:
+            free.append(gpu)
+        return code == 0
+
+    with ThreadPoolExecutor(at_once) as pool:
+        started = {pool.submit(work, job): job for job in jobs}
+        try:
+            for future in as_completed(started):
+                ended(started[future], future.result())
+        except KeyboardInterrupt:
+            stopping.set()
+            for process in list(running):
+                process.terminate()
+            raise
