@@ -1,4 +1,4 @@
-"""Transfer, Average and Last of every single task."""
+"""Transfer, Average, Last, forgetting and backward transfer of every single task."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cl_bench.reports.compare import FIGURES, Group, Row, interval, mean
 from cl_bench.reports.names import short_names
 from cl_bench.reports.tables import GROUP_HEADER, Cell, group_cells, markdown_heading, to_csv
 
-PER_TASK = ("transfer", "average", "last")
+PER_TASK = ("transfer", "average", "last", "forgetting", "backward_transfer")
 
 
 def markdown(groups: Sequence[Group]) -> str:
@@ -21,7 +21,8 @@ def markdown(groups: Sequence[Group]) -> str:
         if not g.rows:
             lines += ["No finished run."]
             continue
-        tables = [_table(g, f) for f in PER_TASK if len(g.config.tasks) > 1 or f != "transfer"]
+        alone = len(g.config.tasks) == 1
+        tables = [_table(g, f) for f in PER_TASK if not alone or f in ("average", "last")]
         lines += [line for table in tables for line in (*table, "")][:-1]
     return "\n".join(lines) + "\n"
 
@@ -44,10 +45,19 @@ def _values(row: Row, figure: str) -> list[list[float]]:
 
 
 def _of_run(matrix: AccuracyMatrix, figure: str) -> tuple[float | None, ...]:
-    """The figure of every task; the first has no Transfer, nothing is learned before it."""
-    if figure == "transfer":
-        return (None, *matrix.transfer_per_task)
-    return matrix.average_per_task if figure == "average" else matrix.last_per_task
+    """The figure of every task: nothing is learned before the first, nor after the last one."""
+    match figure:
+        case "transfer":
+            return (None, *matrix.transfer_per_task)
+        case "forgetting":
+            return (*matrix.forgetting_per_task, None)
+        case "backward_transfer":
+            pairs = zip(matrix.last_per_task[:-1], matrix.learned_per_task[:-1], strict=True)
+            return (*(last - learned for last, learned in pairs), None)
+        case "average":
+            return matrix.average_per_task
+        case _:
+            return matrix.last_per_task
 
 
 def to_table_csv(groups: Sequence[Group]) -> str:

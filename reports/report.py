@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.record import RunResult, read_run, write_atomically
-from cl_bench.reports import per_task, significance, tables
+from cl_bench.reports import cost, per_task, significance, tables
 from cl_bench.reports.compare import Group, group
 from cl_bench.reports.figures.gallery import (
     files_of,
@@ -88,6 +88,8 @@ def _write_tables(groups: list[Group], left_out: list[LeftOut], out: Path) -> li
         "table.tex": tables.latex(groups),
         "table.csv": tables.rows_csv(groups),
         "runs.csv": tables.runs_csv(groups),
+        "cost.md": cost.markdown(groups),
+        "cost.csv": cost.to_table_csv(groups),
         "statistics.md": significance.markdown(groups),
         "statistics.csv": significance.to_table_csv(groups),
         "per_task.md": per_task.markdown(groups),

@@ -39,18 +39,32 @@ def launch(jobs: Sequence[Job], at_once: int, gpus: Sequence[str], ended: Ended)
         gpus: what ``CUDA_VISIBLE_DEVICES`` may name, handed out in turn; empty leaves it alone.
         ended: hears of each job and whether it went well, in this thread.
     """
-    running: set[subprocess.Popen[bytes]] = set()
-    stopping = threading.Event()
-    free = list(gpus)
+    processes = _Processes(at_once, list(gpus))
+    with ThreadPoolExecutor(at_once) as pool:
+        started = {pool.submit(processes.run, job): job for job in jobs}
+        try:
+            for future in as_completed(started):
+                ended(started[future], future.result())
+        except KeyboardInterrupt:
+            processes.stop()
+            raise
 
-    def work(job: Job) -> bool:
-        if stopping.is_set():
+
+class _Processes:
+    """The processes under way; each worker thread waits for one."""
+
+    def __init__(self, at_once: int, gpus: list[str]) -> None:
+        self._threads = max(1, (os.cpu_count() or 1) // at_once)
+        self._free = gpus
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._stopping = threading.Event()
+
+    def run(self, job: Job) -> bool:
+        """Run a job to its end; whether it went well."""
+        if self._stopping.is_set():
             return False
-        environment = {
-            "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // at_once)),
-            **os.environ,
-        }
-        gpu = free.pop(0) if free else None
+        environment = {"OMP_NUM_THREADS": str(self._threads), **os.environ}
+        gpu = self._free.pop(0) if self._free else None
         if gpu is not None:
             environment["CUDA_VISIBLE_DEVICES"] = gpu
         job.log.parent.mkdir(parents=True, exist_ok=True)
@@ -62,22 +76,17 @@ def launch(jobs: Sequence[Job], at_once: int, gpus: Sequence[str], ended: Ended)
                 stdin=subprocess.DEVNULL,
                 env=environment,
             )
-            running.add(process)
-            if stopping.is_set():  # between the look above and now
+            self._running.add(process)
+            if self._stopping.is_set():  # between the look above and now
                 process.terminate()
             code = process.wait()
-            running.discard(process)
+            self._running.discard(process)
         if gpu is not None:
-            free.append(gpu)
+            self._free.append(gpu)
         return code == 0
 
-    with ThreadPoolExecutor(at_once) as pool:
-        started = {pool.submit(work, job): job for job in jobs}
-        try:
-            for future in as_completed(started):
-                ended(started[future], future.result())
-        except KeyboardInterrupt:
-            stopping.set()
-            for process in list(running):
-                process.terminate()
-            raise
+    def stop(self) -> None:
+        """End what runs; start nothing more."""
+        self._stopping.set()
+        for process in list(self._running):
+            process.terminate()

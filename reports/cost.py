@@ -1,0 +1,110 @@
+"""What each method of a group costs: parameters, bytes, seconds by phase, memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import fmean
+from typing import Any
+
+from cl_bench.benchmark.record import RunResult
+from cl_bench.reports import escape
+from cl_bench.reports.compare import Group, Row
+from cl_bench.reports.tables import GROUP_HEADER, Cell, group_cells, markdown_heading, to_csv
+
+PHASES = ("prepare", "train", "consolidate", "evaluate")
+COLUMNS = {
+    "trainable_parameters": "Trainable",
+    "stored_parameters": "Stored",
+    "bytes_added": "Growth a task (MiB)",
+    **{f"{phase}_seconds": f"{phase.capitalize()} (s)" for phase in PHASES},
+    "images_drawn": "Images drawn",
+    "process_memory": "Memory (GiB)",
+    "gpu_memory": "GPU memory (GiB)",
+}
+UNITS = {"bytes_added": 2**20, "process_memory": 2**30, "gpu_memory": 2**30}
+READING = (
+    "Means over the seeds. Trainable: parameters that train in one task, the mean over tasks. Stored: "
+    "numbers that differ from the pretrained weights or come on top, at the end. Growth: what a task adds to "
+    "the checkpoint, from the second task on. Seconds: of all tasks together, on the machine that ran "
+    "them; runs of different machines, or under different load, do not compare. Memory: the process's "
+    "highest use."
+)
+Events = list[dict[str, Any]]
+
+
+def markdown(groups: Sequence[Group]) -> str:
+    """One section per group."""
+    lines = ["# Cost", "", READING]
+    for g in groups:
+        lines += ["", *markdown_heading(g)]
+        lines += [f"| Method | n | {' | '.join(COLUMNS.values())} |"]
+        lines += ["| --- | --: |" + " --: |" * len(COLUMNS)]
+        for row in g.rows:
+            found = of_row(row)
+            cells = [_shown(name, found.get(name)) for name in COLUMNS]
+            lines += [f"| {escape.markdown(row.name)} | {len(row.runs)} | {' | '.join(cells)} |"]
+    return "\n".join(lines) + "\n"
+
+
+def to_table_csv(groups: Sequence[Group]) -> str:
+    """One line per row, full precision; parameters, bytes and seconds."""
+    lines: list[tuple[Cell, ...]] = []
+    for g in groups:
+        for row in g.rows:
+            found = of_row(row)
+            figures = (found.get(name) for name in COLUMNS)
+            lines += [(*group_cells(g), row.label, len(row.runs), *figures)]
+    return to_csv((*GROUP_HEADER, "method", "n", *COLUMNS), lines)
+
+
+def of_row(row: Row) -> dict[str, float]:
+    """The mean over the row's runs of every figure that their logs hold."""
+    found = [of_run(run) for run in row.runs]
+    known = {name: [f[name] for f in found if name in f] for name in COLUMNS}
+    return {name: fmean(values) for name, values in known.items() if values}
+
+
+def of_run(run: RunResult) -> dict[str, float]:
+    """Every figure that the run's log holds, in parameters, bytes, seconds and images."""
+    try:
+        events = [e for e in run.events if isinstance(e, dict)]
+        learned, saved, evaluated = (
+            [e for e in events if e.get("event") == kind]
+            for kind in ("learned", "saved", "evaluated")
+        )
+        figures = {**_learning(learned), **_storage(saved)}
+        if evaluated:
+            figures["evaluate_seconds"] = sum(e["seconds"] for e in evaluated)
+        return figures
+    except (OSError, UnicodeDecodeError, KeyError, TypeError, AttributeError):
+        return {}  # a log that is lost or was written by hand costs nothing but its own line
+
+
+def _learning(learned: Events) -> dict[str, float]:
+    if not learned:
+        return {}
+    figures: dict[str, float] = {
+        "trainable_parameters": fmean(e["trainable_parameters"] for e in learned),
+        "images_drawn": sum(e["images_drawn"] for e in learned),
+    }
+    for phase in PHASES[:-1]:
+        figures[f"{phase}_seconds"] = sum(e["seconds"].get(phase, 0.0) for e in learned)
+    for where in ("process", "gpu"):
+        if peaks := [e["peak_memory"][where] for e in learned if where in e["peak_memory"]]:
+            figures[f"{where}_memory"] = max(peaks)
+    return figures
+
+
+def _storage(saved: Events) -> dict[str, float]:
+    if not saved:
+        return {}
+    figures = {"stored_parameters": float(saved[-1]["stored_parameters"])}
+    if len(saved) > 1:
+        figures["bytes_added"] = fmean(e["bytes_added"] for e in saved[1:])
+    return figures
+
+
+def _shown(name: str, value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value / UNITS[name]:.2f}" if name in UNITS else f"{value:,.0f}"
