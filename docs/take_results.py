@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-PICTURES = ("bars", "sequence", "forgetting", "pareto")
+PICTURES = ("bars", "sequence", "forgetting")
 BEGIN, END = "<!-- results of make table -->", "<!-- end of results -->"
 
 
