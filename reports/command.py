@@ -7,7 +7,10 @@ import shlex
 from cl_bench.benchmark.record import RunResult
 
 # As `cl-bench run` names them, in the order in which they are shown.
-OPTIONS = ("preset", "backbone", "precision", "device", "plugin", "tasks", "data_root")
+OPTIONS = (
+    "preset", "backbone", "precision", "device", "plugin", "tasks", "data_root", "protocol", "shots",
+)  # fmt: skip
+SWITCHES = ("skip_broken", "partial_data")
 
 
 def reproduce(run: RunResult) -> str:
@@ -28,6 +31,7 @@ def reproduce(run: RunResult) -> str:
     for name in (*OPTIONS, "reference_images", "reference_texts", "selector_weights"):
         if chosen.get(name) is not None:
             words += [f"--{name.replace('_', '-')}", str(chosen[name])]
+    words += [f"--{name.replace('_', '-')}" for name in SWITCHES if choices.get(name) is True]
     overrides = choices.get("overrides")
     for pair in overrides if isinstance(overrides, list | tuple) else ():
         words += ["--set", str(pair)]

@@ -64,8 +64,7 @@ class Row:
     @property
     def dirty(self) -> bool:
         """Whether one of its runs was made from a source tree with uncommitted changes."""
-        sessions = [s for run in self.runs for s in run.manifest.get("sessions", [])]
-        return any((s.get("git") or {}).get("dirty") for s in sessions)
+        return any(_from_dirty_tree(run) for run in self.runs)
 
     @property
     def name(self) -> str:
@@ -78,6 +77,12 @@ class Row:
         if ALL_TASKS in self.runs[0].config.extra_data and figure != "last":
             return []
         return [m[figure] for run in self.runs if figure in (m := run.matrix.metrics())]
+
+
+def _from_dirty_tree(run: RunResult) -> bool:
+    sessions = run.manifest.get("sessions")
+    codes = [s.get("git") for s in sessions or [] if isinstance(s, dict)]
+    return any(isinstance(code, dict) and code.get("dirty") for code in codes)
 
 
 def mean(values: Sequence[float]) -> float | None:

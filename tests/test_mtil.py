@@ -202,23 +202,32 @@ def test_names_and_roots_are_checked(
         assert words in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("method", "order", "lines"),
-    [
-        ("keeplora", "I", ["total     43,160 optimiser steps of 64", "trains    983,040 weights"]),
-        ("keeplora", "II", ["total     27,988 optimiser steps of 64", "640 steps, lr 0.001,   8,144"]),
-    ],
-)  # fmt: skip
+PLANS = [
+    ("keeplora", "I", 43_160, 983_040, "keeplora"),
+    ("keeplora", "II", 27_988, 983_040, "keeplora"),
+    ("zscl", "I", 11_011, 149_620_736, "zscl"),
+    ("zscl", "II", 11_011, 149_620_736, "zscl"),
+    ("moe-adapters", "I", 11_011, 44_301_312, "zscl"),
+    ("moe-adapters", "II", 11_011, 44_301_312, "zscl"),
+]
+
+
+@pytest.mark.parametrize(("method", "order", "steps", "trainable", "wording"), PLANS)
 def test_the_published_plan_is_shown(
-    method: str, order: str, lines: list[str], monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    method: str, order: str, steps: int, trainable: int, wording: str, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
+    for i in range(64):
+        (tmp_path / f"{i}.jpg").touch()
+    (tmp_path / "captions.txt").write_text("\n".join(map(str, range(64))))
     command = ["run", "--suite", "mtil", "--method", method, "--order", order, "--dry-run"]
-    assert cl_bench(monkeypatch, *command, "--backbone", "tiny-clip", "--device", "cpu") == 0
+    command += ["--reference-images", str(tmp_path), "--backbone", "tiny-clip", "--device", "cpu"]
+    command += ["--reference-texts", str(tmp_path / "captions.txt")]
+    assert cl_bench(monkeypatch, *command, "--selector-weights", str(tmp_path / "0.jpg")) == 0
     shown = capsys.readouterr().out
-    assert all(line in shown for line in lines), shown
-    assert '196 classes,  8,041 test images; "a photo of the {}, a type of car."' in shown
+    assert f"total     {steps:,} optimiser steps of 64 images" in shown
+    assert f"trains    {trainable:,} weights" in shown
     for name, known in facts()["datasets"].items():
         line = next(line for line in shown.splitlines() if re.match(rf" +\d+ +{name} ", line))
         assert f"{known['classes']:3d} classes, {known['test']:6,d} test images" in line
-        assert line.endswith(f'"{known["templates"]["keeplora"][0]}"')
+        assert line.endswith(f'"{known["templates"][wording][0]}"')

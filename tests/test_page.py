@@ -166,6 +166,7 @@ def test_pictures_without_room_are_named(
         (3, Choices(method="keeplora", order="II", overrides=("variant=paper", "lr=0.002"))),
         (1, Choices(method="zscl", order="mini-DTD,mini-MNIST", preset="paper")),
         (0, Choices(method="lora", tasks=2, overrides=("steps=8",), precision="bf16")),
+        (2, Choices(method="lora", protocol="x-tail", shots=2, skip_broken=True)),
     ],
 )
 def test_the_command_repeats_the_run(
@@ -179,7 +180,7 @@ def test_the_command_repeats_the_run(
     program, *words = shlex.split(reproduce(read_run(path)))
     assert program == "cl-bench"
     app.app(words, standalone_mode=False)
-    ((again, seeds, _, dry_run),) = caught
+    ((again, seeds, _, dry_run, _),) = caught
     assert not dry_run and [make_plan(again, s).config.digest() for s in seeds] == [config.digest()]
 
 
