@@ -118,6 +118,7 @@ def test_it_fits_the_window(opened: Page, width: int, scheme: Any) -> None:
 def test_a_link_opens_its_run_and_the_keyboard_reaches_it(opened: Page) -> None:
     opened.locator("#runs table a", has_text="zscl").first.press("Enter")
     run = opened.locator("details.run[open]")
+    run.wait_for()  # the browser tells of a followed link a moment later
     assert run.count() == 1 and "zscl" in run.locator("summary").first.inner_text()
     assert "cl-bench run --suite toy --method zscl" in run.locator("pre code").inner_text()
     assert run.locator("table.matrix tbody tr").count() == len(TASKS) + 1
