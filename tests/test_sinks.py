@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -13,16 +14,18 @@ from typing import Any
 
 import pytest
 from command_line import cl_bench
+from kept_sink import KeptSink, kept
 from small_run import fresh, small_plan, small_run, small_stream
 from wandb_file import history, records
+from wandb_server import serving
 
 from cl_bench.benchmark.matrix import AccuracyMatrix
 from cl_bench.benchmark.record import RunFolder, RunResult, read_run
 from cl_bench.benchmark.run import run
 from cl_bench.reports.sinks import follow
 from cl_bench.reports.sinks.follow import following
-from cl_bench.reports.sinks.points import Point, points
-from cl_bench.reports.sinks.sink import replay
+from cl_bench.reports.sinks.points import points
+from cl_bench.reports.sinks.sink import Sink, replay
 from cl_bench.reports.sinks.tensorboard_sink import TensorBoardSink
 from cl_bench.reports.sinks.wandb_sink import Place, WandbSink, run_id
 
@@ -37,33 +40,10 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
 
 @pytest.fixture(autouse=True)
 def no_wandb_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("WANDB_MODE", "WANDB_API_KEY", "WANDB_DIR"):
+    for name in ("WANDB_MODE", "WANDB_API_KEY", "WANDB_DIR", "WANDB_BASE_URL", "WANDB_SERVICE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr(follow, "PAUSE", 0.05)
-
-
-class Kept:
-    """A sink that keeps what it gets, or breaks."""
-
-    def __init__(self, known: int = 0, break_at: int | None = None) -> None:
-        self.known, self.break_at = known, break_at
-        self.taken: list[tuple[int, Point]] = []
-        self.result: RunResult | None = None
-
-    def __str__(self) -> str:
-        return "the test's sink"
-
-    def begin(self, path: Path) -> int:
-        return self.known
-
-    def write(self, number: int, point: Point) -> None:
-        if number == self.break_at:
-            raise ConnectionError("the network is down\nsecond line")
-        self.taken.append((number, point))
-
-    def end(self, result: RunResult | None) -> None:
-        self.result = result
 
 
 def test_figures_so_far_end_as_the_final_ones() -> None:
@@ -91,30 +71,38 @@ def test_points_of_a_run(finished: RunResult) -> None:
     assert any(name.startswith("method/") for name in learned.values)
 
 
-def test_a_run_is_followed_while_it_lasts(tmp_path: Path) -> None:
-    plan, sink = small_plan("lora", overrides=STEPS), Kept()
+def followed(path: Path, *sinks: Sink) -> tuple[RunResult, list[str]]:
+    """A small run with sinks, and what was said of them."""
+    plan = small_plan("lora", overrides=STEPS)
     said: list[str] = []
-    with following(tmp_path / "run", [sink], said.append) as tell:
-        result = run(
-            plan.config, lambda: fresh(plan), small_stream(plan), RunFolder(tmp_path / "run"), tell
-        )
-    assert [p for _, p in sink.taken] == list(points(result.config, result.events))
-    assert [number for number, _ in sink.taken] == list(range(len(sink.taken)))
-    assert sink.result is not None and sink.result.finished and not said
+    with following(path, sinks, said.append) as tell:
+        result = run(plan.config, lambda: fresh(plan), small_stream(plan), RunFolder(path), tell)
+    return result, said
+
+
+def test_a_run_is_followed_while_it_lasts(tmp_path: Path) -> None:
+    result, said = followed(tmp_path / "run", KeptSink(tmp_path / "kept"))
+    taken, finished = kept(tmp_path / "kept")
+    assert [p for _, p in taken] == list(points(result.config, result.events))
+    assert [number for number, _ in taken] == list(range(len(taken)))
+    assert finished is True and not said
 
 
 def test_a_sink_that_breaks_is_named_once_and_the_run_goes_on(tmp_path: Path) -> None:
-    plan, broken, whole = small_plan("lora", overrides=STEPS), Kept(break_at=1), Kept()
-    said: list[str] = []
-    with following(tmp_path / "run", [broken, whole], said.append) as tell:
-        result = run(
-            plan.config, lambda: fresh(plan), small_stream(plan), RunFolder(tmp_path / "run"), tell
-        )
-    assert result.finished and len(whole.taken) > 2
+    broken, whole = KeptSink(tmp_path / "broken", break_at=1), KeptSink(tmp_path / "whole")
+    result, said = followed(tmp_path / "run", broken, whole)
+    assert result.finished and len(kept(tmp_path / "whole")[0]) > 2
     assert len(said) == 1 and said[0].startswith(
         "the test's sink: the network is down. The run goes"
     )
     assert "\n" not in said[0]
+
+
+def test_a_sink_that_does_not_end_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(follow, "PATIENCE", 3.0)
+    result, said = followed(tmp_path / "run", KeptSink(tmp_path / "kept", hang=True))
+    assert result.finished and kept(tmp_path / "kept")[1] is True
+    assert said == ["the test's sink did not end within 3 s; `cl-bench sync` sends the rest"]
 
 
 def interrupted(path: Path) -> Iterator[None]:
@@ -132,25 +120,82 @@ def interrupted(path: Path) -> Iterator[None]:
     yield
 
 
-def test_killed_and_continued_is_one_run_without_gap_or_double(tmp_path: Path) -> None:
+def test_killed_and_continued_is_one_run_without_gap_or_double(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """W&B has the points up to the kill; those that are trained again carry the same numbers."""
     states = interrupted(tmp_path / "run")
-    next(states)
-    before, after = Kept(), Kept()
-    replay(tmp_path / "run", before)
-    next(states)
-    after.known = len(before.taken)
-    replay(tmp_path / "run", after)
-    assert before.result is None and after.result is not None
+    with serving(monkeypatch) as server:
+        next(states)
+        replay(tmp_path / "run", WandbSink(Place("online")))
+        (run_of_server,) = server.runs.values()
+        before = len(run_of_server.history)
+        next(states)
+        for _ in range(2):  # the second time has nothing to add
+            replay(tmp_path / "run", WandbSink(Place("online", tags=("mine",))))
+    assert len(server.runs) == 1 and run_of_server.sessions == 3 and before > 2
     undisturbed = small_run(small_plan("lora", overrides=STEPS), tmp_path / "undisturbed")
     expected = list(points(undisturbed.config, undisturbed.events))
-    both = [*before.taken, *after.taken]
-    assert [number for number, _ in both] == list(range(len(expected)))
-    for (_, ours), theirs in zip(both, expected, strict=True):
-        assert (ours.axis, ours.at, ours.values.keys()) == (
-            theirs.axis, theirs.at, theirs.values.keys()
+    *ours, matrix = run_of_server.rows()
+    assert [row["_step"] for row in (*ours, matrix)] == list(range(len(expected) + 1))
+    for row, point in zip(ours, expected, strict=True):
+        assert row[point.axis] == point.at and point.values.keys() <= row.keys()
+        assert row.get("train/loss") == pytest.approx(point.values.get("train/loss"))
+    assert matrix["matrix"]["nrows"] == 3 and matrix["matrix_picture"]["format"] == "png"
+    last = undisturbed.matrix.metrics()["last"]
+    assert json.loads(run_of_server.summary)["last"] == pytest.approx(last)
+
+
+def test_a_wrong_key_and_an_outage_are_one_line_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follow, "PATIENCE", 3.0)
+    with serving(monkeypatch) as server:
+        server.refuse = 401
+        result, said = followed(tmp_path / "key", WandbSink(Place("online")))
+        assert result.finished and len(said) == 1, said
+        assert said[0].startswith("W&B (online): ") and "401" in said[0] and "\n" not in said[0]
+    monkeypatch.setenv("WANDB_BASE_URL", server.url)  # nobody listens there any more
+    result, said = followed(tmp_path / "outage", WandbSink(Place("online")))
+    assert result.finished, "W&B's client waits longer than the run"
+    assert said == ["W&B (online) did not end within 3 s; `cl-bench sync` sends the rest"]
+
+
+def test_the_server_goes_away_while_the_run_is_under_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A whole process: it ends soon after its run, whatever W&B's client is waiting for."""
+    with serving(monkeypatch) as server:
+        code = f"""
+import sys
+from pathlib import Path
+from small_run import fresh, small_plan, small_stream
+from cl_bench.benchmark.record import RunFolder
+from cl_bench.benchmark.run import run
+from cl_bench.reports.sinks import follow
+from cl_bench.reports.sinks.wandb_sink import Place, WandbSink
+import urllib.request
+
+if __name__ == "__main__":
+    follow.PAUSE, follow.PATIENCE = 0.05, 3.0
+    path, plan = Path({str(tmp_path / "run")!r}), small_plan("lora", overrides=("steps=20",))
+    with follow.following(path, [WandbSink(Place("online"))], print) as tell:
+        def listen(event):
+            tell(event)
+            if event["event"] == "learned" and event["learned"] == 1:
+                urllib.request.urlopen({server.url + "/leave-once-used"!r}, b"{{}}").read()
+        run(plan.config, lambda: fresh(plan), small_stream(plan), RunFolder(path), listen)
+    print("the run is over")
+"""
+        (tmp_path / "script.py").write_text(code)
+        ended = subprocess.run(
+            [sys.executable, tmp_path / "script.py"],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            capture_output=True, text=True, timeout=120,
         )  # fmt: skip
-        assert ours.values.get("train/loss") == theirs.values.get("train/loss")
+    assert ended.returncode == 0, ended.stderr
+    assert "did not end within 3 s; `cl-bench sync` sends the rest\nthe run is over" in ended.stdout
+    assert read_run(tmp_path / "run").finished
 
 
 def stored(path: Path) -> Path:

@@ -1,11 +1,19 @@
-"""A run watched while it runs: a thread reads its log and feeds sinks; the run knows nothing of it."""
+"""A run watched while it runs: processes read its log and feed sinks; the run knows nothing of them.
+
+They are processes and no threads: a client of the network that waits, retries for hours, or keeps its
+process from ending, does so to itself.
+"""
 
 from __future__ import annotations
 
 import json
-import threading
+import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import Connection
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +23,7 @@ from cl_bench.reports.sinks.sink import Sink, finished, whole_lines
 
 PAUSE = 2.0  # seconds between two looks at the log
 PATIENCE = 60.0  # seconds that a finished run waits for a slow sink
+GRACE = 5.0  # seconds that a sink's process has for its own end, once it has said its word
 
 
 @contextmanager
@@ -23,65 +32,115 @@ def following(
 ) -> Iterator[Callable[[dict[str, Any]], None]]:
     """Feed ``sinks`` from the log of the run in ``path`` for as long as the block lasts.
 
-    Each has a thread of its own. What goes wrong there is said once, and the run goes on.
+    Each has a process of its own. What goes wrong there is said once, and the run goes on.
 
     Args:
         path: the run's directory, which may not exist yet.
-        sinks: fresh ones.
+        sinks: fresh ones; they are pickled.
         complain: takes a line of words.
 
     Yields:
         What to tell of the run's events. The log is read once the run says that it began or goes
         on: before, its files are not all there, or it may still cut its log back to its last row.
     """
-    begun, over = threading.Event(), threading.Event()
-    threads = [
-        threading.Thread(target=_follow, args=(path, sink, begun, over, complain), daemon=True)
-        for sink in sinks
-    ]
-    for thread in threads:
-        thread.start()
+    if not sinks:
+        yield lambda event: None
+        return
+    followers = [_Follower(path, sink, complain) for sink in sinks]
+
+    def tell(event: dict[str, Any]) -> None:
+        for follower in followers:
+            follower.hear(begun=event["event"] != "started")
+
     try:
-        yield lambda event: None if event["event"] == "started" else begun.set()
+        yield tell
     finally:
-        over.set()
-        for thread, sink in zip(threads, sinks, strict=True):
-            thread.join(PATIENCE)
-            if thread.is_alive():
-                complain(
-                    f"{sink} did not end within {PATIENCE:.0f} s; `cl-bench sync` sends the rest"
-                )
+        for follower in followers:
+            follower.over.set()
+        for follower in followers:
+            follower.end()
+
+
+class _Follower:
+    """The process of one sink, seen from the run's.
+
+    It says one thing over its pipe: what went wrong, or ``None`` once it has done all.
+    """
+
+    def __init__(self, path: Path, sink: Sink, complain: Callable[[str], None]) -> None:
+        context = get_context("spawn")
+        self.over = context.Event()
+        self._begun, self._sink, self._complain = context.Event(), sink, complain
+        self._words, words = context.Pipe(duplex=False)
+        self._process = context.Process(
+            target=_follow, args=(path, sink, self._begun, self.over, words, PAUSE), daemon=True
+        )
+        self._process.start()
+        words.close()  # this end of it is the other process's alone
+        self._heard = False
+
+    def hear(self, begun: bool) -> None:
+        """Let it know that the run began, and pass on what it has to say."""
+        if begun:
+            self._begun.set()
+        if self._heard or not self._words.poll():
+            return
+        self._heard = True
+        try:
+            words = self._words.recv()
+        except EOFError:
+            words = f"{self._sink} broke off. The run goes on; `cl-bench sync` sends it later"
+        if words is not None:
+            self._complain(words)
+
+    def end(self) -> None:
+        """Wait for it, but not for ever."""
+        if not self._heard and not self._words.poll(PATIENCE):
+            self._complain(
+                f"{self._sink} did not end within {PATIENCE:.0f} s; `cl-bench sync` sends the rest"
+            )
+        else:
+            self.hear(begun=False)
+            self._process.join(GRACE)
+        self._process.kill()
+        self._words.close()
 
 
 def _follow(
-    path: Path,
-    sink: Sink,
-    begun: threading.Event,
-    over: threading.Event,
-    complain: Callable[[str], None],
+    path: Path, sink: Sink, begun: Event, over: Event, words: Connection, pause: float
 ) -> None:
-    try:
-        while not begun.wait(PAUSE):
-            if over.is_set():
-                return
-        config = read_config(path)
-        known = sink.begin(path)
-        for number, point in enumerate(points(config, _tail(path / "events.jsonl", over))):
-            if number >= known:
+    """The other process: read, send, and say what went wrong, in one line and no other way."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the run's; its end ends this, too
+    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+        try:
+            while not begun.wait(pause):
+                if _ended(over):
+                    words.send(None)
+                    return
+            sink.begin(path)
+            events = _tail(path / "events.jsonl", over, pause)
+            for number, point in enumerate(points(read_config(path), events)):
                 sink.write(number, point)
-        sink.end(finished(path))
-    except Exception as error:  # whatever a client of the network raises, training goes on
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        complain(f"{sink}: {reason}. The run goes on; `cl-bench sync {path}` sends it later")
+            sink.end(finished(path))
+            words.send(None)
+        except Exception as error:  # whatever a client of the network raises, training goes on
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            words.send(f"{sink}: {reason}. The run goes on; `cl-bench sync {path}` sends it later")
 
 
-def _tail(log: Path, over: threading.Event) -> Iterator[dict[str, Any]]:
+def _ended(over: Event) -> bool:
+    """Whether the run has ended, or its process was killed."""
+    run = parent_process()
+    return over.is_set() or run is None or not run.is_alive()
+
+
+def _tail(log: Path, over: Event, pause: float) -> Iterator[dict[str, Any]]:
     """The log's events as they are written, until it is over and everything was read."""
     place = 0
     while True:
-        last = over.is_set()
+        last = _ended(over)
         lines, place = whole_lines(log, place)
         yield from map(json.loads, lines)
         if last:
             return
-        over.wait(PAUSE)
+        over.wait(pause)

@@ -1,8 +1,8 @@
 """Where a run's numbers are sent: one small interface, fed from the run's own log.
 
-``events.jsonl`` is the truth. A sink gets the points of a run in their order, each with its number, and
-says with how many it begins: so a run that was killed and resumed is one run there, without a gap and
-without a double point.
+``events.jsonl`` is the truth. A sink gets all points of a run in their order, each with its number, and
+leaves out those that its dashboard has: so a run that was killed and resumed is one run there, without a
+gap and without a double point.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from cl_bench.reports.sinks.points import Point, points
 class Sink(Protocol):
     """A dashboard of one run."""
 
-    def begin(self, path: Path) -> int:
-        """Open the dashboard of the run in ``path``; returns how many of its points are there."""
+    def begin(self, path: Path) -> None:
+        """Open the dashboard of the run in ``path``."""
         ...
 
     def write(self, number: int, point: Point) -> None:
-        """Take point ``number`` (0, 1, ...) of the run."""
+        """Take point ``number`` (0, 1, ...) of the run, unless it is there."""
         ...
 
     def end(self, result: RunResult | None) -> None:
@@ -42,11 +42,10 @@ def replay(path: Path, sink: Sink) -> None:
         UserError: the directory is no run.
     """
     config = read_config(path)
-    known = sink.begin(path)
+    sink.begin(path)
     lines, _ = whole_lines(path / "events.jsonl", 0)
     for number, point in enumerate(points(config, map(json.loads, lines))):
-        if number >= known:
-            sink.write(number, point)
+        sink.write(number, point)
     sink.end(finished(path))
 
 

@@ -33,7 +33,7 @@ class TensorBoardSink:
         """For messages."""
         return f"TensorBoard in {self._root}"
 
-    def begin(self, path: Path) -> int:
+    def begin(self, path: Path) -> None:
         """Replace what an earlier process wrote; so no point is there."""
         from tensorboardX import SummaryWriter
 
@@ -41,7 +41,6 @@ class TensorBoardSink:
         folder = self._root / f"{c.suite.name}-{c.order}" / c.method / path.name
         shutil.rmtree(folder, ignore_errors=True)
         self._writer = SummaryWriter(str(folder))
-        return 0
 
     def write(self, number: int, point: Point) -> None:
         """Add every number of the point at its place of its axis."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,21 +53,24 @@ class Place:
 class WandbSink:
     """One run on W&B under an identity of its own, whichever process writes it.
 
-    W&B counts what it is sent: point n is its step n, so that a continued run begins where it broke
-    off. Offline runs cannot be continued there; the earlier copy of one is replaced.
+    W&B counts what it is sent: point n is its step n, and the matrix of a finished run comes as one
+    step more. So a continued run begins there where it broke off. Offline runs cannot be continued;
+    the earlier copy of one is replaced.
     """
 
     def __init__(self, place: Place) -> None:
         """Connect to nothing yet."""
         self._place = place
         self._run: wandb.Run | None = None
+        self._count = 0  # points of the run seen so far
 
     def __str__(self) -> str:
         """For messages."""
         return f"W&B ({self._place.mode})"
 
-    def begin(self, path: Path) -> int:
-        """Open the run; returns how many points W&B has of it."""
+    def begin(self, path: Path) -> None:
+        """Open the run, or the one that W&B has of the same identity."""
+        os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # W&B's own, of this machine
         import wandb
 
         self._path, self._config = path, read_config(path)
@@ -97,12 +101,17 @@ class WandbSink:
             self._run.define_metric(axis)
             for name in names:
                 self._run.define_metric(name, step_metric=axis)
-        return int(self._run.step)
 
     def write(self, number: int, point: Point) -> None:
         """Log a point as W&B's step ``number``."""
+        self._log(number, {point.axis: point.at, **point.values})
+        self._count = number + 1
+
+    def _log(self, step: int, values: dict[str, Any]) -> None:
+        """Log what W&B has not got yet."""
         assert self._run is not None
-        self._run.log({point.axis: point.at, **point.values}, step=number)
+        if step >= self._run.starting_step:
+            self._run.log(values, step=step)
 
     def end(self, result: RunResult | None) -> None:
         """Add summary, matrix and record of a finished run, and close it."""
@@ -114,7 +123,7 @@ class WandbSink:
             picture = self._path / "matrix.png"
             save_heat_map(result, picture)
             table = wandb.Table(columns=["learned", *result.matrix.tasks], data=matrix_rows(result))
-            self._run.log({"matrix": table, "matrix_picture": wandb.Image(str(picture))})
+            self._log(self._count, {"matrix": table, "matrix_picture": wandb.Image(str(picture))})
             self._run.log_artifact(self._record(result))
         self._run.finish(exit_code=0 if result is not None else 1)
 
