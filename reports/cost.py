@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from statistics import fmean
 from typing import Any
 
 from cl_bench.benchmark.record import RunResult
-from cl_bench.reports import escape
+from cl_bench.reports.chapter import Chapter
 from cl_bench.reports.compare import Group, Row
-from cl_bench.reports.tables import GROUP_HEADER, Cell, group_cells, markdown_heading, to_csv
+from cl_bench.reports.csv_file import Value
+from cl_bench.reports.table import Cell, Table
 
 PHASES = ("prepare", "train", "consolidate", "evaluate")
 COLUMNS = {
@@ -32,29 +32,22 @@ READING = (
 Events = list[dict[str, Any]]
 
 
-def markdown(groups: Sequence[Group]) -> str:
-    """One section per group."""
-    lines = ["# Cost", "", READING]
-    for g in groups:
-        lines += ["", *markdown_heading(g)]
-        lines += [f"| Method | n | {' | '.join(COLUMNS.values())} |"]
-        lines += ["| --- | --: |" + " --: |" * len(COLUMNS)]
-        for row in g.rows:
-            found = of_row(row)
-            cells = [_shown(name, found.get(name)) for name in COLUMNS]
-            lines += [f"| {escape.markdown(row.name)} | {len(row.runs)} | {' | '.join(cells)} |"]
-    return "\n".join(lines) + "\n"
+def _tables(g: Group) -> list[Table]:
+    """One table: methods down, costs across."""
+    if not g.rows:
+        return [Table((), (), notes=("No finished run.",))]
+    rows = []
+    for row in g.rows:
+        found = of_row(row)
+        cells = (_shown(name, found.get(name)) for name in COLUMNS)
+        rows.append((Cell(row.name), Cell(str(len(row.runs))), *cells))
+    return [Table(("Method", "n", *COLUMNS.values()), tuple(rows))]
 
 
-def to_table_csv(groups: Sequence[Group]) -> str:
-    """One line per row, full precision; parameters, bytes and seconds."""
-    lines: list[tuple[Cell, ...]] = []
-    for g in groups:
-        for row in g.rows:
-            found = of_row(row)
-            figures = (found.get(name) for name in COLUMNS)
-            lines += [(*group_cells(g), row.label, len(row.runs), *figures)]
-    return to_csv((*GROUP_HEADER, "method", "n", *COLUMNS), lines)
+def _lines(g: Group) -> list[tuple[Value, ...]]:
+    """One line per row; parameters, bytes and seconds."""
+    found = [(row, of_row(row)) for row in g.rows]
+    return [(row.label, len(row.runs), *map(figures.get, COLUMNS)) for row, figures in found]
 
 
 def of_row(row: Row) -> dict[str, float]:
@@ -104,7 +97,10 @@ def _storage(saved: Events) -> dict[str, float]:
     return figures
 
 
-def _shown(name: str, value: float | None) -> str:
+def _shown(name: str, value: float | None) -> Cell:
     if value is None:
-        return "-"
-    return f"{value / UNITS[name]:.2f}" if name in UNITS else f"{value:,.0f}"
+        return Cell("-")
+    return Cell(f"{value / UNITS[name]:.2f}" if name in UNITS else f"{value:,.0f}", value=value)
+
+
+CHAPTER = Chapter("cost", "Cost", READING, _tables, ("method", "n", *COLUMNS), _lines)

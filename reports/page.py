@@ -11,12 +11,13 @@ from pathlib import Path
 import jinja2
 
 from cl_bench.benchmark.record import RunResult
+from cl_bench.reports.chapter import Chapter
 from cl_bench.reports.compare import FIGURES, Group
 from cl_bench.reports.figures.gallery import Picture
-from cl_bench.reports.html_table import Cell, Table, main_table
 from cl_bench.reports.names import short_names
 from cl_bench.reports.page_run import RunView, status_in_words, view_run
-from cl_bench.reports.tables import MEANINGS, READING, SEPARATE
+from cl_bench.reports.table import Cell, Table
+from cl_bench.reports.tables import MEANINGS, READING, SEPARATE, main_table
 
 TEMPLATES = Path(__file__).parent / "templates"
 ROOM_FOR_PICTURES = 9_000_000  # bytes before they grow by a third in base64
@@ -32,6 +33,7 @@ class GroupView:
         group: the runs that may be compared.
         tasks: their short names in order.
         table: every figure of every method.
+        chapters: heading, how to read it, and the tables of each chapter.
         pictures: file name, caption and data URI of each that found room.
         left_to_files: names of the pictures that did not.
         not_ranked: its unfinished runs, in words.
@@ -42,6 +44,7 @@ class GroupView:
     group: Group
     tasks: tuple[str, ...]
     table: Table
+    chapters: tuple[tuple[str, str, Sequence[Table]], ...]
     pictures: tuple[tuple[str, str, str], ...]
     left_to_files: tuple[str, ...]
     not_ranked: tuple[str, ...]
@@ -51,6 +54,7 @@ def render_page(
     groups: Sequence[tuple[str, Group, Sequence[Picture]]],
     runs: Sequence[tuple[str, RunResult]],
     left_out: Sequence[tuple[Path, str]],
+    chapters: Sequence[Chapter],
     figures: Path,
 ) -> str:
     """The page as text; the same runs give the same bytes.
@@ -59,12 +63,13 @@ def render_page(
         groups: slug, runs and written pictures of every group.
         runs: every run with the slug that it is known by.
         left_out: run directories that could not be read, each with the reason.
+        chapters: what else is said of every group.
         figures: the folder of the pictures; their SVG is embedded.
     """
     room = ROOM_FOR_PICTURES
     sections = []
     for slug, group, pictures in groups:
-        section = _view_group(slug, group, pictures, figures, room)
+        section = _view_group(slug, group, pictures, chapters, figures, room)
         room -= sum(len(uri) for _, _, uri in section.pictures) * 3 // 4
         sections.append(section)
     run_views = [view_run(slug, run) for slug, run in runs]
@@ -97,7 +102,12 @@ def _source(name: str) -> str:
 
 
 def _view_group(
-    slug: str, group: Group, pictures: Sequence[Picture], figures: Path, room: int
+    slug: str,
+    group: Group,
+    pictures: Sequence[Picture],
+    chapters: Sequence[Chapter],
+    figures: Path,
+    room: int,
 ) -> GroupView:
     config = group.config
     embedded, left = [], []
@@ -115,6 +125,7 @@ def _view_group(
         group=group,
         tasks=tuple(short_names(config.tasks)),
         table=main_table(group),
+        chapters=tuple((c.title, c.reading, c.tables(group)) for c in chapters),
         pictures=tuple(embedded),
         left_to_files=tuple(left),
         not_ranked=tuple(

@@ -2,40 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from cl_bench.benchmark.matrix import AccuracyMatrix
-from cl_bench.reports import escape
+from cl_bench.reports.chapter import Chapter
 from cl_bench.reports.compare import FIGURES, Group, Row, interval, mean
+from cl_bench.reports.csv_file import Value
 from cl_bench.reports.names import short_names
-from cl_bench.reports.tables import GROUP_HEADER, Cell, group_cells, markdown_heading, to_csv
+from cl_bench.reports.table import Cell, Table
 
 PER_TASK = ("transfer", "average", "last", "forgetting", "backward_transfer")
 
 
-def markdown(groups: Sequence[Group]) -> str:
-    """One section per group and one table per figure in it: methods down, tasks across."""
-    lines = ["# Results per task", "", "Accuracies in per cent, means over seeds."]
-    for g in groups:
-        lines += ["", *markdown_heading(g)]
-        if not g.rows:
-            lines += ["No finished run."]
-            continue
-        alone = len(g.config.tasks) == 1
-        tables = [_table(g, f) for f in PER_TASK if not alone or f in ("average", "last")]
-        lines += [line for table in tables for line in (*table, "")][:-1]
-    return "\n".join(lines) + "\n"
+def _tables(g: Group) -> list[Table]:
+    """One table per figure: methods down, tasks across."""
+    if not g.rows:
+        return [Table((), (), notes=("No finished run.",))]
+    alone = len(g.config.tasks) == 1
+    return [_table(g, f) for f in PER_TASK if not alone or f in ("average", "last")]
 
 
-def _table(g: Group, figure: str) -> list[str]:
-    names = [escape.markdown(name) for name in short_names(g.config.tasks)]
-    lines = [f"### {FIGURES[figure]}", "", f"| Method | n | {' | '.join(names)} | Mean |"]
-    lines += ["| --- | --: |" + " --: |" * (len(names) + 1)]
+def _table(g: Group, figure: str) -> Table:
+    rows = []
     for row in g.rows:
         means = [*(mean(values) for values in _values(row, figure)), row.mean(figure)]
-        cells = ["-" if m is None else f"{m:.1f}" for m in means]
-        lines += [f"| {escape.markdown(row.label)} | {len(row.runs)} | {' | '.join(cells)} |"]
-    return lines
+        cells = (Cell("-") if m is None else Cell(f"{m:.1f}", value=m) for m in means)
+        rows.append((Cell(row.name), Cell(str(len(row.runs))), *cells))
+    header = ("Method", "n", *short_names(g.config.tasks), "Mean")
+    return Table(header, tuple(rows), FIGURES[figure])
 
 
 def _values(row: Row, figure: str) -> list[list[float]]:
@@ -60,23 +52,33 @@ def _of_run(matrix: AccuracyMatrix, figure: str) -> tuple[float | None, ...]:
             return matrix.last_per_task
 
 
-def to_table_csv(groups: Sequence[Group]) -> str:
-    """One line per row and task: mean and interval of the three figures, full precision."""
-    names = [name for figure in PER_TASK for name in (figure, f"{figure}_interval95")]
-    lines = [line for g in groups for row in g.rows for line in _lines(g, row)]
-    return to_csv((*GROUP_HEADER, "method", "n", "position", "task", *names), lines)
+def _lines(g: Group) -> list[tuple[Value, ...]]:
+    """One line per row and task: mean and interval of every figure."""
+    return [line for row in g.rows for line in _lines_of(row, g.config.tasks)]
 
 
-def _lines(g: Group, row: Row) -> list[tuple[Cell, ...]]:
+def _lines_of(row: Row, tasks: tuple[str, ...]) -> list[tuple[Value, ...]]:
     figures = zip(*(_values(row, figure) for figure in PER_TASK), strict=True)
     return [
         (
-            *group_cells(g),
             row.label,
             len(row.runs),
             position,
             task,
             *(cell for v in of_task for cell in (mean(v), interval(v))),
         )
-        for position, (task, of_task) in enumerate(zip(g.config.tasks, figures, strict=True), 1)
+        for position, (task, of_task) in enumerate(zip(tasks, figures, strict=True), 1)
     ]
+
+
+CHAPTER = Chapter(
+    "per_task",
+    "Results per task",
+    "Accuracies in per cent, forgetting and BWT in points; means over seeds.",
+    _tables,
+    (
+        "method", "n", "position", "task",
+        *(name for figure in PER_TASK for name in (figure, f"{figure}_interval95")),
+    ),
+    _lines,
+)  # fmt: skip

@@ -21,6 +21,7 @@ from cl_bench.reports.figures.gallery import (
 from cl_bench.reports.page import render_page
 
 LeftOut = tuple[Path, str]
+CHAPTERS = (per_task.CHAPTER, significance.CHAPTER, cost.CHAPTER)
 
 
 @dataclass(frozen=True)
@@ -45,10 +46,10 @@ def find_runs(paths: Sequence[Path]) -> list[Path]:
 def write_report(paths: Sequence[Path], out: Path) -> Report:
     """Write tables and pictures of every run at or below ``paths``.
 
-    ``table.md``, ``table.tex`` and ``table.csv`` compare the methods, ``per_task.md`` and
-    ``per_task.csv`` do so task by task, ``runs.csv`` has one line per run. ``figures/`` holds a heat
-    map of every run and the pictures of every group as PNG, SVG and PDF, and ``report.html`` all
-    of it on one page. The same runs give the same bytes.
+    ``table`` compares the methods, ``per_task`` does so task by task; ``statistics`` says what is more
+    than noise and ``cost`` what it takes, each as Markdown, LaTeX and CSV; ``runs.csv`` has one line
+    per run. ``figures/`` holds a heat map of every run and the pictures of every group as PNG, SVG
+    and PDF, and ``report.html`` all of it on one page. The same runs give the same bytes.
 
     Args:
         paths: run directories or folders of them.
@@ -77,7 +78,9 @@ def _write_pictures_and_page(
         (slug, g, [p for p in pictures if p.name in there])
         for slug, g, pictures in zip(slugs, groups, of_groups, strict=True)
     ]
-    page = render_page(sections, [(_slug(run), run) for run in runs], left_out, out / "figures")
+    page = render_page(
+        sections, [(_slug(run), run) for run in runs], left_out, CHAPTERS, out / "figures"
+    )
     write_atomically(out / "report.html", page.encode())
     return [*(f for p in written for f in files_of(p, out / "figures")), out / "report.html"]
 
@@ -88,13 +91,13 @@ def _write_tables(groups: list[Group], left_out: list[LeftOut], out: Path) -> li
         "table.tex": tables.latex(groups),
         "table.csv": tables.rows_csv(groups),
         "runs.csv": tables.runs_csv(groups),
-        "cost.md": cost.markdown(groups),
-        "cost.csv": cost.to_table_csv(groups),
-        "statistics.md": significance.markdown(groups),
-        "statistics.csv": significance.to_table_csv(groups),
-        "per_task.md": per_task.markdown(groups),
-        "per_task.csv": per_task.to_table_csv(groups),
     }
+    for chapter in CHAPTERS:
+        texts |= {
+            f"{chapter.name}.md": chapter.markdown(groups),
+            f"{chapter.name}.tex": chapter.latex(groups),
+            f"{chapter.name}.csv": chapter.csv(groups),
+        }
     for name, text in texts.items():
         write_atomically(out / name, text.encode())
     return list(texts)

@@ -44,13 +44,13 @@ def test_figures_of_a_run(path: Path) -> None:
 
 def test_the_table_names_its_units(path: Path) -> None:
     groups = group([read_run(path)])
-    shown = cost.markdown(groups)
+    shown = cost.CHAPTER.markdown(groups)
     assert "| lora | 1 | 2,000 | 7,000 | 1.00 | 1 | 30 | 0 | 6 | 150 | 2.00 | 3.00 |" in shown
-    header, line = cost.to_table_csv(groups).splitlines()
+    header, line = cost.CHAPTER.csv(groups).splitlines()
     assert dict(zip(header.split(","), line.split(","), strict=False))["train_seconds"] == "30.0"
 
 
 @pytest.mark.parametrize("damage", ["", "not JSON\n", '["a list"]\n', '{"event": "learned"}\n'])
 def test_a_lost_log_costs_its_own_line_only(damage: str, path: Path) -> None:
     (path / "events.jsonl").write_text(damage)
-    assert "| lora | 1 | - |" in cost.markdown(group([read_run(path)]))
+    assert "| lora | 1 | - |" in cost.CHAPTER.markdown(group([read_run(path)]))

@@ -97,6 +97,23 @@ def test_csv_has_full_precision_and_latex_its_marks(runs: Path, tmp_path: Path) 
     assert r"\toprule" in latex and r"\textbf{62.00" in latex and r"\underline{40.00}" in latex
 
 
+@pytest.mark.parametrize("name", ["table", "per_task", "statistics", "cost"])
+def test_every_table_is_there_in_every_format(name: str, runs: Path, tmp_path: Path) -> None:
+    make_run(runs, "a_b", 0, rows(70, 30, 40))
+    write_report([runs], tmp_path / "out")
+    markdown, latex, sheet = (
+        (tmp_path / "out" / f"{name}.{kind}").read_text() for kind in ("md", "tex", "csv")
+    )
+    page = (tmp_path / "out" / "report.html").read_text()
+    tables = [part for part in page.split("<table")[1:] if "<td>a_b</td>" in part]
+    assert len(tables) == 1 + 5 + 1 + 1, "main, per task, statistics, cost"
+    assert "| a\\_b |" in markdown and "a_b" in sheet
+    body = latex[latex.index(r"\toprule") : latex.index(r"\bottomrule")]
+    widths = {line.count(" & ") for line in body.splitlines() if line.endswith(r"\\")}
+    assert len(widths) == 1 and r"a\_b & " in body
+    assert latex.count(r"\begin{table}") == latex.count(r"\end{table}") >= 1
+
+
 @pytest.mark.parametrize(
     "change",
     [

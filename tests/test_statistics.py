@@ -72,10 +72,10 @@ def test_a_difference_within_noise_is_marked(compared: Group) -> None:
     assert re.search(r"\| near .*92\.50</u> ≈ \|", shown)
     assert not re.search(r"\| far .*≈", shown)
     assert r"95.00} $\approx$" in tables.latex([again])
-    text = significance.markdown([again])
-    assert "| near | 1 | 2.50 | 3 | 0 | 0.250 | **≈** not told apart |" in text
-    assert "| far | 1 | 75.00 | 90 | 0 | < 0.001 | more than noise |" in text
-    header, *lines = significance.to_table_csv([again]).splitlines()
+    text = significance.CHAPTER.markdown([again])
+    assert "| near | 1 | 2.50 | 3 | 0 | 0.250 | ≈ not told apart |" in text
+    assert "| far | 1 | 75.00 | 90 | 0 | \\< 0.001 | more than noise |" in text
+    header, *lines = significance.CHAPTER.csv([again]).splitlines()
     assert header.endswith("a,b,seeds,difference,interval95,only_a,only_b,p,p_holm")
     assert len(lines) == 3
 
@@ -83,8 +83,8 @@ def test_a_difference_within_noise_is_marked(compared: Group) -> None:
 def test_lost_predictions_spoil_nothing_else(compared: Group) -> None:
     (compared.rows[0].runs[0].path / "predictions" / "after-03.npz").unlink()
     assert alike(compared) == frozenset()
-    assert "Not tested: " in significance.markdown([compared])
-    assert significance.to_table_csv([compared]).count("\n") == 1
+    assert "Not tested: " in significance.CHAPTER.markdown([compared])
+    assert significance.CHAPTER.csv([compared]).count("\n") == 1
 
 
 def test_uncommitted_code_is_shown_and_not_ranked(tmp_path: Path) -> None:

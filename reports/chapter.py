@@ -1,0 +1,72 @@
+"""A chapter of the report: what it says of every group, in every format."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from cl_bench.reports import escape, table
+from cl_bench.reports.compare import Group
+from cl_bench.reports.csv_file import GROUP_HEADER, Value, group_values, to_csv
+from cl_bench.reports.names import short_names
+from cl_bench.reports.table import Table
+
+LATEX_PACKAGES = r"% \usepackage[T1]{fontenc} \usepackage{booktabs} \usepackage{graphicx}"
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One file in every format, and a section of the page.
+
+    Attributes:
+        name: of its files.
+        title: its heading.
+        reading: how its numbers are read.
+        tables: of a group, rounded for reading.
+        header: columns of its CSV, behind those that say which group it is.
+        lines: of a group's CSV, in full precision.
+    """
+
+    name: str
+    title: str
+    reading: str
+    tables: Callable[[Group], Sequence[Table]]
+    header: tuple[str, ...]
+    lines: Callable[[Group], Sequence[Sequence[Value]]]
+
+    def markdown(self, groups: Sequence[Group]) -> str:
+        """One section per group and, where it has several tables, one part per table."""
+        lines = [f"# {self.title}", "", self.reading]
+        for g in groups:
+            lines += ["", *markdown_heading(g)]
+            for t in self.tables(g):
+                lines += [f"### {escape.markdown(t.title)}", ""] if t.title else []
+                lines += [*table.markdown(t), ""] if t.rows else []
+                lines += [line for note in t.notes for line in (escape.markdown(note), "")]
+            lines.pop()
+        return "\n".join(lines) + "\n"
+
+    def latex(self, groups: Sequence[Group]) -> str:
+        """One LaTeX table per table, with the group in its caption."""
+        lines = [LATEX_PACKAGES, f"% {self.reading}"]
+        for g in groups:
+            for t in self.tables(g):
+                caption = f"{t.title or self.title}. {g.title}; {g.details}"
+                lines += ["", *table.latex(t, caption)] if t.rows else []
+        return "\n".join(lines) + "\n"
+
+    def csv(self, groups: Sequence[Group]) -> str:
+        """All groups in one file, full precision."""
+        lines = ((*group_values(g), *line) for g in groups for line in self.lines(g))
+        return to_csv((*GROUP_HEADER, *self.header), lines)
+
+
+def markdown_heading(g: Group) -> list[str]:
+    """A group's section heading, what its runs have in common, and its tasks in their order."""
+    tasks = ", ".join(short_names(g.config.tasks))
+    return [
+        f"## {escape.markdown(g.title)}",
+        "",
+        escape.markdown(f"{g.details[:1].upper()}{g.details[1:]}. Tasks: {tasks}."),
+        "",
+    ]

@@ -1,0 +1,99 @@
+"""A table as every format shows it, and its Markdown and LaTeX; the page's template writes HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cl_bench.reports import escape
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of a table.
+
+    Attributes:
+        text: what it shows; nothing in it is markup.
+        place: 1 for the best of its column, 2 for the second, 0 for all else.
+        value: what its column is sorted by on the page; without one, the number that the text
+            begins with, or the text.
+        link: the anchor that it leads to on the page, if any.
+        remark: a sign behind the text, outside of what marks its place.
+    """
+
+    text: str
+    place: int = 0
+    value: float | None = None
+    link: str = ""
+    remark: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table; every row has as many cells as the header.
+
+    Attributes:
+        header: names of the columns.
+        rows: its cells.
+        title: what tells it apart from its neighbours.
+        words: columns, besides the first, that hold words and not numbers.
+        notes: what a reader must know, one line each.
+    """
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    title: str = ""
+    words: frozenset[int] = frozenset()
+    notes: tuple[str, ...] = ()
+
+    def is_words(self, column: int) -> bool:
+        """Whether a column is set flush left."""
+        return column == 0 or column in self.words
+
+
+def markdown(table: Table) -> list[str]:
+    """The lines of a Markdown table, best bold and second underlined; without title and notes."""
+    rules = ["---" if table.is_words(i) else "--:" for i in range(len(table.header))]
+    header = [escape.markdown(name) for name in table.header]
+    body = [[_markdown_cell(cell) for cell in row] for row in table.rows]
+    return [f"| {' | '.join(cells)} |" for cells in (header, rules, *body)]
+
+
+def _markdown_cell(cell: Cell) -> str:
+    text = ("{}", "**{}**", "<u>{}</u>")[cell.place].format(escape.markdown(cell.text))
+    return f"{text} {cell.remark}" if cell.remark else text
+
+
+def latex(table: Table, caption: str, notes: Sequence[str] = ()) -> list[str]:
+    """The lines of a LaTeX ``table`` for booktabs and graphicx; long headers stand upright.
+
+    Args:
+        table: with the best in bold and the second underlined.
+        caption: without the full stop at its end.
+        notes: set below the table, with the table's own.
+    """
+    upright = len(table.header) > 10
+    header = [escape.latex(name) for name in table.header]
+    if upright:
+        header = [header[0], *(rf"\rotatebox{{90}}{{{name}}}" for name in header[1:])]
+    body = [[_latex_cell(cell) for cell in row] for row in table.rows]
+    columns = "".join("l" if table.is_words(i) else "r" for i in range(len(header)))
+    return [
+        r"\begin{table}",
+        r"\centering\footnotesize\setlength{\tabcolsep}{3pt}",
+        rf"\caption{{{escape.latex(caption)}.}}",
+        rf"\begin{{tabular}}{{{columns}}}",
+        r"\toprule",
+        rf"{' & '.join(header)} \\",
+        r"\midrule",
+        *(rf"{' & '.join(cells)} \\" for cells in body),
+        r"\bottomrule",
+        r"\end{tabular}",
+        *(rf"\par {escape.latex(note)}." for note in (*table.notes, *notes)),
+        r"\end{table}",
+    ]
+
+
+def _latex_cell(cell: Cell) -> str:
+    text = ("{}", r"\textbf{{{}}}", r"\underline{{{}}}")[cell.place].format(escape.latex(cell.text))
+    return f"{text} {escape.latex(cell.remark)}" if cell.remark else text
