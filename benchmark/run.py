@@ -192,14 +192,15 @@ class _Runner:
         trainable = sum(p.numel() for p in self.method.trainable_parameters())
         budget, precision = config.budget.steps[task.name], config.protocol.precision
         with watch.phase("train"):
-            steps = train(self.method, training, config.recipe, budget, precision, report)
+            trained = train(self.method, training, config.recipe, budget, precision, report)
         with watch.phase("consolidate"):
             self.method.after_task(training)
         self._log(
             "learned",
             task=task.name,
             learned=learned,
-            steps=steps,
+            steps=trained.steps,
+            step_flops=trained.step_flops,
             seconds=watch.seconds,
             images_drawn=training.images_drawn,
             trainable_parameters=trainable,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from cl_bench.benchmark.config import Recipe
 from cl_bench.benchmark.errors import UserError
@@ -35,6 +37,20 @@ class Progress:
     lr: float
 
 
+@dataclass(frozen=True)
+class Trained:
+    """What training did.
+
+    Attributes:
+        steps: optimiser steps; 0 where nothing is trainable.
+        step_flops: floating-point operations of the first step's loss and its gradient, as torch
+            counts them: matrix products, convolutions and attention.
+    """
+
+    steps: int
+    step_flops: int
+
+
 class NotFiniteError(UserError):
     """The loss became infinite or not a number."""
 
@@ -46,7 +62,7 @@ def train(
     steps: int,
     precision: str,
     report: Callable[[Progress], None],
-) -> int:
+) -> Trained:
     """Train whatever ``method`` declares trainable on ``task``.
 
     Args:
@@ -58,26 +74,28 @@ def train(
         report: called every ``REPORT_EVERY`` steps and after the last.
 
     Returns:
-        The number of optimiser steps; 0 where nothing is trainable.
+        How many steps were made, and what the first one took.
 
     Raises:
         NotFiniteError: the loss is not finite; names task and step.
     """
     parameters = list(method.trainable_parameters())
     if not parameters:
-        return 0
+        return Trained(0, 0)
     optimizer, scheduler = optimiser(
         parameters, recipe, recipe.lr_of(task.name), steps, task.batches_per_epoch()
     )
     device = parameters[0].device.type
     scaler = torch.amp.GradScaler(device, enabled=precision == "fp16")
     losses: list[Tensor] = []
+    counter = FlopCounterMode(display=False)
     for step, batch in enumerate(islice(task.endless(), steps), start=1):
         lr = float(optimizer.param_groups[0]["lr"])
         optimizer.zero_grad(set_to_none=True)
-        with autocast(device, precision):
-            loss = method.loss(batch)
-        scaler.scale(loss).backward()
+        with counter if step == 1 else nullcontext():
+            with autocast(device, precision):
+                loss = method.loss(batch)
+            scaler.scale(loss).backward()
         scaler.step(optimizer)
         scaler.update()
         if scheduler is not None:
@@ -87,7 +105,7 @@ def train(
         if step % REPORT_EVERY == 0 or step == steps:
             report(Progress(step, steps, _mean_finite(losses, task.name, step), lr))
             losses.clear()
-    return steps
+    return Trained(steps, counter.get_total_flops())
 
 
 def optimiser(

@@ -18,14 +18,17 @@ COLUMNS = {
     "bytes_added": "Growth a task (MiB)",
     **{f"{phase}_seconds": f"{phase.capitalize()} (s)" for phase in PHASES},
     "images_drawn": "Images drawn",
+    "step_flops": "GFLOPs a step",
     "process_memory": "Memory (GiB)",
     "gpu_memory": "GPU memory (GiB)",
 }
-UNITS = {"bytes_added": 2**20, "process_memory": 2**30, "gpu_memory": 2**30}
+UNITS = {"step_flops": 10**9, "bytes_added": 2**20, "process_memory": 2**30, "gpu_memory": 2**30}
 READING = (
     "Means over the seeds. Trainable: parameters that train in one task, the mean over tasks. Stored: "
     "numbers that differ from the pretrained weights or come on top, at the end. Growth: what a task adds to "
-    "the checkpoint, from the second task on. Seconds: of all tasks together, on the machine that ran "
+    "the checkpoint, from the second task on. GFLOPs a step: of the loss and its gradient in a task's first "
+    "step, as torch counts matrix products, convolutions and attention; what is computed before training "
+    "is not in it. Seconds: of all tasks together, on the machine that ran "
     "them; runs of different machines, or under different load, do not compare. Memory: the process's "
     "highest use."
 )
@@ -80,6 +83,8 @@ def _learning(learned: Events) -> dict[str, float]:
         "trainable_parameters": fmean(e["trainable_parameters"] for e in learned),
         "images_drawn": sum(e["images_drawn"] for e in learned),
     }
+    if counted := [e["step_flops"] for e in learned if "step_flops" in e]:
+        figures["step_flops"] = fmean(counted)
     for phase in PHASES[:-1]:
         figures[f"{phase}_seconds"] = sum(e["seconds"].get(phase, 0.0) for e in learned)
     for where in ("process", "gpu"):

@@ -15,12 +15,12 @@ from cl_bench.reports.compare import group
 LOG = [
     {"event": "started"},
     {"event": "learned", "seconds": {"prepare": 1.0, "train": 10.0, "consolidate": 0.5},
-     "images_drawn": 100, "trainable_parameters": 1_000,
+     "images_drawn": 100, "trainable_parameters": 1_000, "step_flops": 3 * 10**9,
      "peak_memory": {"process": 2**30, "gpu": 3 * 2**30}},
     {"event": "saved", "stored_parameters": 5_000, "bytes": 40_000, "bytes_added": 40_000},
     {"event": "evaluated", "seconds": 2.0},
     {"event": "learned", "seconds": {"train": 20.0}, "images_drawn": 50,
-     "trainable_parameters": 3_000, "peak_memory": {"process": 2**31, "gpu": 2**30}},
+     "trainable_parameters": 3_000, "step_flops": 10**9, "peak_memory": {"process": 2**31, "gpu": 2**30}},
     {"event": "saved", "stored_parameters": 7_000, "bytes": 50_000, "bytes_added": 2**20},
     {"event": "evaluated", "seconds": 4.0},
 ]  # fmt: skip
@@ -38,14 +38,16 @@ def test_figures_of_a_run(path: Path) -> None:
         "trainable_parameters": 2_000, "images_drawn": 150, "stored_parameters": 7_000,
         "prepare_seconds": 1.0, "train_seconds": 30.0, "consolidate_seconds": 0.5,
         "evaluate_seconds": 6.0, "bytes_added": 2**20, "process_memory": 2**31,
-        "gpu_memory": 3 * 2**30,
+        "gpu_memory": 3 * 2**30, "step_flops": 2 * 10**9,
     }  # fmt: skip
 
 
 def test_the_table_names_its_units(path: Path) -> None:
     groups = group([read_run(path)])
     shown = cost.CHAPTER.markdown(groups)
-    assert "| lora | 1 | 2,000 | 7,000 | 1.00 | 1 | 30 | 0 | 6 | 150 | 2.00 | 3.00 |" in shown
+    assert (
+        "| lora | 1 | 2,000 | 7,000 | 1.00 | 1 | 30 | 0 | 6 | 150 | 2.00 | 2.00 | 3.00 |" in shown
+    )
     header, line = cost.CHAPTER.csv(groups).splitlines()
     assert dict(zip(header.split(","), line.split(","), strict=False))["train_seconds"] == "30.0"
 

@@ -12,7 +12,7 @@ from cl_bench.benchmark.config import Recipe
 from cl_bench.benchmark.images import Images
 from cl_bench.benchmark.method import Method
 from cl_bench.benchmark.task import Batch, LabelSpace, Pixels, Task, TrainingTask
-from cl_bench.benchmark.train import NotFiniteError, Progress, optimiser, train
+from cl_bench.benchmark.train import NotFiniteError, Progress, Trained, optimiser, train
 
 
 def training_task(size: int = 10, batch_size: int = 4, seed: int = 0) -> TrainingTask:
@@ -57,10 +57,29 @@ def test_onecycle_cycles_lr_and_beta1_as_torchs_defaults_do() -> None:
 def test_training_lowers_the_loss_and_reports() -> None:
     method, reports = Toy(), list[Progress]()
     recipe = Recipe(lr=0.05, weight_decay=0, schedule="constant")
-    steps = train(method, training_task(), recipe, 15, "fp32", reports.append)
-    assert steps == 15 == method.steps
+    trained = train(method, training_task(), recipe, 15, "fp32", reports.append)
+    assert trained.steps == 15 == method.steps
     assert [r.step for r in reports] == [10, 15] and reports[0].lr == 0.05
     assert reports[1].loss < reports[0].loss < 1
+
+
+class Linear(Method):
+    """A matrix product of the pixels."""
+
+    def __init__(self) -> None:
+        self.weight = nn.Parameter(torch.zeros(12, 5))
+
+    def trainable_parameters(self) -> list[nn.Parameter]:
+        return [self.weight]
+
+    def loss(self, batch: Batch) -> Tensor:
+        return (batch.images.flatten(1) @ self.weight).square().mean()  # [B, 12] [12, 5]
+
+
+def test_flops_of_a_step_are_those_of_its_matrix_products() -> None:
+    trained = train(Linear(), training_task(), Recipe(), 3, "fp32", lambda report: None)
+    forward = 2 * 4 * 12 * 5  # a product and a sum for each of 4 x 12 x 5
+    assert trained == Trained(3, 2 * forward), "the gradient of the weight is one product more"
 
 
 @pytest.mark.parametrize("step", [1, 7, 12])
@@ -72,7 +91,7 @@ def test_loss_that_is_not_finite_names_task_and_step(step: int) -> None:
 def test_nothing_to_train_takes_no_step() -> None:
     frozen = Method.__new__(Method)
     task = training_task()
-    assert train(frozen, task, Recipe(), 15, "fp32", lambda report: None) == 0
+    assert train(frozen, task, Recipe(), 15, "fp32", lambda report: None) == Trained(0, 0)
     assert task.images_drawn == 0
 
 

@@ -66,9 +66,9 @@ def points(config: RunConfig, events: Iterable[dict[str, Any]]) -> Iterator[Poin
 
 
 def _cost(event: dict[str, Any]) -> dict[str, float]:
-    names = ("images_drawn", "trainable_parameters")
+    names = ("images_drawn", "trainable_parameters", "step_flops")
     return (
-        {f"cost/{name}": event[name] for name in names}
+        {f"cost/{name}": event[name] for name in names if name in event}
         | {f"cost/{phase}_seconds": s for phase, s in event["seconds"].items()}
         | {f"cost/peak_memory_{where}": m for where, m in event["peak_memory"].items()}
         | {f"method/{name}": value for name, value in event["diagnostics"].items()}
