@@ -7,7 +7,7 @@ from cl_bench.reports.names import one_line
 LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
     "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
-    "±": r"$\pm$", "≈": r"$\approx$", "↓": r"$\downarrow$", "−": "$-$",
+    "±": r"$\pm$", "≈": r"$\approx$", "↓": r"$\downarrow$", "−": "$-$", "Δ": r"$\Delta$",
     "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}",
 }  # fmt: skip
 

@@ -18,10 +18,11 @@ from cl_bench.reports.figures.gallery import (
     run_picture,
     write_pictures,
 )
+from cl_bench.reports.literature import beside
 from cl_bench.reports.page import render_page
 
 LeftOut = tuple[Path, str]
-CHAPTERS = (per_task.CHAPTER, significance.CHAPTER, cost.CHAPTER)
+CHAPTERS = (per_task.CHAPTER, significance.CHAPTER, cost.CHAPTER, beside.CHAPTER)
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def write_report(paths: Sequence[Path], out: Path) -> Report:
     """Write tables and pictures of every run at or below ``paths``.
 
     ``table`` compares the methods, ``per_task`` does so task by task; ``statistics`` says what is more
-    than noise and ``cost`` what it takes, each as Markdown, LaTeX and CSV; ``runs.csv`` has one line
+    than noise, ``cost`` what it takes and ``literature`` what others published, each as Markdown, LaTeX and CSV; ``runs.csv`` has one line
     per run. ``figures/`` holds a heat map of every run and the pictures of every group as PNG, SVG
     and PDF, and ``report.html`` all of it on one page. The same runs give the same bytes.
 

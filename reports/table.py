@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from cl_bench.reports import escape
+
+
+LONG = 40  # characters; longer words are broken into lines in LaTeX
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,7 @@ def latex(table: Table, caption: str, notes: Sequence[str] = ()) -> list[str]:
     if upright:
         header = [header[0], *(rf"\rotatebox{{90}}{{{name}}}" for name in header[1:])]
     body = [[_latex_cell(cell) for cell in row] for row in table.rows]
-    columns = "".join("l" if table.is_words(i) else "r" for i in range(len(header)))
+    columns = "".join(map(partial(_latex_column, table), range(len(header))))
     return [
         r"\begin{table}",
         r"\centering\footnotesize\setlength{\tabcolsep}{3pt}",
@@ -92,6 +96,11 @@ def latex(table: Table, caption: str, notes: Sequence[str] = ()) -> list[str]:
         *(rf"\par {escape.latex(note)}." for note in (*table.notes, *notes)),
         r"\end{table}",
     ]
+
+
+def _latex_column(table: Table, column: int) -> str:
+    longest = max((len(row[column].text) for row in table.rows), default=0)
+    return "r" if not table.is_words(column) else "l" if longest < LONG else "p{5cm}"
 
 
 def _latex_cell(cell: Cell) -> str:

@@ -386,6 +386,19 @@ def why(
 
 
 @app.command()
+def published(
+    order: Annotated[str, typer.Option(help="I, II, or what a source calls its own.")] = "I",
+    setting: Annotated[
+        str, typer.Option(help="full, 5-shot, 'X-TAIL 16-shot', ... as the sources say.")
+    ] = "full",
+) -> None:
+    """List published results with their sources; different splits of the data stand apart."""
+    from cl_bench.cli.published import show_published
+
+    show_published(order, setting)
+
+
+@app.command()
 def doctor() -> None:
     """Check this installation: packages, device, embedded data, disk."""
     from cl_bench.cli import inspect

@@ -1,0 +1,166 @@
+"""A chapter: our rows beside the published ones, where both answer the same question."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cl_bench.benchmark.config import RunConfig
+from cl_bench.benchmark.matrix import AccuracyMatrix
+from cl_bench.reports.chapter import Chapter
+from cl_bench.reports.compare import FIGURES, Group, Row, interval, mean
+from cl_bench.reports.csv_file import Value
+from cl_bench.reports.literature.published import (
+    MEAN,
+    Published,
+    Split,
+    comparable_suite,
+    means,
+    published,
+    published_name,
+)
+from cl_bench.reports.table import Cell, Table
+
+METRICS = ("transfer", "average", "last")
+SETTING = "full"
+READING = (
+    "Published rows were measured by others; they are shown, never ranked with ours. Origin: reported by the "
+    "method's own authors, copied into another paper, reproduced by somebody else, or known second-hand, from "
+    "a summary. Ours minus theirs is given for the whole MTIL under each method's own published protocol, "
+    "against rows measured on the same split of the data sets (ZSCL's). Most published rows are of one "
+    "seed, and test sampling alone makes 0.15 to 0.18 points on Last."
+)
+HEADER = (
+    "method", "n", "metric", "dataset", "ours", "interval95", "published_method", "published",
+    "difference", "origin", "status", "source",
+)  # fmt: skip
+
+
+def why_not(config: RunConfig) -> str | None:
+    """Why no published row may stand beside these runs; ``None`` where some may."""
+    digest, backbone = comparable_suite()
+    p = config.protocol
+    if config.suite.digest != digest or len(config.tasks) != 11:
+        return f"{config.suite.name} is not the whole MTIL that published rows were measured on"
+    if (config.backbone.name, config.backbone.weights) != backbone:
+        return f"published rows start from {' with weights '.join(backbone)}"
+    if config.order not in ("I", "II"):
+        return "published rows are of order I and order II"
+    if p.labels != "own" or p.shots or p.broken == "skip":
+        return "these runs ask another question: other labels, fewer training images or fewer files"
+    if config.preset != "paper":
+        return "published rows follow each method's own protocol: compare runs with --preset paper"
+    return None
+
+
+def _tables(g: Group) -> list[Table]:
+    """Differences first, then what else is published, one table for each family of splits."""
+    if reason := why_not(g.config):
+        return [Table((), (), notes=(f"Nothing stands beside these runs: {reason}.",))]
+    ours = [_difference(row, p, theirs) for row, p, theirs in _pairs(g)]
+    header = (
+        "Method",
+        "n",
+        *(f"{what}{FIGURES[m]}" for m in METRICS for what in ("", "Δ ")),
+    )
+    beside = Table(
+        (*header, "Origin", "Source"), tuple(ours), "Ours, and ours minus theirs (Δ)", frozenset({8, 9}),
+        () if ours else ("None of these methods has a published counterpart.",),
+    )  # fmt: skip
+    return [beside, *literature_tables(g.config.order, SETTING)]
+
+
+def literature_tables(order: str, setting: str) -> list[Table]:
+    """What is published, best Last first; the two families of splits apart."""
+    titles: dict[Split, str] = {
+        "ZSCL": "Published, on ZSCL's split",
+        "CoOp": "Published, on CoOp's split: not to be set beside the others",
+        "unknown": "Published, the split is not known",
+    }
+    tables = []
+    for split, title in titles.items():
+        rows = [(p, values) for p, values in means(order, setting) if p.split == split]
+        rows.sort(key=lambda row: -row[1].get("last", row[1].get("zero_shot", 0.0)))
+        body = [
+            (
+                Cell(p.method),
+                *(_published_cell(values.get(m)) for m in METRICS),
+                Cell(p.origin),
+                Cell(p.source),
+            )
+            for p, values in rows
+        ]
+        header = ("Method", *(FIGURES[m] for m in METRICS), "Origin", "Source")
+        if body:
+            tables.append(Table(header, tuple(body), title, frozenset({4, 5})))
+    return tables
+
+
+def _published_cell(value: float | None) -> Cell:
+    return Cell("-") if value is None else Cell(f"{value:.1f}", value=value)
+
+
+def _pairs(g: Group) -> Iterator[tuple[Row, Published, dict[str, float]]]:
+    """Every row of ours with every published row of the same method on the same split."""
+    for row in g.rows:
+        name = published_name(row.runs[0].config.method)
+        for p, theirs in means(g.config.order, SETTING):
+            if p.method == name and p.split == "ZSCL":
+                yield row, p, theirs
+
+
+def _difference(row: Row, p: Published, theirs: dict[str, float]) -> tuple[Cell, ...]:
+    cells = []
+    for metric in METRICS:
+        ours = row.mean(metric)
+        cells.append(_published_cell(ours))
+        known = ours is not None and metric in theirs
+        gap = (ours or 0.0) - theirs[metric] if known else None
+        cells.append(Cell("-") if gap is None else Cell(f"{gap:+.1f}", value=gap))
+    return (
+        Cell(row.name), Cell(str(len(row.runs))), *cells, Cell(p.origin), Cell(p.source),
+    )  # fmt: skip
+
+
+def _lines(g: Group) -> list[tuple[Value, ...]]:
+    """One line per published number that may stand beside one of ours, single data sets included."""
+    if why_not(g.config):
+        return []
+    lines: list[tuple[Value, ...]] = []
+    for row in g.rows:
+        name = published_name(row.runs[0].config.method)
+        for p in published():
+            same = p.method == name and p.order == g.config.order and p.setting == SETTING
+            if not same or p.split != "ZSCL" or p.metric not in METRICS:
+                continue
+            values = _ours(row, p.metric, p.dataset)
+            ours = mean(values)
+            gap = None if ours is None else ours - p.value
+            lines.append(
+                (
+                    row.label, len(row.runs), p.metric, p.dataset, ours, interval(values), p.method,
+                    p.value, gap, p.origin, p.status, p.source,
+                )
+            )  # fmt: skip
+    return lines
+
+
+def _ours(row: Row, metric: str, dataset: str) -> list[float]:
+    if dataset == MEAN:
+        return row.values(metric)
+    found = (_of_task(run.matrix, metric, dataset) for run in row.runs)
+    return [value for value in found if value is not None]
+
+
+def _of_task(matrix: AccuracyMatrix, metric: str, dataset: str) -> float | None:
+    """One data set's figure; ``None`` for Transfer on the first, which nothing precedes."""
+    position = matrix.tasks.index(dataset)
+    match metric:
+        case "transfer":
+            return matrix.transfer_per_task[position - 1] if position else None
+        case "average":
+            return matrix.average_per_task[position]
+        case _:
+            return matrix.last_per_task[position]
+
+
+CHAPTER = Chapter("literature", "Beside the literature", READING, _tables, HEADER, _lines)
