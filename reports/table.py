@@ -8,7 +8,6 @@ from functools import partial
 
 from cl_bench.reports import escape
 
-
 LONG = 40  # characters; longer words are broken into lines in LaTeX
 
 
