@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-METHODS := zero-shot individual joint finetune wc wise-ft lwf lwf-vr zscl moe-adapters lora o-lora inflora sd-lora keeplora keeplora+ keeplora++ keeplora-kd
+METHODS := zero-shot,individual,joint,finetune,wc,wise-ft,lwf,lwf-vr,zscl,moe-adapters,lora,o-lora,inflora,sd-lora,keeplora,keeplora:variant=paper,keeplora+,keeplora++,keeplora-kd
 # The interpreter must not look into this folder first: it holds a folder called datasets.
 export PYTHONSAFEPATH := 1
 
@@ -42,9 +42,7 @@ bench: $(VENV)/installed  ## measure speed, as ratios taken side by side
 	$(BIN)/python tests/bench/report.py
 
 table: $(VENV)/installed  ## every method on the embedded suite, both orders, three seeds (hours)
-	for order in II I; do for method in $(METHODS) "keeplora --set variant=paper"; do \
-		$(BIN)/cl-bench run --suite mini --method $$method --order $$order --seeds 0,1,2 --out runs/table || exit 1; \
-	done; done
+	$(BIN)/cl-bench sweep --suite mini --methods $(METHODS) --orders II,I --seeds 0,1,2 --out runs/table
 	$(BIN)/cl-bench report runs/table --out report/table
 	$(BIN)/python docs/take_results.py report/table
 

@@ -40,7 +40,14 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
 
 @pytest.fixture(autouse=True)
 def no_wandb_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("WANDB_MODE", "WANDB_API_KEY", "WANDB_DIR", "WANDB_BASE_URL", "WANDB_SERVICE"):
+    for name in (
+        "WANDB_MODE",
+        "WANDB_API_KEY",
+        "WANDB_DIR",
+        "WANDB_BASE_URL",
+        "WANDB_SERVICE",
+        "WANDB_SWEEP_ID",
+    ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr(follow, "PAUSE", 0.05)
@@ -144,6 +151,16 @@ def test_killed_and_continued_is_one_run_without_gap_or_double(
     assert matrix["matrix"]["nrows"] == 3 and matrix["matrix_picture"]["format"] == "png"
     last = undisturbed.matrix.metrics()["last"]
     assert json.loads(run_of_server.summary)["last"] == pytest.approx(last)
+
+
+def test_an_agent_of_a_wandb_sweep_names_its_run(
+    finished: RunResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(monkeypatch) as server:
+        monkeypatch.setenv("WANDB_SWEEP_ID", "grid")
+        monkeypatch.setenv("WANDB_RUN_ID", "from-the-agent")
+        replay(finished.path, WandbSink(Place("online")))
+    assert list(server.runs) == ["from-the-agent"]
 
 
 def test_a_wrong_key_and_an_outage_are_one_line_each(

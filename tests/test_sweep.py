@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from command_line import cl_bench
 
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.record import read_run
 from cl_bench.cli.sweep.grid import Cell, make_grid
-from cl_bench.cli.sweep.local import Job, launch
+from cl_bench.cli.sweep.job import Job
+from cl_bench.cli.sweep.local import launch
 
 SMALL = ["--suite", "mini", "--tasks", "1", "--device", "cpu", "--set", "steps=2"]
 
@@ -46,6 +51,15 @@ def test_a_grid_is_every_combination_with_each_methods_own_settings() -> None:
         ),
         (["--methods", "lora:rnak=3"], "unknown setting of lora 'rnak': did you mean 'rank'"),
         (["--methods", "lora", "--jobs", "0"], "--jobs 0: give 1 or more"),
+        (["--methods", "lora", "--wandb", "onlin"], "unknown mode of W&B 'onlin'"),
+        (["--methods", "lora", "--launcher", "slurmm"], "did you mean 'slurm'"),
+        (["--methods", "lora", "--resource", "num_gpus=1"], "is for --launcher slurm and ray"),
+        (
+            ["--methods", "lora", "--launcher", "ray", "--resource", "=1"],
+            "--resource '=1' is not KEY=VALUE",
+        ),
+        (["--methods", "lora", "--emit", "wanb"], "unknown target 'wanb'"),
+        (["--methods", "lora:rank=2", "--emit", "wandb"], "gives no method a setting of its own"),
     ],
 )
 def test_mistakes_show_before_anything_starts(
@@ -83,15 +97,15 @@ def test_a_sweep_runs_names_what_failed_and_goes_on(
 
 
 def test_an_interrupt_stops_the_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    jobs = [Job(str(i), ("run", "--method", "finetune", "--suite", "mini", "--out", str(tmp_path)),
-                tmp_path / f"{i}.log") for i in range(3)]  # fmt: skip
+    learn = ("run", "--method", "finetune", "--suite", "mini", "--out", str(tmp_path))
+    jobs = [Job(str(i), learn, tmp_path / f"{i}.log", tmp_path) for i in range(3)]
     ended: list[str] = []
 
     def interrupt(job: Job, well: bool) -> None:
         ended.append(job.name)
         raise KeyboardInterrupt
 
-    quick = Job("quick", ("--version",), tmp_path / "quick.log")
+    quick = Job("quick", ("--version",), tmp_path / "quick.log", tmp_path)
     with pytest.raises(KeyboardInterrupt):
         launch([quick, *jobs], 2, [], interrupt)
     assert ended == ["quick"]
@@ -102,3 +116,56 @@ def test_an_interrupt_stops_the_processes(tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_bad_seed_is_no_grid() -> None:
     with pytest.raises(UserError, match="--orders names nothing"):
         make_grid("lora", " ", "0")
+
+
+@pytest.mark.parametrize(
+    "engine",
+    [
+        ["--launcher", "slurm", "--resource", "cluster=local", "--resource", "timeout_min=10"],
+        ["--launcher", "ray", "--jobs", "2"],
+    ],
+    ids=["submitit", "ray"],
+)
+def test_an_engine_runs_the_grid_and_names_what_failed(engine: list[str], tmp_path: Path) -> None:
+    """In a process of its own: both engines leave threads and warnings behind."""
+    command = [sys.executable, "-m", "cl_bench", "sweep", "--methods", "zero-shot,lora:lr=1e30"]
+    command += ["--orders", "I", *SMALL, "--out", "sweep", *engine]
+    environment = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0"}
+    ended = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert ended.returncode == 1, ended.stderr
+    assert "1 done, 0 begun, 0 waiting, 1 failed" in ended.stdout
+    assert "lora (lr=1e30), order I, seed 0: error: the loss became" in ended.stdout
+    (path,) = (tmp_path / "sweep").glob("mini-*/zero-shot/*")
+    assert read_run(path).finished
+
+
+def test_what_an_engine_lacks_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["sweep", "--methods", "zero-shot", *SMALL, "--out", str(tmp_path / "sweep")]
+    monkeypatch.setenv("PATH", "")
+    assert cl_bench(monkeypatch, *command, "--launcher", "slurm") == 2
+    assert "--launcher slurm: Could not detect" in capsys.readouterr().err
+    command += ["--launcher", "slurm", "--resource", "cluster=local", "--resource", "tmeout=1"]
+    assert cl_bench(monkeypatch, *command) == 2
+    assert "tmeout" in capsys.readouterr().err
+    for module, name in (("submitit", "slurm"), ("ray", "ray")):
+        monkeypatch.setitem(sys.modules, module, None)
+        assert cl_bench(monkeypatch, *command[:-6], "--launcher", name) == 2
+        assert f"pip install 'cl-bench[{name}]'" in capsys.readouterr().err
+
+
+def test_the_grid_as_a_wandb_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "sweep"
+    command = ["sweep", "--methods", "zero-shot,lora", "--seeds", "0,1", *SMALL]
+    assert cl_bench(monkeypatch, *command, "--out", str(out), "--emit", "wandb") == 0
+    written = yaml.safe_load((out / "wandb-sweep.yaml").read_text())
+    assert written["method"] == "grid" and not (out / "sweep.json").exists()
+    values = {name: p["values"] for name, p in written["parameters"].items()}
+    assert values == {"method": ["zero-shot", "lora"], "order": ["I", "II"], "seed": [0, 1]}
+    program, *typed = written["command"]
+    place = typed.index("${args}")  # an agent puts one value of each parameter here
+    typed[place : place + 1] = [f"--{name}={of[-1]}" for name, of in values.items()]
+    assert program == "cl-bench" and cl_bench(monkeypatch, *typed, "--dry-run") == 0

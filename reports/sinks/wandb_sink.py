@@ -76,6 +76,8 @@ class WandbSink:
         self._path, self._config = path, read_config(path)
         c, place = self._config, self._place
         identity = run_id(c)
+        if "WANDB_SWEEP_ID" in os.environ:  # an agent of a W&B sweep gives its runs their names
+            identity = os.environ["WANDB_RUN_ID"]
         if place.mode == "offline":
             for earlier in path.glob(f"wandb/offline-run-*-{identity}"):
                 shutil.rmtree(earlier)

@@ -1,4 +1,4 @@
-"""The command line: ``cl-bench run | resume | sweep | show | list | data | report | compare | why | sync | doctor``.
+"""The command line: every command and its options.
 
 Nothing that takes long to import is imported here at the top: ``--help`` answers at once.
 """
@@ -15,6 +15,8 @@ import typer
 import cl_bench
 from cl_bench.benchmark.errors import UserError
 from cl_bench.cli import data
+from cl_bench.cli.options import TensorBoard, Wandb, WandbEntity, WandbProject, WandbTags
+from cl_bench.cli.sweep.options import sweep
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -24,19 +26,6 @@ app = typer.Typer(
     help="Compare continual-learning methods for CLIP: one runner, many methods.",
 )
 app.add_typer(data.app, name="data")
-Wandb = Annotated[
-    str | None,
-    typer.Option(
-        "--wandb", metavar="MODE",
-        help="online, offline or disabled. (default: WANDB_MODE, else disabled)",
-    ),
-]  # fmt: skip
-WandbProject = Annotated[str, typer.Option(help="W&B project.")]
-WandbEntity = Annotated[str | None, typer.Option(help="W&B user or team. (default: W&B's)")]
-WandbTags = Annotated[str | None, typer.Option(help="Further tags, with commas.", metavar="T,T")]
-TensorBoard = Annotated[
-    Path | None, typer.Option("--tensorboard", help="Write event files, too.", metavar="DIR")
-]
 RunPath = Annotated[Path, typer.Argument(help="A run's directory.", metavar="RUN")]
 
 
@@ -259,48 +248,7 @@ def sync(
     )
 
 
-@app.command()
-def sweep(
-    methods: Annotated[
-        str, typer.Option(help="With commas; NAME:KEY=VALUE for one of them alone.", metavar="M,M")
-    ],
-    orders: Annotated[str, typer.Option(help="With commas.", metavar="O,O")] = "I,II",
-    seeds: Annotated[str, typer.Option(help="With commas.", metavar="S,S")] = "0",
-    suite: Annotated[str | None, typer.Option(help="As for run.")] = None,
-    preset: Annotated[str | None, typer.Option(help="As for run.")] = None,
-    backbone: Annotated[str | None, typer.Option(help="As for run.")] = None,
-    device: Annotated[str | None, typer.Option(help="As for run.")] = None,
-    data_root: Annotated[Path | None, typer.Option(help="As for run.", metavar="DIR")] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Change one setting of every run.", metavar="KEY=VALUE"),
-    ] = None,
-    tasks: Annotated[int | None, typer.Option(help="Learn the first N tasks only.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder of the sweep.", metavar="DIR")] = Path("sweep"),
-    jobs: Annotated[int, typer.Option(help="Runs at a time on this machine.")] = 1,
-    retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Run what failed again.")
-    ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check every run and say what is to do.")
-    ] = False,
-) -> None:
-    """Run a grid of methods, orders and seeds; the same command again continues."""
-    from cl_bench.cli.settings import choices_of
-    from cl_bench.cli.sweep.command import Sweep, sweep_command
-    from cl_bench.cli.sweep.grid import make_grid
-
-    given = {
-        "suite": suite, "preset": preset, "backbone": backbone, "device": device,
-        "data_root": data_root, "tasks": tasks,
-    }  # fmt: skip
-    chosen = {key: value for key, value in given.items() if value is not None}
-    pairs = tuple(settings or ())
-    options = [w for k, v in chosen.items() for w in (f"--{k.replace('_', '-')}", str(v))]
-    common = (*options, *(word for pair in pairs for word in ("--set", pair)))
-    grid = Sweep(make_grid(methods, orders, seeds), choices_of(chosen, pairs), common, out)
-    if not sweep_command(grid, jobs, retry_failed, dry_run):
-        raise typer.Exit(1)
+app.command()(sweep)
 
 
 @app.command()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.record import read_json, write_json
@@ -15,7 +16,8 @@ from cl_bench.cli.console import console
 from cl_bench.cli.execute import directory
 from cl_bench.cli.settings import Choices, make_plan
 from cl_bench.cli.sweep.grid import Cell
-from cl_bench.cli.sweep.local import Job, launch
+from cl_bench.cli.sweep.job import Job
+from cl_bench.cli.sweep.launchers import Launcher
 
 State = Literal["done", "failed", "begun", "waiting"]
 
@@ -28,12 +30,14 @@ class Sweep:
         cells: every run.
         choices: what all of them share.
         common: the same as options of ``cl-bench run``.
+        dashboards: where runs are shown, as options of it; no part of what the grid is.
         out: the folder.
     """
 
     cells: tuple[Cell, ...]
     choices: Choices
     common: tuple[str, ...]
+    dashboards: tuple[str, ...]
     out: Path
 
     def log(self, cell: Cell) -> Path:
@@ -41,14 +45,12 @@ class Sweep:
         return self.out / "sweep" / f"{cell.slug}.log"
 
 
-def sweep_command(sweep: Sweep, jobs: int, retry_failed: bool, dry_run: bool) -> bool:
+def sweep_command(sweep: Sweep, launcher: Launcher, retry_failed: bool, dry_run: bool) -> bool:
     """Run every cell that is not done; returns whether all are done then.
 
     Raises:
         UserError: a cell cannot be planned, or the folder holds another sweep.
     """
-    if jobs < 1:
-        raise UserError(f"--jobs {jobs}: give 1 or more")
     paths = _planned(sweep)
     states = {cell: _state(path, sweep.log(cell)) for cell, path in paths.items()}
     _show(sweep, states)
@@ -60,20 +62,31 @@ def sweep_command(sweep: Sweep, jobs: int, retry_failed: bool, dry_run: bool) ->
     if dry_run:
         return True
     _remember(sweep)
-    work = {
-        Job(cell.name, tuple(cell.arguments(sweep.common, sweep.out)), sweep.log(cell)): cell
-        for cell in todo
-    }
-
-    def ended(job: Job, well: bool) -> None:
-        console.print(f"{'done' if well else 'FAILED':7s}{job.name}", soft_wrap=True)
-
-    try:
-        launch(list(work), jobs, _gpus(sweep.choices.device), ended)
-    except KeyboardInterrupt:
-        console.print("stopped; the same command continues")
-        raise
+    _launch(sweep, launcher, todo)
     return _summary(sweep, paths)
+
+
+def _launch(sweep: Sweep, launcher: Launcher, cells: Sequence[Cell]) -> None:
+    """Run ``cells`` to their end, and say of each how it went."""
+    options = (*sweep.common, *sweep.dashboards)
+    here = Path.cwd()
+    jobs = [
+        Job(cell.name, tuple(cell.arguments(options, sweep.out)), here / sweep.log(cell), here)
+        for cell in cells
+    ]
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("runs"), TimeElapsedColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        bar = progress.add_task("runs", total=len(jobs))
+
+        def ended(job: Job, well: bool) -> None:
+            console.print(f"{'done' if well else 'FAILED':7s}{job.name}", soft_wrap=True)
+            progress.advance(bar)
+
+        try:
+            launcher.launch(jobs, here / sweep.out, sweep.choices.device, ended)
+        except KeyboardInterrupt:
+            console.print("stopped; the same command continues")
+            raise
 
 
 def _planned(sweep: Sweep) -> dict[Cell, Path]:
@@ -122,17 +135,6 @@ def _remember(sweep: Sweep) -> None:
             f"{file} is of another sweep ({len(earlier.get('cells', []))} runs); choose another --out"
         )
     write_json(file, json.loads(json.dumps(grid)))
-
-
-def _gpus(device: str | None) -> list[str]:
-    """The visible GPUs where runs may be spread over several."""
-    if device not in (None, "cuda"):
-        return []
-    import torch
-
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    names = visible.split(",") if visible else [str(i) for i in range(torch.cuda.device_count())]
-    return names if len(names) > 1 else []
 
 
 def _show(sweep: Sweep, states: dict[Cell, State]) -> None:

@@ -4,30 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
-from pathlib import Path
 
-
-@dataclass(frozen=True)
-class Job:
-    """One process to run.
-
-    Attributes:
-        name: for people.
-        arguments: behind ``cl-bench``.
-        log: file for what it says.
-    """
-
-    name: str
-    arguments: tuple[str, ...]
-    log: Path
-
-
-Ended = Callable[[Job, bool], None]
+from cl_bench.cli.sweep.job import Ended, Job
 
 
 def launch(jobs: Sequence[Job], at_once: int, gpus: Sequence[str], ended: Ended) -> None:
@@ -67,20 +48,12 @@ class _Processes:
         gpu = self._free.pop(0) if self._free else None
         if gpu is not None:
             environment["CUDA_VISIBLE_DEVICES"] = gpu
-        job.log.parent.mkdir(parents=True, exist_ok=True)
-        with job.log.open("wb") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "cl_bench", *job.arguments],
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL,
-                env=environment,
-            )
-            self._running.add(process)
-            if self._stopping.is_set():  # between the look above and now
-                process.terminate()
-            code = process.wait()
-            self._running.discard(process)
+        process = job.start(environment)
+        self._running.add(process)
+        if self._stopping.is_set():  # between the look above and now
+            process.terminate()
+        code = process.wait()
+        self._running.discard(process)
         if gpu is not None:
             self._free.append(gpu)
         return code == 0

@@ -1,0 +1,53 @@
+"""One run of a sweep as a process, wherever it is started."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Job:
+    """A process to run.
+
+    Attributes:
+        name: for people.
+        arguments: behind ``cl-bench``.
+        log: file for what it says.
+        folder: where it runs.
+    """
+
+    name: str
+    arguments: tuple[str, ...]
+    log: Path
+    folder: Path
+
+    def start(self, environment: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
+        """Start it; without an environment it has that of this process."""
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("wb") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "cl_bench", *self.arguments],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                cwd=self.folder,
+                env=environment,
+            )
+
+
+Ended = Callable[[Job, bool], None]
+"""Hears of a job and whether it went well."""
+
+
+def execute(job: Job) -> bool:
+    """Run a job to its end on the machine of a cluster; whether it went well."""
+    process = job.start()
+    try:
+        return process.wait() == 0
+    except BaseException:  # it is called off: so is the run
+        process.terminate()
+        raise

@@ -1,0 +1,101 @@
+"""``cl-bench sweep``: its options."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cl_bench.cli.options import TensorBoard, Wandb, WandbEntity, WandbProject, WandbTags
+
+
+def sweep(
+    methods: Annotated[
+        str, typer.Option(help="With commas; NAME:KEY=VALUE for one of them alone.", metavar="M,M")
+    ],
+    orders: Annotated[str, typer.Option(help="With commas.", metavar="O,O")] = "I,II",
+    seeds: Annotated[str, typer.Option(help="With commas.", metavar="S,S")] = "0",
+    suite: Annotated[str | None, typer.Option(help="As for run.")] = None,
+    preset: Annotated[str | None, typer.Option(help="As for run.")] = None,
+    backbone: Annotated[str | None, typer.Option(help="As for run.")] = None,
+    device: Annotated[str | None, typer.Option(help="As for run.")] = None,
+    precision: Annotated[str | None, typer.Option(help="As for run.")] = None,
+    protocol: Annotated[str | None, typer.Option(help="As for run.")] = None,
+    shots: Annotated[int | None, typer.Option(help="As for run.", metavar="N")] = None,
+    data_root: Annotated[Path | None, typer.Option(help="As for run.", metavar="DIR")] = None,
+    cache: Annotated[Path | None, typer.Option(help="As for run.", metavar="DIR")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Change one setting of every run.", metavar="KEY=VALUE"),
+    ] = None,
+    tasks: Annotated[int | None, typer.Option(help="Learn the first N tasks only.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder of the sweep.", metavar="DIR")] = Path("sweep"),
+    launcher: Annotated[
+        str, typer.Option(help="local, slurm (through submitit) or ray; the last two are extras.")
+    ] = "local",
+    resource: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What one run needs: under slurm, submitit's names (timeout_min=600, "
+            "gpus_per_node=1, slurm_partition=gpu); under ray, num_cpus, num_gpus, address.",
+            metavar="KEY=VALUE",
+        ),
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(help="Runs at a time. (default: 1 here, as many as fit on a cluster)"),
+    ] = None,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Run what failed again.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check every run and say what is to do.")
+    ] = False,
+    emit: Annotated[
+        str | None,
+        typer.Option(help="wandb: write the grid as a W&B sweep file and run nothing."),
+    ] = None,
+    wandb: Wandb = None,
+    wandb_project: WandbProject = "cl-bench",
+    wandb_entity: WandbEntity = None,
+    wandb_tags: WandbTags = None,
+    tensorboard: TensorBoard = None,
+) -> None:
+    """Run a grid of methods, orders and seeds; the same command again continues."""
+    from cl_bench.cli import dashboards
+    from cl_bench.cli.settings import choices_of
+    from cl_bench.cli.sweep.command import Sweep, sweep_command
+    from cl_bench.cli.sweep.emit import emit_command
+    from cl_bench.cli.sweep.grid import make_grid
+    from cl_bench.cli.sweep.launchers import find_launcher
+
+    given = {
+        "suite": suite, "preset": preset, "backbone": backbone, "device": device,
+        "precision": precision, "protocol": protocol, "shots": shots, "data_root": data_root,
+        "cache": cache, "tasks": tasks,
+    }  # fmt: skip
+    shown = {
+        "wandb": wandb, "wandb_project": wandb_project if wandb else None,
+        "wandb_entity": wandb_entity, "wandb_tags": wandb_tags, "tensorboard": tensorboard,
+    }  # fmt: skip
+    dashboards.chosen(wandb, wandb_project, wandb_entity, wandb_tags, tensorboard)
+    chosen = {key: value for key, value in given.items() if value is not None}
+    pairs = tuple(settings or ())
+    common = (*_options(chosen), *(word for pair in pairs for word in ("--set", pair)))
+    grid = Sweep(
+        make_grid(methods, orders, seeds), choices_of(chosen, pairs), common, _options(shown), out
+    )
+    if emit is not None:
+        emit_command(grid, emit)
+    elif not sweep_command(
+        grid, find_launcher(launcher, resource or [], jobs), retry_failed, dry_run
+    ):
+        raise typer.Exit(1)
+
+
+def _options(values: Mapping[str, object]) -> tuple[str, ...]:
+    """As one would type them; what was not given is left out."""
+    given = {key: value for key, value in values.items() if value is not None}
+    return tuple(w for k, v in given.items() for w in (f"--{k.replace('_', '-')}", str(v)))
