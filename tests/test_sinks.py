@@ -39,7 +39,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
 
 
 @pytest.fixture(autouse=True)
-def no_wandb_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def no_wandb_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     for name in (
         "WANDB_MODE",
         "WANDB_API_KEY",
@@ -51,6 +51,9 @@ def no_wandb_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr(follow, "PAUSE", 0.05)
+    yield
+    if "wandb" in sys.modules:  # its service keeps the settings of its first use
+        sys.modules["wandb"].teardown()
 
 
 def test_figures_so_far_end_as_the_final_ones() -> None:
