@@ -42,14 +42,17 @@ def write_json(path: Path, value: Any) -> None:
     write_atomically(path, (json.dumps(value, indent=2) + "\n").encode())
 
 
-def read_json(path: Path) -> Any:
-    """Read JSON.
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a table in JSON.
 
     Raises:
-        UserError: the file is missing or damaged; names it.
+        UserError: the file is missing, damaged, or holds something else; names it.
     """
     try:
-        return json.loads(path.read_text())
+        content = json.loads(path.read_text())
+        if not isinstance(content, dict):
+            raise ValueError("it holds no table")
+        return content
     except FileNotFoundError as error:
         raise UserError(f"{path} is missing: {path.parent} is not a whole run") from error
     except (OSError, ValueError) as error:
@@ -155,7 +158,7 @@ def read_matrix(path: Path) -> AccuracyMatrix:
         UserError: the file is missing or damaged.
     """
     try:
-        header, zero_shot, *rows = csv.reader(path.read_text().splitlines())
+        header, zero_shot, *rows = csv.reader(io.StringIO(path.read_text(), newline=""))
         values = [tuple(float(a) for a in row[1:]) for row in (zero_shot, *rows)]
         names = [row[0] for row in (zero_shot, *rows)]
         if header[0] != "learned" or names != [ZERO_SHOT, *header[1:]][: len(names)]:
@@ -210,7 +213,7 @@ class RunResult:
 
 def _read_arrays(path: Path) -> dict[str, NDArray[np.uint16]]:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return dict(arrays)
     except FileNotFoundError as error:
         raise UserError(f"{path} is missing") from error

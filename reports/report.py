@@ -110,7 +110,7 @@ def _read(paths: Sequence[Path]) -> tuple[list[RunResult], list[LeftOut]]:
     found = find_runs(paths)
     for path in found:
         try:
-            runs.append(_checked(read_run(path)))
+            runs.append(read_run(path))
         except UserError as error:
             left_out.append((path, str(error)))
     if not runs:
@@ -121,12 +121,6 @@ def _read(paths: Sequence[Path]) -> tuple[list[RunResult], list[LeftOut]]:
         raise UserError(f"no readable run under {where}: {reasons}")
     unique, repeated = _once(runs)
     return unique, sorted([*left_out, *repeated])
-
-
-def _checked(run: RunResult) -> RunResult:
-    if not isinstance(run.manifest, dict):
-        raise UserError(f"{run.path / 'manifest.json'} is damaged: it holds no table")
-    return run
 
 
 def _once(runs: list[RunResult]) -> tuple[list[RunResult], list[LeftOut]]:

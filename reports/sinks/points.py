@@ -42,7 +42,7 @@ def points(config: RunConfig, events: Iterable[dict[str, Any]]) -> Iterator[Poin
     shown = dict(zip(config.tasks, short_names(config.tasks), strict=True))
     matrix: AccuracyMatrix | None = None
     for event in events:
-        match event["event"]:
+        match event.get("event"):
             case "step":
                 place = before[event["task"]] + event["step"]
                 values = {"train/loss": event["loss"], "train/lr": event["lr"]}
