@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean, stdev
 
-from scipy.stats import t as student_t
-
 from cl_bench.benchmark.config import RunConfig
 from cl_bench.benchmark.record import RunResult
 from cl_bench.reports import statistics
@@ -94,6 +92,8 @@ def interval(values: Sequence[float]) -> float | None:
     """Half the 95 % confidence interval of the mean (Student's t); ``None`` below two values."""
     if len(values) < 2:
         return None
+    from scipy.stats import t as student_t  # half a second that most commands can do without
+
     quantile = float(student_t.ppf(0.975, len(values) - 1))
     return float(quantile * stdev(values) / len(values) ** 0.5)
 

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.record import RunResult
@@ -59,6 +58,8 @@ class Comparison:
 
 def mcnemar(only_a: int, only_b: int) -> float:
     """Two-sided p value of the exact McNemar test; 1 where the models never disagree."""
+    from scipy.stats import binomtest  # half a second that most commands can do without
+
     disagreeing = only_a + only_b
     return float(binomtest(only_a, disagreeing).pvalue) if disagreeing else 1.0
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from cl_bench.benchmark.config import RunConfig, digest_of
 from cl_bench.benchmark.record import ZERO_SHOT, RunResult, read_config, read_json
-from cl_bench.reports.figures.heat_map import save_heat_map
 from cl_bench.reports.sinks.points import Point
 
 if TYPE_CHECKING:
@@ -122,8 +121,7 @@ class WandbSink:
         assert self._run is not None
         if result is not None:
             self._run.summary.update(result.matrix.metrics())
-            picture = self._path / "matrix.png"
-            save_heat_map(result, picture)
+            picture = _picture(result)
             table = wandb.Table(columns=["learned", *result.matrix.tasks], data=matrix_rows(result))
             self._log(self._count, {"matrix": table, "matrix_picture": wandb.Image(str(picture))})
             self._run.log_artifact(self._record(result))
@@ -143,6 +141,16 @@ class WandbSink:
 
 
 ON_TASKS = ("accuracy/*", "figures/*", "cost/*", "method/*")
+
+
+def _picture(result: RunResult) -> Path:
+    """The matrix as a picture: the one that the run drew at its end, else a fresh one."""
+    picture, matrix = result.path / "matrix.png", result.path / "matrix.csv"
+    if not picture.exists() or picture.stat().st_mtime < matrix.stat().st_mtime:
+        from cl_bench.reports.figures.heat_map import save_heat_map  # a second beside a short run
+
+        save_heat_map(result, picture)
+    return picture
 
 
 def run_id(config: RunConfig) -> str:

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cl_bench.benchmark.record import RunFolder, read_run
-from cl_bench.reports.sinks.sink import replay
+from cl_bench.reports.sinks.follow import following
+from cl_bench.reports.sinks.sink import Sink
 from cl_bench.reports.sinks.tensorboard_sink import TensorBoardSink
 from cl_bench.reports.sinks.wandb_sink import Place, WandbSink
 
@@ -28,8 +29,14 @@ def main() -> None:
         run = read_run(log.parent)
         print(f"the run: {whole:.1f} s, {len(run.events)} events")
         report("its log", whole, lambda: write_again(run.events, Path(out) / "again"))
-        report("W&B offline", whole, lambda: replay(run.path, WandbSink(Place("offline"))))
-        report("TensorBoard", whole, lambda: replay(run.path, TensorBoardSink(Path(out) / "tb")))
+        report("W&B offline", whole, lambda: followed(run.path, WandbSink(Place("offline"))))
+        report("TensorBoard", whole, lambda: followed(run.path, TensorBoardSink(Path(out) / "tb")))
+
+
+def followed(path: Path, sink: Sink) -> None:
+    """The process that feeds a sink, over the whole log at once; its wall time is not the run's."""
+    with following(path, [sink], print) as tell:
+        tell({"event": "resumed"})
 
 
 def write_again(events: list[dict[str, object]], path: Path) -> None:

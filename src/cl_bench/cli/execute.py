@@ -62,7 +62,9 @@ def _execute(plan: Plan, folder: RunFolder, boards: Dashboards) -> None:
     console.print(f"files  {folder.path}", soft_wrap=True)
     if _is_finished(folder.path):
         console.print("this run is finished already; nothing was done")
-        _show_result(read_run(folder.path))
+        result = read_run(folder.path)
+        save_heat_map(result, _picture(result))
+        _show_result(result)
         return
     check_data(plan.suite, plan.data_root)
     clip = backbones.load(config.backbone, config.device)
@@ -88,6 +90,7 @@ def _execute(plan: Plan, folder: RunFolder, boards: Dashboards) -> None:
             follow(event)
 
         result = run(config, make_method, stream, folder, listen)
+        save_heat_map(result, _picture(result))  # dashboards take it along
     _show_result(result)
 
 
@@ -100,11 +103,13 @@ def _is_finished(path: Path) -> bool:
     return manifest.exists() and read_json(manifest).get("status") == "finished"
 
 
+def _picture(result: RunResult) -> Path:
+    return result.path / "matrix.png"
+
+
 def _show_result(result: RunResult) -> None:
-    picture = result.path / "matrix.png"
-    save_heat_map(result, picture)
     console.print(render(result))
-    console.print(f"picture  {picture}", soft_wrap=True)
+    console.print(f"picture  {_picture(result)}", soft_wrap=True)
 
 
 def _show_plan(plan: Plan, seeds: int) -> None:
