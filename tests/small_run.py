@@ -11,7 +11,8 @@ from cl_bench.benchmark.method import Method
 from cl_bench.benchmark.record import RunFolder, RunResult
 from cl_bench.benchmark.run import run
 from cl_bench.benchmark.task import Task, TaskStream
-from cl_bench.cli.settings import Choices, Plan, make_plan
+from cl_bench.cli.choices import Choices
+from cl_bench.cli.plan import Plan, make_plan
 from cl_bench.datasets import backbones
 from cl_bench.datasets.references import load_assets
 from cl_bench.datasets.store import Store

@@ -12,7 +12,8 @@ from mtil_fixtures import make_mtil
 
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.record import check_run, read_run
-from cl_bench.cli.settings import Choices, make_plan
+from cl_bench.cli.choices import Choices
+from cl_bench.cli.plan import make_plan
 from cl_bench.datasets.mtil.layout import facts
 from cl_bench.datasets.streams import build_stream
 

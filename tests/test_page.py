@@ -17,7 +17,8 @@ from written_run import write_run
 from cl_bench.benchmark.config import Protocol
 from cl_bench.benchmark.record import read_run, write_json
 from cl_bench.cli import app, execute
-from cl_bench.cli.settings import Choices, make_plan
+from cl_bench.cli.choices import Choices
+from cl_bench.cli.plan import make_plan
 from cl_bench.reports import page
 from cl_bench.reports.command import reproduce
 from cl_bench.reports.report import write_report

@@ -9,7 +9,8 @@ from small_run import fresh, small_plan, small_stream
 
 from cl_bench.benchmark.run import seed_everything
 from cl_bench.benchmark.task import TrainingTask
-from cl_bench.cli.settings import Choices, Plan, make_plan
+from cl_bench.cli.choices import Choices
+from cl_bench.cli.plan import Plan, make_plan
 from cl_bench.datasets.mtil.layout import facts
 from cl_bench.datasets.references import ReferenceFiles
 from cl_bench.methods.catalog import BUILT_IN, known_methods

@@ -13,7 +13,8 @@ from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.record import RunFolder, check_run
 from cl_bench.benchmark.run import run
 from cl_bench.benchmark.task import LabelSpace
-from cl_bench.cli.settings import Choices, make_plan
+from cl_bench.cli.choices import Choices
+from cl_bench.cli.plan import make_plan
 from cl_bench.datasets.catalog import find_suite
 from cl_bench.datasets.streams import Shots, build_stream
 

@@ -11,7 +11,8 @@ from PIL import Image
 from torchvision.models import alexnet as torchvision_alexnet
 
 from cl_bench.benchmark.errors import UserError
-from cl_bench.cli.settings import Choices, make_plan
+from cl_bench.cli.choices import Choices
+from cl_bench.cli.plan import make_plan
 from cl_bench.datasets.captions_file import read_captions
 from cl_bench.datasets.mini.domains import DOMAINS, draw
 from cl_bench.datasets.mini.references import reference_images, reference_texts

@@ -11,7 +11,8 @@ import torch
 from PIL import Image
 
 from cl_bench.benchmark.errors import UserError
-from cl_bench.cli.settings import Choices, make_plan
+from cl_bench.cli.choices import Choices
+from cl_bench.cli.plan import make_plan
 from cl_bench.datasets.decode import decode
 from cl_bench.datasets.streams import build_stream
 from cl_bench.datasets.suite import FolderSource

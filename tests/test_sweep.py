@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from inspect import signature
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,15 @@ from command_line import cl_bench
 
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.record import read_run
+from cl_bench.cli import execute
+from cl_bench.cli.choices import Choices
+from cl_bench.cli.run import run
+from cl_bench.cli.sweep import command as sweeping
+from cl_bench.cli.sweep.command import Sweep
 from cl_bench.cli.sweep.grid import Cell, make_grid
 from cl_bench.cli.sweep.job import Job
 from cl_bench.cli.sweep.local import launch
+from cl_bench.cli.sweep.options import sweep
 
 SMALL = ["--suite", "mini", "--tasks", "1", "--device", "cpu", "--set", "steps=2"]
 
@@ -94,6 +101,31 @@ def test_a_sweep_runs_names_what_failed_and_goes_on(
     assert cl_bench(monkeypatch, *command, "--seeds", "0,1", "--dry-run") == 0
     assert cl_bench(monkeypatch, *command, "--seeds", "0,1") == 2
     assert "sweep.json is of another sweep (2 runs)" in capsys.readouterr().err
+
+
+def test_the_options_of_run_are_options_of_a_sweep_and_reach_every_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    of_a_cell = {"method", "order", "seed", "config"}
+    assert set(signature(run).parameters) - set(signature(sweep).parameters) == of_a_cell
+    given = [
+        "--suite", "mtil", "--backbone", "tiny-clip", "--device", "cpu", "--precision", "bf16",
+        "--preset", "fair", "--plugin", "mine.py", "--data-root", "data", "--cache", "cache",
+        "--protocol", "x-tail", "--shots", "5", "--skip-broken", "--partial-data",
+        "--reference-images", "images", "--reference-texts", "texts.txt",
+        "--selector-weights", "alexnet.pth", "--tasks", "3", "--set", "lr=1e-4",
+    ]  # fmt: skip
+    swept: list[Sweep] = []
+    monkeypatch.setattr(sweeping, "sweep_command", lambda sweep, *_: swept.append(sweep) or True)
+    assert cl_bench(monkeypatch, "sweep", "--methods", "lora", *given) == 0
+    ran: list[Choices] = []
+    monkeypatch.setattr(execute, "run_command", lambda choices, *_: ran.append(choices))
+    cell = swept[0].cells[0]
+    assert cl_bench(monkeypatch, *cell.arguments(swept[0].common, Path("out"))) == 0
+    of_method = {"method": "lora", "order": "I"}
+    assert ran == [swept[0].choices.model_copy(update=of_method)]
+    unset = {name for name, value in ran[0].model_dump().items() if value in (None, False, ())}
+    assert not unset, "every option was given"
 
 
 def test_an_interrupt_stops_the_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

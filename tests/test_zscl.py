@@ -136,6 +136,14 @@ def test_squared_distance_equals_autograd() -> None:
     torch.testing.assert_close(ours, theirs)
 
 
+def test_squared_distance_is_right_to_the_last_digits_over_a_token_table() -> None:
+    """49,408 x 512 as in ViT-B/16, where a plain float32 dot product is wrong in the third digit."""
+    difference = 0.01 * torch.randn(49_408, 512, generator=torch.Generator().manual_seed(0))
+    distance = squared_distance([difference], [torch.zeros_like(difference)])
+    expected = difference.double().square().sum()
+    torch.testing.assert_close(distance.double(), expected, rtol=1e-6, atol=0)
+
+
 def test_no_gradient_from_distillation_reaches_the_text_tower() -> None:
     method, task = started(l2=0)
     terms = method.terms(next(task.epoch()))

@@ -16,6 +16,7 @@ import cl_bench
 from cl_bench.benchmark.errors import UserError
 from cl_bench.cli import data
 from cl_bench.cli.options import TensorBoard, Wandb, WandbEntity, WandbProject, WandbTags
+from cl_bench.cli.run import run
 from cl_bench.cli.sweep.options import sweep
 
 app = typer.Typer(
@@ -61,148 +62,7 @@ def common(
     """Options before the command."""
 
 
-@app.command()
-def run(
-    method: Annotated[
-        str | None, typer.Option(help="See `cl-bench list methods`. (default: keeplora)")
-    ] = None,
-    order: Annotated[
-        str | None, typer.Option(help="I, II, or task names with commas. (default: I)")
-    ] = None,
-    suite: Annotated[
-        str | None,
-        typer.Option(
-            help="mini, mtil or FILE.toml. (default: mtil where CL_BENCH_DATA is set, else mini)"
-        ),
-    ] = None,
-    backbone: Annotated[
-        str | None, typer.Option(help="tiny-clip, or NAME:WEIGHTS. (default: the suite's)")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Random seed. (default: 0)")] = None,
-    seeds: Annotated[
-        str | None, typer.Option(help="Several seeds, one run each: 0,1,2", metavar="S,S,...")
-    ] = None,
-    device: Annotated[
-        str | None, typer.Option(help="cpu, cuda, cuda:1. (default: a GPU if there is one)")
-    ] = None,
-    precision: Annotated[
-        str | None, typer.Option(help="fp32, bf16 or fp16. (default: the suite's)")
-    ] = None,
-    preset: Annotated[
-        str | None,
-        typer.Option(
-            help="paper: the method's published budget, prompts, augmentation. fair: one for all. "
-            "(default: the suite's)"
-        ),
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Change one setting; may be repeated.", metavar="KEY=VALUE"),
-    ] = None,
-    config: Annotated[
-        Path | None, typer.Option(help="A TOML file with these options as keys.", metavar="FILE")
-    ] = None,
-    plugin: Annotated[
-        Path | None, typer.Option(help="A Python file with a method of your own.", metavar="FILE")
-    ] = None,
-    data_root: Annotated[
-        Path | None, typer.Option(help="Folder of the MTIL data sets.", metavar="DIR")
-    ] = None,
-    cache: Annotated[
-        Path | None,
-        typer.Option(
-            help="Where decoded images are kept. (default: beside the data sets)", metavar="DIR"
-        ),
-    ] = None,
-    protocol: Annotated[
-        str | None,
-        typer.Option(
-            help="mtil: an image is classified over its task's classes. x-tail: over all tasks'. "
-            "(default: the suite's)"
-        ),
-    ] = None,
-    shots: Annotated[
-        int | None, typer.Option(min=1, help="Train on N images of every class.", metavar="N")
-    ] = None,
-    skip_broken: Annotated[
-        bool, typer.Option("--skip-broken", help="Leave unreadable images out; recorded.")
-    ] = False,
-    partial_data: Annotated[
-        bool,
-        typer.Option(
-            "--partial-data", help="Run on the part of the data sets that is there; recorded."
-        ),
-    ] = False,
-    reference_images: Annotated[
-        Path | None, typer.Option(help="Folder of images that belong to no task.", metavar="DIR")
-    ] = None,
-    reference_texts: Annotated[
-        Path | None, typer.Option(help="Captions: .txt, .tsv or .csv.", metavar="FILE")
-    ] = None,
-    selector_weights: Annotated[
-        Path | None, typer.Option(help="torchvision's AlexNet weights.", metavar="FILE")
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Where runs are kept. (default: runs)", metavar="DIR")
-    ] = None,
-    tasks: Annotated[int | None, typer.Option(help="Learn the first N tasks only.")] = None,
-    wandb: Wandb = None,
-    wandb_project: WandbProject = "cl-bench",
-    wandb_entity: WandbEntity = None,
-    wandb_tags: WandbTags = None,
-    tensorboard: TensorBoard = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show the plan and what it will cost; train nothing.")
-    ] = False,
-) -> None:
-    """Let a method learn a suite's tasks in order; continues a run that was interrupted."""
-    from cl_bench.cli import dashboards
-    from cl_bench.cli.execute import run_command
-    from cl_bench.cli.settings import choices_of, read_config_file
-
-    file = read_config_file(config) if config else {}
-    given = {
-        "method": method, "order": order, "suite": suite, "backbone": backbone, "device": device,
-        "precision": precision, "preset": preset, "plugin": plugin, "data_root": data_root,
-        "tasks": tasks, "cache": cache, "protocol": protocol, "shots": shots,
-    }  # fmt: skip
-    chosen = {key: file.get(key) if value is None else value for key, value in given.items()}
-    references = {
-        "reference_images": reference_images, "reference_texts": reference_texts,
-        "selector_weights": selector_weights,
-    }  # fmt: skip
-    chosen["references"] = {key: value or file.get(key) for key, value in references.items()}
-    chosen |= {"skip_broken": skip_broken, "partial_data": partial_data}
-    overrides = (*_as_pairs(file.get("set", {})), *(settings or ()))
-    run_command(
-        choices_of(chosen, overrides),
-        _seeds(seed, seeds, file.get("seeds")),
-        Path(out or file.get("out", "runs")),
-        dry_run,
-        dashboards.chosen(wandb, wandb_project, wandb_entity, wandb_tags, tensorboard),
-    )
-
-
-def _as_pairs(table: dict[str, object]) -> tuple[str, ...]:
-    import json
-
-    return tuple(f"{key}={json.dumps(value)}" for key, value in table.items())
-
-
-def _seeds(one: int | None, several: str | None, listed: list[int] | None) -> list[int]:
-    if one is not None and several is not None:
-        raise UserError("give --seed or --seeds, not both")
-    if one is not None:
-        return [one]
-    try:
-        seeds = [int(s) for s in several.split(",")] if several else list(listed or [0])
-    except ValueError:
-        raise UserError(
-            f"--seeds {several!r} is not a list of whole numbers such as 0,1,2"
-        ) from None
-    if min(seeds) < 0 or len(set(seeds)) < len(seeds):
-        raise UserError(f"--seeds: {seeds} must be different numbers from 0 up")
-    return seeds
+app.command()(run)
 
 
 @app.command()

@@ -9,10 +9,11 @@ from cl_bench.benchmark.estimate import estimate
 from cl_bench.benchmark.record import RunFolder, RunResult, read_config, read_json, read_run
 from cl_bench.benchmark.run import run
 from cl_bench.benchmark.task import LabelSpace
+from cl_bench.cli.choices import Choices
 from cl_bench.cli.console import console
 from cl_bench.cli.dashboards import Dashboards
+from cl_bench.cli.plan import Plan, make_plan, plan_again
 from cl_bench.cli.progress import shown, telling
-from cl_bench.cli.settings import Choices, Plan, make_plan, plan_again
 from cl_bench.datasets import backbones
 from cl_bench.datasets.catalog import check_data
 from cl_bench.datasets.mini.suite import TINY

@@ -1,4 +1,4 @@
-"""Options that several commands take: where a run is shown while it lasts."""
+"""Options that several commands take."""
 
 from __future__ import annotations
 
@@ -7,6 +7,72 @@ from typing import Annotated
 
 import typer
 
+# What a run is.
+Suite = Annotated[
+    str | None,
+    typer.Option(
+        help="mini, mtil or FILE.toml. (default: mtil where CL_BENCH_DATA is set, else mini)"
+    ),
+]
+Backbone = Annotated[
+    str | None, typer.Option(help="tiny-clip, or NAME:WEIGHTS. (default: the suite's)")
+]
+Device = Annotated[
+    str | None, typer.Option(help="cpu, cuda, cuda:1. (default: a GPU if there is one)")
+]
+Precision = Annotated[str | None, typer.Option(help="fp32, bf16 or fp16. (default: the suite's)")]
+Preset = Annotated[
+    str | None,
+    typer.Option(
+        help="paper: the method's published budget, prompts, augmentation. fair: one for all. "
+        "(default: the suite's)"
+    ),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Change one setting; may be repeated.", metavar="KEY=VALUE"),
+]
+Plugin = Annotated[
+    Path | None, typer.Option(help="A Python file with a method of your own.", metavar="FILE")
+]
+DataRoot = Annotated[Path | None, typer.Option(help="Folder of the MTIL data sets.", metavar="DIR")]
+Cache = Annotated[
+    Path | None,
+    typer.Option(
+        help="Where decoded images are kept. (default: beside the data sets)", metavar="DIR"
+    ),
+]
+Protocol = Annotated[
+    str | None,
+    typer.Option(
+        help="mtil: an image is classified over its task's classes. x-tail: over all tasks'. "
+        "(default: the suite's)"
+    ),
+]
+Shots = Annotated[
+    int | None, typer.Option(min=1, help="Train on N images of every class.", metavar="N")
+]
+SkipBroken = Annotated[
+    bool, typer.Option("--skip-broken", help="Leave unreadable images out; recorded.")
+]
+PartialData = Annotated[
+    bool,
+    typer.Option(
+        "--partial-data", help="Run on the part of the data sets that is there; recorded."
+    ),
+]
+ReferenceImages = Annotated[
+    Path | None, typer.Option(help="Folder of images that belong to no task.", metavar="DIR")
+]
+ReferenceTexts = Annotated[
+    Path | None, typer.Option(help="Captions: .txt, .tsv or .csv.", metavar="FILE")
+]
+SelectorWeights = Annotated[
+    Path | None, typer.Option(help="torchvision's AlexNet weights.", metavar="FILE")
+]
+Tasks = Annotated[int | None, typer.Option(help="Learn the first N tasks only.", metavar="N")]
+
+# Where it is shown while it lasts.
 Wandb = Annotated[
     str | None,
     typer.Option(

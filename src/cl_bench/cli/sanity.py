@@ -13,7 +13,7 @@ from cl_bench.benchmark.assets import Assets
 from cl_bench.benchmark.evaluate import accuracy, predict
 from cl_bench.benchmark.method import Method, MethodConfig
 from cl_bench.benchmark.task import LabelSpace
-from cl_bench.cli.settings import choose_device
+from cl_bench.cli.plan import choose_device
 from cl_bench.datasets import backbones
 from cl_bench.datasets.mtil import layout
 from cl_bench.datasets.store import Store

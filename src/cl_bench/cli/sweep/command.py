@@ -12,9 +12,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.record import read_json, write_json
+from cl_bench.cli.choices import Choices
 from cl_bench.cli.console import console
 from cl_bench.cli.execute import directory
-from cl_bench.cli.settings import Choices, make_plan
+from cl_bench.cli.plan import make_plan
 from cl_bench.cli.sweep.grid import Cell
 from cl_bench.cli.sweep.job import Job
 from cl_bench.cli.sweep.launchers import Launcher

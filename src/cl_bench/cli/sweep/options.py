@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cl_bench.cli.options import TensorBoard, Wandb, WandbEntity, WandbProject, WandbTags
+from cl_bench.cli import options as o
 
 
 def sweep(
@@ -17,20 +17,23 @@ def sweep(
     ],
     orders: Annotated[str, typer.Option(help="With commas.", metavar="O,O")] = "I,II",
     seeds: Annotated[str, typer.Option(help="With commas.", metavar="S,S")] = "0",
-    suite: Annotated[str | None, typer.Option(help="As for run.")] = None,
-    preset: Annotated[str | None, typer.Option(help="As for run.")] = None,
-    backbone: Annotated[str | None, typer.Option(help="As for run.")] = None,
-    device: Annotated[str | None, typer.Option(help="As for run.")] = None,
-    precision: Annotated[str | None, typer.Option(help="As for run.")] = None,
-    protocol: Annotated[str | None, typer.Option(help="As for run.")] = None,
-    shots: Annotated[int | None, typer.Option(help="As for run.", metavar="N")] = None,
-    data_root: Annotated[Path | None, typer.Option(help="As for run.", metavar="DIR")] = None,
-    cache: Annotated[Path | None, typer.Option(help="As for run.", metavar="DIR")] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Change one setting of every run.", metavar="KEY=VALUE"),
-    ] = None,
-    tasks: Annotated[int | None, typer.Option(help="Learn the first N tasks only.")] = None,
+    suite: o.Suite = None,
+    backbone: o.Backbone = None,
+    device: o.Device = None,
+    precision: o.Precision = None,
+    preset: o.Preset = None,
+    settings: o.Settings = None,
+    plugin: o.Plugin = None,
+    data_root: o.DataRoot = None,
+    cache: o.Cache = None,
+    protocol: o.Protocol = None,
+    shots: o.Shots = None,
+    skip_broken: o.SkipBroken = False,
+    partial_data: o.PartialData = False,
+    reference_images: o.ReferenceImages = None,
+    reference_texts: o.ReferenceTexts = None,
+    selector_weights: o.SelectorWeights = None,
+    tasks: o.Tasks = None,
     out: Annotated[Path, typer.Option(help="Folder of the sweep.", metavar="DIR")] = Path("sweep"),
     launcher: Annotated[
         str, typer.Option(help="local, slurm (through submitit) or ray; the last two are extras.")
@@ -57,35 +60,36 @@ def sweep(
         str | None,
         typer.Option(help="wandb: write the grid as a W&B sweep file and run nothing."),
     ] = None,
-    wandb: Wandb = None,
-    wandb_project: WandbProject = "cl-bench",
-    wandb_entity: WandbEntity = None,
-    wandb_tags: WandbTags = None,
-    tensorboard: TensorBoard = None,
+    wandb: o.Wandb = None,
+    wandb_project: o.WandbProject = "cl-bench",
+    wandb_entity: o.WandbEntity = None,
+    wandb_tags: o.WandbTags = None,
+    tensorboard: o.TensorBoard = None,
 ) -> None:
     """Run a grid of methods, orders and seeds; the same command again continues."""
     from cl_bench.cli import dashboards
-    from cl_bench.cli.settings import choices_of
+    from cl_bench.cli.choices import choices_of
     from cl_bench.cli.sweep.command import Sweep, sweep_command
     from cl_bench.cli.sweep.emit import emit_command
     from cl_bench.cli.sweep.grid import make_grid
     from cl_bench.cli.sweep.launchers import find_launcher
 
     given = {
-        "suite": suite, "preset": preset, "backbone": backbone, "device": device,
-        "precision": precision, "protocol": protocol, "shots": shots, "data_root": data_root,
-        "cache": cache, "tasks": tasks,
+        "suite": suite, "backbone": backbone, "device": device, "precision": precision,
+        "preset": preset, "plugin": plugin, "data_root": data_root, "cache": cache,
+        "protocol": protocol, "shots": shots, "skip_broken": skip_broken,
+        "partial_data": partial_data, "reference_images": reference_images,
+        "reference_texts": reference_texts, "selector_weights": selector_weights, "tasks": tasks,
     }  # fmt: skip
     shown = {
         "wandb": wandb, "wandb_project": wandb_project if wandb else None,
         "wandb_entity": wandb_entity, "wandb_tags": wandb_tags, "tensorboard": tensorboard,
     }  # fmt: skip
     dashboards.chosen(wandb, wandb_project, wandb_entity, wandb_tags, tensorboard)
-    chosen = {key: value for key, value in given.items() if value is not None}
     pairs = tuple(settings or ())
-    common = (*_options(chosen), *(word for pair in pairs for word in ("--set", pair)))
+    common = (*_options(given), *(word for pair in pairs for word in ("--set", pair)))
     grid = Sweep(
-        make_grid(methods, orders, seeds), choices_of(chosen, pairs), common, _options(shown), out
+        make_grid(methods, orders, seeds), choices_of(given, pairs), common, _options(shown), out
     )
     if emit is not None:
         emit_command(grid, emit)
@@ -97,5 +101,8 @@ def sweep(
 
 def _options(values: Mapping[str, object]) -> tuple[str, ...]:
     """As one would type them; what was not given is left out."""
-    given = {key: value for key, value in values.items() if value is not None}
-    return tuple(w for k, v in given.items() for w in (f"--{k.replace('_', '-')}", str(v)))
+    words: list[str] = []
+    for key, value in values.items():
+        if value is not None and value is not False:
+            words += [f"--{key.replace('_', '-')}", *([] if value is True else [str(value)])]
+    return tuple(words)

@@ -1,27 +1,22 @@
-"""From what the user typed to a resolved run: options, a TOML file, ``--set`` pairs."""
+"""From what the user typed to a resolved run: suite, method, preset and what was set by hand."""
 
 from __future__ import annotations
 
 import os
-import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
-
-from pydantic import ValidationError
+from typing import TYPE_CHECKING, Any
 
 from cl_bench.benchmark.config import (
     Protocol,
     Recipe,
     RunConfig,
-    Settings,
-    first_problem,
-    read_toml,
 )
 from cl_bench.benchmark.errors import UserError, unknown
+from cl_bench.cli.choices import Choices, Preset, parse_overrides, validated
 from cl_bench.datasets.catalog import find_suite
-from cl_bench.datasets.references import ReferenceFiles, Source, find_sources
+from cl_bench.datasets.references import Source, find_sources
 from cl_bench.datasets.suite import Suite, TaskSpec
 
 if TYPE_CHECKING:
@@ -32,30 +27,6 @@ if TYPE_CHECKING:
 BUDGET_KEYS = ("batch_size", "epochs", "steps")
 PROTOCOL_KEYS = ("prompts", "augment")
 LABELS = {"mtil": "own", "x-tail": "all"}  # --protocol: what an image is classified over
-Preset = Literal["paper", "fair"]
-T = TypeVar("T")
-
-
-class Choices(Settings):
-    """What the user chose, before defaults; ``None`` where nothing was said. Kept with the run."""
-
-    method: str | None = None
-    order: str | None = None
-    suite: str | None = None
-    backbone: str | None = None
-    device: str | None = None
-    precision: str | None = None
-    preset: Preset | None = None
-    plugin: Path | None = None
-    tasks: int | None = None
-    data_root: Path | None = None
-    cache: Path | None = None
-    protocol: Literal["mtil", "x-tail"] | None = None
-    shots: int | None = None
-    skip_broken: bool = False
-    partial_data: bool = False
-    references: ReferenceFiles = ReferenceFiles()
-    overrides: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -70,38 +41,6 @@ class Plan:
     cache: Path | None
     """Where decoded images are kept; in memory without."""
     sources: dict[Need, Source]
-
-
-def read_config_file(path: Path) -> dict[str, Any]:
-    """Read ``--config``: option names as keys, overrides in ``[set]``.
-
-    Raises:
-        UserError: the file is missing, damaged or holds an unknown key.
-    """
-    raw = read_toml(path, "config file")
-    allowed = {
-        "method": str, "order": str, "suite": str, "backbone": str, "device": str,
-        "precision": str, "preset": str, "plugin": str, "tasks": int, "data_root": str,
-        "cache": str, "protocol": str, "shots": int,
-        "reference_images": str, "reference_texts": str, "selector_weights": str,
-        "seeds": list, "out": str, "set": dict,
-    }  # fmt: skip
-    for key, value in raw.items():
-        if key not in allowed:
-            raise unknown(f"key in {path}", key, allowed)
-        if not isinstance(value, allowed[key]) or isinstance(value, bool):
-            kind = allowed[key].__name__
-            raise UserError(f"{path}: {key} must be of type {kind}, not {value!r}")
-    return raw
-
-
-def choices_of(chosen: Mapping[str, Any], overrides: tuple[str, ...]) -> Choices:
-    """What the user typed, checked.
-
-    Raises:
-        UserError: a value is impossible.
-    """
-    return _validated(lambda: Choices(**chosen, overrides=overrides))
 
 
 def make_plan(choices: Choices, seed: int) -> Plan:
@@ -232,24 +171,6 @@ def _suite_changes(choices: Choices) -> dict[str, Any]:
     return changes
 
 
-def parse_overrides(pairs: Sequence[str]) -> dict[str, Any]:
-    """``key=value`` pairs; a value is read as TOML where it is TOML, else as a string.
-
-    Raises:
-        UserError: a pair has no ``=``.
-    """
-    given: dict[str, Any] = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not equals:
-            raise UserError(f"--set {pair!r} is not key=value")
-        try:
-            given[key.strip()] = tomllib.loads(f"value = {value}")["value"]
-        except tomllib.TOMLDecodeError:
-            given[key.strip()] = value.strip()
-    return given
-
-
 def _apply(
     given: Mapping[str, Any], entry: MethodEntry, suite: Suite, preset: Preset
 ) -> tuple[MethodConfig, Recipe, Suite]:
@@ -273,24 +194,17 @@ def _apply(
         if key == "lr":
             values["recipe"]["lr_per_task"] = {}
         values[table][key] = value
-    config = _validated(lambda: entry.method.Config(**values["config"]))
-    recipe = _validated(lambda: Recipe(**values["recipe"]))
+    config = validated(lambda: entry.method.Config(**values["config"]))
+    recipe = validated(lambda: Recipe(**values["recipe"]))
     if "epochs" in values["budget"]:  # a published budget in epochs, on a suite that counts steps
         values["budget"].setdefault("steps", None)
     return config, recipe, _revalidated(suite, values["budget"], values["protocol"])
 
 
 def _revalidated(suite: Suite, changes: Mapping[str, Any], protocol: Mapping[str, Any]) -> Suite:
-    merged = _validated(lambda: Protocol(**(suite.protocol.model_dump() | dict(protocol))))
+    merged = validated(lambda: Protocol(**(suite.protocol.model_dump() | dict(protocol))))
     fields = {name: getattr(suite, name) for name in Suite.model_fields}
-    return _validated(lambda: Suite(**(fields | dict(changes) | {"protocol": merged})))
-
-
-def _validated(build: Callable[[], T]) -> T:
-    try:
-        return build()
-    except ValidationError as error:
-        raise UserError(f"setting {first_problem(error)}") from error
+    return validated(lambda: Suite(**(fields | dict(changes) | {"protocol": merged})))
 
 
 def choose_device(name: str | None) -> str:
