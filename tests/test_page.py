@@ -94,6 +94,23 @@ def test_a_header_sorts_by_number_and_by_name(opened: Page) -> None:
     assert header.get_attribute("aria-sort") is None
 
 
+def test_every_chapter_opens_and_every_table_of_it_sorts(opened: Page) -> None:
+    chapters = opened.locator("section[id^=group-]").first.locator("details.chapter")
+    titles = [chapter.locator("summary").inner_text() for chapter in chapters.all()]
+    assert titles == list(dict.fromkeys(titles)) and len(titles) == 4
+    for chapter in chapters.all():
+        assert not chapter.locator("table").first.is_visible()
+        chapter.locator("summary").press("Enter")
+        for table in chapter.locator("table.sortable").all():
+            assert table.is_visible()
+            before = table.locator("tbody tr").all_inner_texts()
+            for header in table.locator("th:has(button)").all():
+                header.locator("button").click()
+                assert header.get_attribute("aria-sort") in ("ascending", "descending")
+            after = table.locator("tbody tr").all_inner_texts()
+            assert sorted(after) == sorted(before) and len(before) >= 1
+
+
 def test_numbers_are_not_sorted_as_words_and_gaps_stay_last(opened: Page) -> None:
     body = "<tr><td>9</td></tr><tr><td>-</td></tr><tr><td>1,000</td></tr><tr><td>70 ± 1</td></tr>"
     table = opened.locator("section[id^=group-] table.sortable").first

@@ -58,7 +58,8 @@ def _panel(axes: Axes, group: Group, name: str) -> None:
         )  # fmt: skip
         interval = row.interval(name)
         if interval is not None:
-            axes.errorbar(mean, y, xerr=interval, color="black", capsize=2, linewidth=1)
+            ends = [[min(interval, mean)], [min(interval, 100 - mean)]]  # no accuracy is beyond
+            axes.errorbar(mean, y, xerr=ends, color="black", capsize=2, linewidth=1)
         text = f"{mean:.1f}" if interval is None else f"{mean:.1f} ± {interval:.1f}"
         axes.text(NUMBERS_AT, y, text, va="center", fontsize=8, weight="bold" if best else None)
     zero_shot = [run.matrix.metrics() for run in group.rows[0].runs]
