@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from command_line import cl_bench
+from full_disk import FullTensorBoard, FullWandb
 from kept_sink import KeptSink, kept
 from small_run import fresh, small_plan, small_run, small_stream
 from wandb_file import history, records
@@ -113,6 +114,19 @@ def test_a_sink_that_does_not_end_is_left(tmp_path: Path, monkeypatch: pytest.Mo
     result, said = followed(tmp_path / "run", KeptSink(tmp_path / "kept", hang=True))
     assert result.finished and kept(tmp_path / "kept")[1] is True
     assert said == ["the test's sink did not end within 3 s; `cl-bench sync` sends the rest"]
+
+
+def test_a_full_disk_is_one_line_and_the_run_goes_on(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    sinks: dict[str, Sink] = {
+        "W&B (offline)": FullWandb(Place("offline")),
+        f"TensorBoard in {tmp_path / 'boards'}": FullTensorBoard(tmp_path / "boards"),
+    }
+    result, said = followed(tmp_path / "run", *sinks.values())
+    assert result.finished and [line.split(": ")[0] for line in sorted(said)] == sorted(sinks)
+    assert all("File too large. The run goes on; `cl-bench sync" in line for line in said)
+    assert capfd.readouterr() == ("", ""), "nor does its process say more"
 
 
 def interrupted(path: Path) -> Iterator[None]:

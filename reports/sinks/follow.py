@@ -10,7 +10,7 @@ import json
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Event
@@ -111,21 +111,28 @@ def _follow(
 ) -> None:
     """The other process: read, send, and say what went wrong, in one line and no other way."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the run's; its end ends this, too
-    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
-        try:
-            while not begun.wait(pause):
-                if _ended(over):
-                    words.send(None)
-                    return
-            sink.begin(path)
-            events = _tail(path / "events.jsonl", over, pause)
-            for number, point in enumerate(points(read_config(path), events)):
-                sink.write(number, point)
-            sink.end(finished(path))
-            words.send(None)
-        except Exception as error:  # whatever a client of the network raises, training goes on
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            words.send(f"{sink}: {reason}. The run goes on; `cl-bench sync {path}` sends it later")
+    _say_nothing()
+    try:
+        while not begun.wait(pause):
+            if _ended(over):
+                words.send(None)
+                return
+        sink.begin(path)
+        events = _tail(path / "events.jsonl", over, pause)
+        for number, point in enumerate(points(read_config(path), events)):
+            sink.write(number, point)
+        sink.end(finished(path))
+        words.send(None)
+    except Exception as error:  # whatever a client of the network raises, training goes on
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        words.send(f"{sink}: {reason}. The run goes on; `cl-bench sync {path}` sends it later")
+
+
+def _say_nothing() -> None:
+    """Close this process's screen to it, to its threads at its end, and to what it starts."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for screen in (1, 2):
+        os.dup2(nowhere, screen)
 
 
 def _ended(over: Event) -> bool:
