@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+JOBS ?= 1
 METHODS := zero-shot,individual,joint,finetune,wc,wise-ft,lwf,lwf-vr,zscl,moe-adapters,lora,o-lora,inflora,sd-lora,keeplora,keeplora:variant=paper,keeplora+,keeplora++,keeplora-kd
 # The interpreter must not look into this folder first: it holds a folder called datasets.
 export PYTHONSAFEPATH := 1
@@ -41,8 +42,8 @@ bench: $(VENV)/installed  ## measure speed, as ratios taken side by side
 	$(BIN)/python tests/bench/logging_cost.py
 	$(BIN)/python tests/bench/report.py
 
-table: $(VENV)/installed  ## every method on the embedded suite, both orders, three seeds (hours)
-	$(BIN)/cl-bench sweep --suite mini --methods $(METHODS) --orders II,I --seeds 0,1,2 --out runs/table
+table: $(VENV)/installed  ## every method on the embedded suite, both orders, three seeds (hours; JOBS=N at a time)
+	$(BIN)/cl-bench sweep --suite mini --methods $(METHODS) --orders II,I --seeds 0,1,2 --out runs/table --jobs $(JOBS)
 	$(BIN)/cl-bench report runs/table --out report/table
 	$(BIN)/python docs/take_results.py report/table
 
