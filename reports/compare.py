@@ -153,9 +153,9 @@ class Group:
         return [row for row in self.rows if not row.bound and not row.dirty]
 
     @cached_property
-    def alike(self) -> frozenset[str]:
-        """Labels of the rows whose Last cannot be told from the best one's."""
-        return statistics.alike(self)
+    def tests(self) -> statistics.PairedTests:
+        """The paired tests of the ranked rows' Last, on the test images."""
+        return statistics.compare_all(self)
 
     @cached_property
     def places(self) -> dict[tuple[str, str], int]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from cl_bench.benchmark.errors import UserError
 from cl_bench.reports.chapter import Chapter
 from cl_bench.reports.compare import Group, interval, mean
 from cl_bench.reports.csv_file import Value
-from cl_bench.reports.statistics import LEVEL, Comparison, compare_all
+from cl_bench.reports.statistics import LEVEL, Comparison
 from cl_bench.reports.table import Cell, Table
 
 READING = (
@@ -21,16 +20,13 @@ HEADER = ("a", "b", "seeds", "difference", "interval95", "only_a", "only_b", "p"
 
 def _tables(g: Group) -> list[Table]:
     """The best row by Last against every other."""
-    try:
-        comparisons = compare_all(g)
-    except UserError as error:
-        return [Table((), (), notes=(f"Not tested: {error}",))]
-    if not comparisons:
-        return [Table((), (), notes=("Nothing to compare.",))]
-    best = comparisons[0].a
-    rows = tuple(_row(c) for c in comparisons if c.a == best)
+    tests = g.tests
+    notes = tuple(f"Not tested: {reason}" for reason in tests.untested)
+    rows = tuple(_row(c) for c in tests.pairs if c.a == tests.best)
+    if not rows:
+        return [Table((), (), notes=notes or ("Nothing to compare.",))]
     header = ("Against", "seeds", "Difference", "only it", "only the other", "p", "Verdict")
-    return [Table(header, rows, f"Best Last: {best}", words=frozenset({6}))]
+    return [Table(header, rows, f"Best Last: {tests.best}", frozenset({6}), notes)]
 
 
 def _row(c: Comparison) -> tuple[Cell, ...]:
@@ -53,17 +49,13 @@ def in_words(p: float) -> str:
 
 
 def _lines(g: Group) -> list[tuple[Value, ...]]:
-    """One line per pair of rows; none where there are no predictions."""
-    try:
-        comparisons = compare_all(g)
-    except UserError:
-        return []
+    """One line per pair of rows."""
     return [
         (
             c.a, c.b, c.seeds, mean(c.difference), interval(c.difference), c.only_a, c.only_b, c.p,
             c.corrected,
         )
-        for c in comparisons
+        for c in g.tests.pairs
     ]  # fmt: skip
 
 

@@ -8,6 +8,7 @@ seed would change is what the interval over seeds says.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -73,17 +74,34 @@ def holm(p: Sequence[float]) -> list[float]:
     return corrected.tolist()
 
 
-def compare_all(group: Group) -> tuple[Comparison, ...]:
-    """Every pair of a group's ranked rows that share a seed, the better one first.
+@dataclass(frozen=True)
+class PairedTests:
+    """What the test images of a group say.
 
-    Raises:
-        UserError: a file of predictions is missing or damaged.
+    Attributes:
+        best: label of the ranked row with the highest Last, if there is one.
+        pairs: every pair of ranked rows that share a tested seed, the better one first.
+        untested: the runs that were left out, each with the reason.
     """
+
+    best: str | None
+    pairs: tuple[Comparison, ...]
+    untested: tuple[str, ...]
+
+    @property
+    def alike(self) -> frozenset[str]:
+        """The rows whose Last cannot be told from the best one's, that one included; or none."""
+        others = {c.b for c in self.pairs if c.a == self.best and not c.significant}
+        return frozenset({self.best, *others}) if self.best and others else frozenset()
+
+
+def compare_all(group: Group) -> PairedTests:
+    """Test every pair of a group's ranked rows; a run without its predictions is left out."""
     rows = sorted(
         (row for row in group.ranked if row.mean("last") is not None),
         key=lambda row: -(row.mean("last") or 0.0),
     )
-    hits = {row.label: {run.config.seed: _hits(run) for run in row.runs} for row in rows}
+    hits, untested = _all_hits(rows)
     tested = []
     for a, b in combinations(rows, 2):
         shared = sorted(hits[a.label].keys() & hits[b.label].keys())
@@ -93,26 +111,37 @@ def compare_all(group: Group) -> tuple[Comparison, ...]:
             only_b = sum(int((y & ~x).sum()) for x, y in pairs)
             tested.append((a, b, shared, only_a, only_b, mcnemar(only_a, only_b)))
     corrected = holm([p for *_, p in tested])
-    return tuple(
+    comparisons = tuple(
         Comparison(
             a.label, b.label, len(shared), _differences(a, b, shared), only_a, only_b, p, adjusted
         )
         for (a, b, shared, only_a, only_b, p), adjusted in zip(tested, corrected, strict=True)
     )
+    return PairedTests(rows[0].label if rows else None, comparisons, untested)
 
 
-def alike(group: Group) -> frozenset[str]:
-    """The rows whose Last cannot be told from the best one's, that one included.
-
-    Empty where there is nothing to tell apart, or predictions are missing.
-    """
-    try:
-        comparisons = compare_all(group)
-    except UserError:
-        return frozenset()
-    best = comparisons[0].a if comparisons else ""
-    others = {c.b for c in comparisons if c.a == best and not c.significant}
-    return frozenset(others | {best}) if others else frozenset()
+def _all_hits(rows: Sequence[Row]) -> tuple[dict[str, dict[int, Hits]], tuple[str, ...]]:
+    """Per row and seed, what was classified right; and the runs of which that is not known."""
+    found: dict[tuple[str, int], Hits] = {}
+    untested = []
+    for row in rows:
+        for run in row.runs:
+            try:
+                found[row.label, run.config.seed] = _hits(run)
+            except UserError as error:
+                untested.append(f"{row.label}, seed {run.config.seed}: {error}")
+    sizes = Counter(map(len, found.values()))
+    usual = sizes.most_common(1)[0][0] if sizes else 0
+    hits: dict[str, dict[int, Hits]] = {row.label: {} for row in rows}
+    for (label, seed), right in found.items():
+        if len(right) == usual:
+            hits[label][seed] = right
+        else:
+            untested.append(
+                f"{label}, seed {seed}: its predictions are of {len(right):,} test images, those of "
+                f"other runs of {usual:,}"
+            )
+    return hits, tuple(untested)
 
 
 def _hits(run: RunResult) -> Hits:

@@ -63,7 +63,7 @@ def _figure(g: Group, row: Row, figure: str) -> Cell:
     if mean is None:
         return Cell("-")
     text = f"{mean:.{DECIMALS}f}" + ("" if interval is None else f" ± {interval:.{DECIMALS}f}")
-    alike = figure == "last" and row.label in g.alike
+    alike = figure == "last" and row.label in g.tests.alike
     place = g.places.get((row.label, figure), 0)
     return Cell(text, place, mean, remark="≈" if alike else "")
 

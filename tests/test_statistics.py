@@ -15,7 +15,7 @@ from cl_bench.benchmark.config import Protocol
 from cl_bench.benchmark.record import RunFolder, read_run, write_json
 from cl_bench.reports import significance, tables
 from cl_bench.reports.compare import Group, group
-from cl_bench.reports.statistics import alike, compare_all, holm, mcnemar
+from cl_bench.reports.statistics import compare_all, holm, mcnemar
 
 
 def test_mcnemar_is_exact() -> None:
@@ -54,7 +54,7 @@ def compared(tmp_path: Path) -> Group:
 
 
 def test_pairs_are_counted_on_the_same_images(compared: Group) -> None:
-    near, far, third = compare_all(compared)
+    near, far, third = compare_all(compared).pairs
     assert (near.a, near.b, near.only_a, near.only_b) == ("best", "near", 6, 0)
     assert near.p == pytest.approx(2 / 2**6) and near.difference == pytest.approx((5.0,))
     assert (far.a, far.b, far.only_a, far.only_b) == ("best", "far", 90, 0)
@@ -66,7 +66,7 @@ def test_pairs_are_counted_on_the_same_images(compared: Group) -> None:
 def test_a_difference_within_noise_is_marked(compared: Group) -> None:
     rewrite(compared.rows[[r.label for r in compared.rows].index("near")].runs[0].path, 37)
     (again,) = group([read_run(run.path) for row in compared.rows for run in row.runs])
-    assert alike(again) == {"best", "near"}
+    assert again.tests.alike == {"best", "near"}
     shown = tables.markdown([again])
     assert re.search(r"\| best .*\*\*95\.00\*\* ≈ \|", shown)
     assert re.search(r"\| near .*92\.50</u> ≈ \|", shown)
@@ -81,10 +81,30 @@ def test_a_difference_within_noise_is_marked(compared: Group) -> None:
 
 
 def test_lost_predictions_spoil_nothing_else(compared: Group) -> None:
-    (compared.rows[0].runs[0].path / "predictions" / "after-03.npz").unlink()
-    assert alike(compared) == frozenset()
-    assert "Not tested: " in significance.CHAPTER.markdown([compared])
-    assert significance.CHAPTER.csv([compared]).count("\n") == 1
+    lost = next(row for row in compared.rows if row.label == "near").runs[0].path
+    (lost / "predictions" / "after-03.npz").unlink()
+    (pair,) = compared.tests.pairs
+    assert (pair.a, pair.b, pair.only_a, pair.only_b) == ("best", "far", 90, 0)
+    assert pair.corrected == pair.p, "what was not tested corrects nothing"
+    text = significance.CHAPTER.markdown([compared])
+    assert "| far | 1 |" in text and "Not tested: near, seed 0: " in text
+    assert "after-03.npz is missing" in text
+    assert significance.CHAPTER.csv([compared]).count("\n") == 2
+
+
+def test_without_its_predictions_the_best_is_still_the_best(compared: Group) -> None:
+    """Then nobody is told apart from it, and the next row is not called the best."""
+    best = next(row for row in compared.rows if row.label == "best").runs[0].path
+    few = {task: np.zeros(3) for task in compared.config.tasks}
+    for name in ("targets", "after-03"):
+        np.savez(best / "predictions" / f"{name}.npz", **few)  # type: ignore[arg-type]
+    assert compared.tests.best == "best" and compared.tests.alike == frozenset()
+    assert [(pair.a, pair.b) for pair in compared.tests.pairs] == [("near", "far")]
+    text = significance.CHAPTER.markdown([compared])
+    assert (
+        "Best Last" not in text
+        and "its predictions are of 9 test images, those of other runs of 120" in text
+    )
 
 
 def test_uncommitted_code_is_shown_and_not_ranked(tmp_path: Path) -> None:
