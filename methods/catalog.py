@@ -101,23 +101,21 @@ def find_method(name: str, plugin: Path | None = None) -> MethodEntry:
 
     Args:
         name: from the catalogue, or a class of ``plugin`` in lower case with hyphens.
-        plugin: a Python file that defines methods.
+        plugin: a Python file that defines methods; its names go before those of the catalogue.
 
     Raises:
         UserError: there is no such method, or the plug-in cannot be loaded.
     """
-    if plugin is not None:
-        classes = _plugin_classes(plugin)
-        if name in classes:
-            return _beside(name, classes[name])
-        raise unknown(f"method of {plugin}", name, classes)
+    own = _plugin_classes(plugin) if plugin is not None else {}
+    if name in own:
+        return _beside(name, own[name])
     if name in BUILT_IN:
         module, _, attribute = BUILT_IN[name].partition(":")
         return MethodEntry(name, getattr(importlib.import_module(module), attribute), _read(name))
     for point in entry_points(group=GROUP):
         if point.name == name:
             return _beside(name, point.load())
-    raise unknown("method", name, known_methods())
+    raise unknown("method", name, [*own, *known_methods()])
 
 
 def _beside(name: str, method: type[Method]) -> MethodEntry:

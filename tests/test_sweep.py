@@ -128,6 +128,17 @@ def test_the_options_of_run_are_options_of_a_sweep_and_reach_every_run(
     assert not unset, "every option was given"
 
 
+def test_a_plugin_runs_beside_what_is_built_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plugin = Path(__file__).parents[1] / "docs" / "norm_tuning.py"
+    command = ["sweep", "--plugin", str(plugin), *SMALL, "--out", str(tmp_path), "--dry-run"]
+    assert cl_bench(monkeypatch, *command, "--methods", "norm-tuning,lora") == 0
+    assert "4 runs in" in capsys.readouterr().out
+    assert cl_bench(monkeypatch, *command, "--methods", "norm-tunin,lora") == 2
+    assert "unknown method 'norm-tunin': did you mean 'norm-tuning'" in capsys.readouterr().err
+
+
 def test_an_interrupt_stops_the_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     learn = ("run", "--method", "finetune", "--suite", "mini", "--out", str(tmp_path))
     jobs = [Job(str(i), learn, tmp_path / f"{i}.log", tmp_path) for i in range(3)]
