@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from inspect import signature
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import yaml
 from command_line import cl_bench
 
 from cl_bench.benchmark.errors import UserError
-from cl_bench.benchmark.record import read_run
+from cl_bench.benchmark.record import RunFolder, read_run
 from cl_bench.cli import execute
 from cl_bench.cli.choices import Choices
 from cl_bench.cli.run import run
@@ -154,6 +155,20 @@ def test_an_interrupt_stops_the_processes(tmp_path: Path, monkeypatch: pytest.Mo
     assert ended == ["quick"]
     assert not list(tmp_path.glob("mini-I/finetune/*/checkpoints/*")), "no task was learned"
     assert not (tmp_path / "2.log").exists(), "what waited did not start"
+
+
+def test_a_terminated_sweep_leaves_no_process_behind(tmp_path: Path) -> None:
+    command = ["sweep", "--methods", "finetune", "--orders", "I", "--suite", "mini"]
+    words = [*command, "--device", "cpu", "--out", "sweep"]
+    sweep = subprocess.Popen([sys.executable, "-m", "cl_bench", *words], cwd=tmp_path)
+    patience = time.monotonic() + 120
+    while not (began := list(tmp_path.glob("sweep/mini-I/finetune/*/events.jsonl"))):
+        assert sweep.poll() is None and time.monotonic() < patience
+        time.sleep(0.2)
+    sweep.terminate()
+    assert sweep.wait(timeout=60) == 130
+    with RunFolder(began[0].parent).locked():  # nobody works on it any more
+        assert not list(tmp_path.glob("sweep/**/checkpoints/*")), "no task was learned"
 
 
 def test_a_bad_seed_is_no_grid() -> None:

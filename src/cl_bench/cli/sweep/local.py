@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 
 from cl_bench.cli.sweep.job import Ended, Job
 
 
 def launch(jobs: Sequence[Job], at_once: int, gpus: Sequence[str], ended: Ended) -> None:
     """Run all jobs, ``at_once`` at a time, each with its share of the cores and one of the GPUs.
+
+    Ctrl-C, or a signal to terminate, ends them.
 
     Args:
         jobs: in the order in which they start.
@@ -21,7 +25,7 @@ def launch(jobs: Sequence[Job], at_once: int, gpus: Sequence[str], ended: Ended)
         ended: hears of each job and whether it went well, in this thread.
     """
     processes = _Processes(at_once, list(gpus))
-    with ThreadPoolExecutor(at_once) as pool:
+    with _terminated_is_interrupted(), ThreadPoolExecutor(at_once) as pool:
         started = {pool.submit(processes.run, job): job for job in jobs}
         try:
             for future in as_completed(started):
@@ -29,6 +33,20 @@ def launch(jobs: Sequence[Job], at_once: int, gpus: Sequence[str], ended: Ended)
         except KeyboardInterrupt:
             processes.stop()
             raise
+
+
+@contextmanager
+def _terminated_is_interrupted() -> Iterator[None]:
+    """Without this the signal would end this process alone and leave the others to themselves."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 class _Processes:
