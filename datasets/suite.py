@@ -72,8 +72,11 @@ class TaskSpec(Settings):
         return self.model_copy(update={"templates": templates})
 
     def identity(self) -> dict[str, Any]:
-        """What distinguishes the task's content, wherever its files lie."""
-        content = self.model_dump(mode="json", exclude={"source"})
+        """What distinguishes the task's content, wherever its files lie.
+
+        A field at its default is left out, so that one that is added later parts no results.
+        """
+        content = self.model_dump(mode="json", exclude={"source"}, exclude_defaults=True)
         if isinstance(self.source, FolderSource):
             return content | {"files": self.source.fingerprint}
         return content | {"source": self.source.model_dump(mode="json", exclude={"root"})}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from PIL import Image
 from cl_bench.benchmark.errors import UserError
 from cl_bench.cli.choices import Choices
 from cl_bench.cli.plan import make_plan
+from cl_bench.datasets.catalog import find_suite
 from cl_bench.datasets.decode import decode
 from cl_bench.datasets.streams import build_stream
 from cl_bench.datasets.suite import FolderSource
@@ -93,6 +95,18 @@ def test_digest_follows_the_files_not_their_place(suite_file: Path, tmp_path: Pa
     assert read_suite(moved / "boxes.toml").identify() == first
     Image.new("RGB", (20, 20)).save(moved / "whole" / "red_box" / "new.png")
     assert read_suite(moved / "boxes.toml").identify().digest != first.digest
+
+
+def test_the_documented_results_are_of_the_suite_as_it_is() -> None:
+    text = (Path(__file__).parents[1] / "docs" / "mini-results.md").read_text()
+    assert set(re.findall(r"Suite digest (\w+)", text)) == {find_suite("mini").identify().digest}
+
+
+def test_a_field_at_its_default_parts_no_results() -> None:
+    task = find_suite("mini").tasks[0]
+    assert "other_templates" not in task.identity()
+    worded = task.model_copy(update={"other_templates": {"zscl": ("a {}.",)}})
+    assert worded.identity()["other_templates"] == {"zscl": ["a {}."]}
 
 
 def test_pixels_are_clips_own_preprocessing(suite_file: Path) -> None:
