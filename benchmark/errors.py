@@ -23,3 +23,13 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
     close = difflib.get_close_matches(name.lower(), lowered, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(repr(lowered[c]) for c in close)}? " if close else ""
     return UserError(f"unknown {kind} {name!r}: {hint}Known: {', '.join(names)}.")
+
+
+def missing_extra(what: str, extra: str) -> UserError:
+    """The error for a package that only an optional part of cl-bench needs."""
+    return UserError(f"{what} needs an extra: pip install 'cl-bench[{extra}]'")
+
+
+def in_one_line(error: BaseException) -> str:
+    """What another library says of its error: the first line, or the error's name without one."""
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -191,6 +191,11 @@ class RunResult:
         """Whether every task was learned and the run ended well."""
         return self.manifest.get("status") == "finished" and self.matrix.complete
 
+    @property
+    def picture(self) -> Path:
+        """Where the matrix is drawn."""
+        return self.path / "matrix.png"
+
     @cached_property
     def events(self) -> list[dict[str, Any]]:
         """Every whole line of ``events.jsonl``; a line cut off by a kill is left out."""

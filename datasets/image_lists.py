@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cl_bench.benchmark.errors import UserError
+from cl_bench.benchmark.errors import UserError, in_one_line
 from cl_bench.datasets.folders import Files, split
 
 if TYPE_CHECKING:
@@ -60,5 +60,4 @@ def _read(path: Path) -> pd.DataFrame:
     except FileNotFoundError as error:
         raise UserError(f"the image list {path} does not exist") from error
     except Exception as error:  # pandas and its Parquet reader share no base class
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"the image list {path} cannot be read: {reason}") from error
+        raise UserError(f"the image list {path} cannot be read: {in_one_line(error)}") from error

@@ -98,6 +98,12 @@ def interval(values: Sequence[float]) -> float | None:
     return float(quantile * stdev(values) / len(values) ** 0.5)
 
 
+def plus_minus(mean: float, half: float | None, decimals: int, sign: str = "") -> str:
+    """A mean and half of its interval, if it has one; ``sign="+"`` shows that of any mean."""
+    shown = f"{mean:{sign}.{decimals}f}"
+    return shown if half is None else f"{shown} ± {half:.{decimals}f}"
+
+
 @dataclass(frozen=True)
 class Group:
     """Runs that may be compared: same suite digest, order, tasks and preset.

@@ -9,7 +9,7 @@ from cl_bench.benchmark.record import RunResult
 from cl_bench.reports.chapter import Chapter
 from cl_bench.reports.compare import Group, Row
 from cl_bench.reports.csv_file import Value
-from cl_bench.reports.table import Cell, Table
+from cl_bench.reports.table import Cell, Table, number, words_alone
 
 PHASES = ("prepare", "train", "consolidate", "evaluate")
 COLUMNS = {
@@ -38,7 +38,7 @@ Events = list[dict[str, Any]]
 def _tables(g: Group) -> list[Table]:
     """One table: methods down, costs across."""
     if not g.rows:
-        return [Table((), (), notes=("No finished run.",))]
+        return [words_alone("No finished run.")]
     rows = []
     for row in g.rows:
         found = of_row(row)
@@ -103,9 +103,9 @@ def _storage(saved: Events) -> dict[str, float]:
 
 
 def _shown(name: str, value: float | None) -> Cell:
-    if value is None:
-        return Cell("-")
-    return Cell(f"{value / UNITS[name]:.2f}" if name in UNITS else f"{value:,.0f}", value=value)
+    if value is None or name not in UNITS:
+        return number(value, ",.0f")
+    return Cell(f"{value / UNITS[name]:.2f}", value=value)
 
 
 CHAPTER = Chapter("cost", "Cost", READING, _tables, ("method", "n", *COLUMNS), _lines)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 from rich.console import Group, RenderableType
@@ -12,7 +13,7 @@ from rich.text import Text
 
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.record import RunResult, read_run
-from cl_bench.reports.compare import interval, mean
+from cl_bench.reports.compare import interval, plus_minus
 from cl_bench.reports.names import circumstances, protocol, short_names
 from cl_bench.reports.report import find_runs
 from cl_bench.reports.significance import in_words
@@ -118,9 +119,8 @@ def _three(values: Sequence[Sequence[float | None]]) -> list[str]:
     if not known:
         return ["-", "-", "-"]
     differences = [y - x for x, y in known]
-    spread = interval(differences)
-    shown = f"{mean(differences):+.1f}" + (f" ± {spread:.1f}" if spread is not None else "")
-    return [f"{mean([x for x, _ in known]):.1f}", f"{mean([y for _, y in known]):.1f}", shown]
+    shown = plus_minus(fmean(differences), interval(differences), 1, "+")
+    return [f"{fmean(x for x, _ in known):.1f}", f"{fmean(y for _, y in known):.1f}", shown]
 
 
 def _p(p: float) -> Text:

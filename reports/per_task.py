@@ -7,7 +7,7 @@ from cl_bench.reports.chapter import Chapter
 from cl_bench.reports.compare import FIGURES, Group, Row, interval, mean
 from cl_bench.reports.csv_file import Value
 from cl_bench.reports.names import short_names
-from cl_bench.reports.table import Cell, Table
+from cl_bench.reports.table import Cell, Table, number, words_alone
 
 PER_TASK = ("transfer", "average", "last", "forgetting", "backward_transfer")
 
@@ -15,7 +15,7 @@ PER_TASK = ("transfer", "average", "last", "forgetting", "backward_transfer")
 def _tables(g: Group) -> list[Table]:
     """One table per figure: methods down, tasks across."""
     if not g.rows:
-        return [Table((), (), notes=("No finished run.",))]
+        return [words_alone("No finished run.")]
     alone = len(g.config.tasks) == 1
     return [_table(g, f) for f in PER_TASK if not alone or f in ("average", "last")]
 
@@ -23,14 +23,13 @@ def _tables(g: Group) -> list[Table]:
 def _table(g: Group, figure: str) -> Table:
     rows = []
     for row in g.rows:
-        means = [*(mean(values) for values in _values(row, figure)), row.mean(figure)]
-        cells = (Cell("-") if m is None else Cell(f"{m:.1f}", value=m) for m in means)
-        rows.append((Cell(row.name), Cell(str(len(row.runs))), *cells))
+        means = (*(mean(values) for values in values_per_task(row, figure)), row.mean(figure))
+        rows.append((Cell(row.name), Cell(str(len(row.runs))), *map(number, means)))
     header = ("Method", "n", *short_names(g.config.tasks), "Mean")
     return Table(header, tuple(rows), FIGURES[figure])
 
 
-def _values(row: Row, figure: str) -> list[list[float]]:
+def values_per_task(row: Row, figure: str) -> list[list[float]]:
     """Per task, the figure of every seed; empty where it does not exist."""
     columns = zip(*(_of_run(run.matrix, figure) for run in row.runs), strict=True)
     return [[value for value in column if value is not None] for column in columns]
@@ -58,7 +57,7 @@ def _lines(g: Group) -> list[tuple[Value, ...]]:
 
 
 def _lines_of(row: Row, tasks: tuple[str, ...]) -> list[tuple[Value, ...]]:
-    figures = zip(*(_values(row, figure) for figure in PER_TASK), strict=True)
+    figures = zip(*(values_per_task(row, figure) for figure in PER_TASK), strict=True)
     return [
         (
             row.label,

@@ -47,10 +47,11 @@ def find_runs(paths: Sequence[Path]) -> list[Path]:
 def write_report(paths: Sequence[Path], out: Path) -> Report:
     """Write tables and pictures of every run at or below ``paths``.
 
-    ``table`` compares the methods, ``per_task`` does so task by task; ``statistics`` says what is more
-    than noise, ``cost`` what it takes and ``literature`` what others published, each as Markdown, LaTeX and CSV; ``runs.csv`` has one line
-    per run. ``figures/`` holds a heat map of every run and the pictures of every group as PNG, SVG
-    and PDF, and ``report.html`` all of it on one page. The same runs give the same bytes.
+    ``table`` compares the methods, ``per_task`` does so task by task; ``statistics`` says what is
+    more than noise, ``cost`` what it takes and ``literature`` what others published, each as
+    Markdown, LaTeX and CSV; ``runs.csv`` has one line per run. ``figures/`` holds a heat map of
+    every run and the pictures of every group as PNG, SVG and PDF, and ``report.html`` all of it on
+    one page. The same runs give the same bytes.
 
     Args:
         paths: run directories or folders of them.

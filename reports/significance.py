@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from statistics import fmean
+
 from cl_bench.reports.chapter import Chapter
-from cl_bench.reports.compare import Group, interval, mean
+from cl_bench.reports.compare import DECIMALS, Group, interval, plus_minus
 from cl_bench.reports.csv_file import Value
 from cl_bench.reports.statistics import LEVEL, Comparison
-from cl_bench.reports.table import Cell, Table
+from cl_bench.reports.table import Cell, Table, number, words_alone
 
 READING = (
     "Last of every row against the best one's: difference in points (mean over the shared seeds, ± half "
@@ -24,20 +26,19 @@ def _tables(g: Group) -> list[Table]:
     notes = tuple(f"Not tested: {reason}" for reason in tests.untested)
     rows = tuple(_row(c) for c in tests.pairs if c.a == tests.best)
     if not rows:
-        return [Table((), (), notes=notes or ("Nothing to compare.",))]
+        return [words_alone(*(notes or ["Nothing to compare."]))]
     header = ("Against", "seeds", "Difference", "only it", "only the other", "p", "Verdict")
     return [Table(header, rows, f"Best Last: {tests.best}", frozenset({6}), notes)]
 
 
 def _row(c: Comparison) -> tuple[Cell, ...]:
-    spread, difference = interval(c.difference), mean(c.difference)
-    shown = f"{difference:.2f}" + (f" ± {spread:.2f}" if spread is not None else "")
+    difference = fmean(c.difference)
     return (
         Cell(c.b),
         Cell(str(c.seeds)),
-        Cell(shown, value=difference),
-        Cell(f"{c.only_a:,}", value=c.only_a),
-        Cell(f"{c.only_b:,}", value=c.only_b),
+        Cell(plus_minus(difference, interval(c.difference), DECIMALS), value=difference),
+        number(c.only_a, ","),
+        number(c.only_b, ","),
         Cell(in_words(c.corrected), value=c.corrected),
         Cell("more than noise" if c.significant else "≈ not told apart"),
     )
@@ -52,7 +53,7 @@ def _lines(g: Group) -> list[tuple[Value, ...]]:
     """One line per pair of rows."""
     return [
         (
-            c.a, c.b, c.seeds, mean(c.difference), interval(c.difference), c.only_a, c.only_b, c.p,
+            c.a, c.b, c.seeds, fmean(c.difference), interval(c.difference), c.only_a, c.only_b, c.p,
             c.corrected,
         )
         for c in g.tests.pairs

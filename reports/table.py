@@ -54,6 +54,16 @@ class Table:
         return column == 0 or column in self.words
 
 
+def number(value: float | None, form: str = ".1f") -> Cell:
+    """A cell with a rounded number, sorted by all its digits; a dash where there is none."""
+    return Cell("-") if value is None else Cell(f"{value:{form}}", value=value)
+
+
+def words_alone(*notes: str) -> Table:
+    """What is said in the place of a table that there is nothing for."""
+    return Table((), (), notes=notes)
+
+
 def markdown(table: Table) -> list[str]:
     """The lines of a Markdown table, best bold and second underlined; without title and notes."""
     rules = ["---" if table.is_words(i) else "--:" for i in range(len(table.header))]

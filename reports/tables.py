@@ -8,7 +8,7 @@ from pathlib import Path
 from cl_bench.benchmark.record import RunResult
 from cl_bench.reports import escape, table
 from cl_bench.reports.chapter import LATEX_PACKAGES, markdown_heading
-from cl_bench.reports.compare import DECIMALS, FIGURES, LOWER_IS_BETTER, Group, Row
+from cl_bench.reports.compare import DECIMALS, FIGURES, LOWER_IS_BETTER, Group, Row, plus_minus
 from cl_bench.reports.csv_file import GROUP_HEADER, Value, group_values, to_csv
 from cl_bench.reports.table import Cell, Table
 
@@ -62,10 +62,9 @@ def _figure(g: Group, row: Row, figure: str) -> Cell:
     mean, interval = row.mean(figure), row.interval(figure)
     if mean is None:
         return Cell("-")
-    text = f"{mean:.{DECIMALS}f}" + ("" if interval is None else f" ± {interval:.{DECIMALS}f}")
     alike = figure == "last" and row.label in g.tests.alike
     place = g.places.get((row.label, figure), 0)
-    return Cell(text, place, mean, remark="≈" if alike else "")
+    return Cell(plus_minus(mean, interval, DECIMALS), place, mean, remark="≈" if alike else "")
 
 
 def _markdown_table(g: Group) -> list[str]:

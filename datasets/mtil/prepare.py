@@ -13,7 +13,7 @@ import pooch
 from pydantic import model_validator
 
 from cl_bench.benchmark.config import Settings, read_toml
-from cl_bench.benchmark.errors import UserError
+from cl_bench.benchmark.errors import UserError, in_one_line
 from cl_bench.datasets.mtil.layout import missing_files
 
 ARCHIVES = Path(__file__).parent / "archives.toml"
@@ -87,9 +87,9 @@ def _fetch(part: Archive, folder: Path) -> Path:
             pooch.retrieve(part.url, known, part.url.rsplit("/", 1)[-1], folder, progressbar=True)
         )
     except Exception as error:  # requests, sockets and pooch itself raise kinds of their own
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(
-            f"cannot fetch {part.url}: {reason}. Fetch it by other means into {folder} and run again"
+            f"cannot fetch {part.url}: {in_one_line(error)}. "
+            f"Fetch it by other means into {folder} and run again"
         ) from error
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cl_bench.reports.compare import FIGURES, Group
+from cl_bench.reports.compare import FIGURES, Group, plus_minus
 from cl_bench.reports.figures.series import row_labels
 from cl_bench.reports.figures.style import (
     LINES,
@@ -60,7 +60,7 @@ def _panel(axes: Axes, group: Group, name: str) -> None:
         if interval is not None:
             ends = [[min(interval, mean)], [min(interval, 100 - mean)]]  # no accuracy is beyond
             axes.errorbar(mean, y, xerr=ends, color="black", capsize=2, linewidth=1)
-        text = f"{mean:.1f}" if interval is None else f"{mean:.1f} ± {interval:.1f}"
+        text = plus_minus(mean, interval, 1)
         axes.text(NUMBERS_AT, y, text, va="center", fontsize=8, weight="bold" if best else None)
     zero_shot = [run.matrix.metrics() for run in group.rows[0].runs]
     of = "zero_shot_transfer" if name == "transfer" else "zero_shot"

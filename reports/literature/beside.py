@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cl_bench.benchmark.config import RunConfig
-from cl_bench.benchmark.matrix import AccuracyMatrix
 from cl_bench.reports.chapter import Chapter
 from cl_bench.reports.compare import FIGURES, Group, Row, interval, mean
 from cl_bench.reports.csv_file import Value
@@ -18,7 +17,8 @@ from cl_bench.reports.literature.published import (
     published,
     published_name,
 )
-from cl_bench.reports.table import Cell, Table
+from cl_bench.reports.per_task import values_per_task
+from cl_bench.reports.table import Cell, Table, number, words_alone
 
 METRICS = ("transfer", "average", "last")
 SETTING = "full"
@@ -55,7 +55,7 @@ def why_not(config: RunConfig) -> str | None:
 def _tables(g: Group) -> list[Table]:
     """Differences first, then what else is published, one table for each family of splits."""
     if reason := why_not(g.config):
-        return [Table((), (), notes=(f"Nothing stands beside these runs: {reason}.",))]
+        return [words_alone(f"Nothing stands beside these runs: {reason}.")]
     ours = [_difference(row, p, theirs) for row, p, theirs in _pairs(g)]
     header = (
         "Method",
@@ -83,7 +83,7 @@ def literature_tables(order: str, setting: str) -> list[Table]:
         body = [
             (
                 Cell(p.method),
-                *(_published_cell(values.get(m)) for m in METRICS),
+                *(number(values.get(m)) for m in METRICS),
                 Cell(p.origin),
                 Cell(p.source),
             )
@@ -95,27 +95,25 @@ def literature_tables(order: str, setting: str) -> list[Table]:
     return tables
 
 
-def _published_cell(value: float | None) -> Cell:
-    return Cell("-") if value is None else Cell(f"{value:.1f}", value=value)
-
-
 def _pairs(g: Group) -> Iterator[tuple[Row, Published, dict[str, float]]]:
-    """Every row of ours with every published row of the same method on the same split."""
+    """Every row of ours with every published row that it is measured against."""
     for row in g.rows:
-        name = published_name(row.runs[0].config.method)
         for p, theirs in means(g.config.order, SETTING):
-            if p.method == name and p.split == "ZSCL":
+            if _counterpart(row, p):
                 yield row, p, theirs
+
+
+def _counterpart(row: Row, p: Published) -> bool:
+    """Whether a published number is of the same method on the same split."""
+    return p.method == published_name(row.runs[0].config.method) and p.split == "ZSCL"
 
 
 def _difference(row: Row, p: Published, theirs: dict[str, float]) -> tuple[Cell, ...]:
     cells = []
     for metric in METRICS:
         ours = row.mean(metric)
-        cells.append(_published_cell(ours))
-        known = ours is not None and metric in theirs
-        gap = (ours or 0.0) - theirs[metric] if known else None
-        cells.append(Cell("-") if gap is None else Cell(f"{gap:+.1f}", value=gap))
+        gap = None if ours is None or metric not in theirs else ours - theirs[metric]
+        cells += [number(ours), number(gap, "+.1f")]
     return (
         Cell(row.name), Cell(str(len(row.runs))), *cells, Cell(p.origin), Cell(p.source),
     )  # fmt: skip
@@ -127,10 +125,9 @@ def _lines(g: Group) -> list[tuple[Value, ...]]:
         return []
     lines: list[tuple[Value, ...]] = []
     for row in g.rows:
-        name = published_name(row.runs[0].config.method)
         for p in published():
-            same = p.method == name and p.order == g.config.order and p.setting == SETTING
-            if not same or p.split != "ZSCL" or p.metric not in METRICS:
+            asked = (p.order, p.setting) == (g.config.order, SETTING) and p.metric in METRICS
+            if not asked or not _counterpart(row, p):
                 continue
             values = _ours(row, p.metric, p.dataset)
             ours = mean(values)
@@ -147,20 +144,7 @@ def _lines(g: Group) -> list[tuple[Value, ...]]:
 def _ours(row: Row, metric: str, dataset: str) -> list[float]:
     if dataset == MEAN:
         return row.values(metric)
-    found = (_of_task(run.matrix, metric, dataset) for run in row.runs)
-    return [value for value in found if value is not None]
-
-
-def _of_task(matrix: AccuracyMatrix, metric: str, dataset: str) -> float | None:
-    """One data set's figure; ``None`` for Transfer on the first, which nothing precedes."""
-    position = matrix.tasks.index(dataset)
-    match metric:
-        case "transfer":
-            return matrix.transfer_per_task[position - 1] if position else None
-        case "average":
-            return matrix.average_per_task[position]
-        case _:
-            return matrix.last_per_task[position]
+    return values_per_task(row, metric)[row.runs[0].matrix.tasks.index(dataset)]
 
 
 CHAPTER = Chapter("literature", "Beside the literature", READING, _tables, HEADER, _lines)

@@ -17,9 +17,8 @@ from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
-from cl_bench.benchmark.record import read_config
-from cl_bench.reports.sinks.points import points
-from cl_bench.reports.sinks.sink import Sink, finished, whole_lines
+from cl_bench.benchmark.errors import in_one_line
+from cl_bench.reports.sinks.sink import Sink, feed, whole_lines
 
 PAUSE = 2.0  # seconds between two looks at the log
 PATIENCE = 60.0  # seconds that a finished run waits for a slow sink
@@ -117,14 +116,10 @@ def _follow(
             if _ended(over):
                 words.send(None)
                 return
-        sink.begin(path)
-        events = _tail(path / "events.jsonl", over, pause)
-        for number, point in enumerate(points(read_config(path), events)):
-            sink.write(number, point)
-        sink.end(finished(path))
+        feed(path, _tail(path / "events.jsonl", over, pause), sink)
         words.send(None)
     except Exception as error:  # whatever a client of the network raises, training goes on
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = in_one_line(error)
         words.send(f"{sink}: {reason}. The run goes on; `cl-bench sync {path}` sends it later")
 
 

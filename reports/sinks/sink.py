@@ -8,8 +8,9 @@ gap and without a double point.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from cl_bench.benchmark.record import RunResult, read_config, read_run
 from cl_bench.reports.sinks.points import Point, points
@@ -41,10 +42,19 @@ def replay(path: Path, sink: Sink) -> None:
     Raises:
         UserError: the directory is no run.
     """
+    feed(path, _log(path), sink)
+
+
+def _log(path: Path) -> Iterator[dict[str, Any]]:
+    lines, _ = whole_lines(path / "events.jsonl", 0)
+    yield from map(json.loads, lines)
+
+
+def feed(path: Path, events: Iterable[dict[str, Any]], sink: Sink) -> None:
+    """Send what ``events``, the log of the run in ``path``, say to ``sink``, from begin to end."""
     config = read_config(path)
     sink.begin(path)
-    lines, _ = whole_lines(path / "events.jsonl", 0)
-    for number, point in enumerate(points(config, map(json.loads, lines))):
+    for number, point in enumerate(points(config, events)):
         sink.write(number, point)
     sink.end(finished(path))
 

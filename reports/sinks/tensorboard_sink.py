@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from cl_bench.benchmark.errors import UserError
+from cl_bench.benchmark.errors import missing_extra
 from cl_bench.benchmark.record import RunResult, read_config
 from cl_bench.reports.sinks.points import Point
 
@@ -23,9 +23,7 @@ class TensorBoardSink:
         try:
             import tensorboardX  # noqa: F401
         except ImportError as error:
-            raise UserError(
-                "TensorBoard needs an extra: pip install 'cl-bench[tensorboard]'"
-            ) from error
+            raise missing_extra("TensorBoard", "tensorboard") from error
         self._root = root
         self._writer: Any = None
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from cl_bench.benchmark.errors import UserError, unknown
+from cl_bench.benchmark.errors import UserError, in_one_line, unknown
 
 if TYPE_CHECKING:
     from cl_bench.reports.sinks.sink import Sink
@@ -97,6 +97,5 @@ def sync_command(
         except UserError:
             raise
         except Exception as error:  # whatever a client of the network raises
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise UserError(f"{sink} did not take {path}: {reason}") from error
+            raise UserError(f"{sink} did not take {path}: {in_one_line(error)}") from error
         console.print(f"sent {path} to {sink}", soft_wrap=True)

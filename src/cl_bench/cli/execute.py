@@ -64,7 +64,7 @@ def _execute(plan: Plan, folder: RunFolder, boards: Dashboards) -> None:
     if _is_finished(folder.path):
         console.print("this run is finished already; nothing was done")
         result = read_run(folder.path)
-        save_heat_map(result, _picture(result))
+        save_heat_map(result, result.picture)
         _show_result(result)
         return
     check_data(plan.suite, plan.data_root)
@@ -91,7 +91,7 @@ def _execute(plan: Plan, folder: RunFolder, boards: Dashboards) -> None:
             follow(event)
 
         result = run(config, make_method, stream, folder, listen)
-        save_heat_map(result, _picture(result))  # dashboards take it along
+        save_heat_map(result, result.picture)  # dashboards take it along
     _show_result(result)
 
 
@@ -104,13 +104,9 @@ def _is_finished(path: Path) -> bool:
     return manifest.exists() and read_json(manifest).get("status") == "finished"
 
 
-def _picture(result: RunResult) -> Path:
-    return result.path / "matrix.png"
-
-
 def _show_result(result: RunResult) -> None:
     console.print(render(result))
-    console.print(f"picture  {_picture(result)}", soft_wrap=True)
+    console.print(f"picture  {result.picture}", soft_wrap=True)
 
 
 def _show_plan(plan: Plan, seeds: int) -> None:

@@ -8,12 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cl_bench.benchmark.config import (
-    Protocol,
-    Recipe,
-    RunConfig,
-)
-from cl_bench.benchmark.errors import UserError, unknown
+from cl_bench.benchmark.config import Protocol, Recipe, RunConfig
+from cl_bench.benchmark.errors import UserError, in_one_line, unknown
 from cl_bench.cli.choices import Choices, Preset, parse_overrides, validated
 from cl_bench.datasets.catalog import find_suite
 from cl_bench.datasets.references import Source, find_sources
@@ -221,7 +217,5 @@ def choose_device(name: str | None) -> str:
         device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise UserError(
-            f"the device {name!r} cannot be used here: {str(error).splitlines()[0]}"
-        ) from error
+        raise UserError(f"the device {name!r} cannot be used here: {in_one_line(error)}") from error
     return name

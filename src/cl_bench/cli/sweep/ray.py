@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cl_bench.benchmark.errors import UserError
+from cl_bench.benchmark.errors import UserError, in_one_line, missing_extra
 from cl_bench.cli.sweep.job import Ended, Job, execute
 
 
@@ -30,7 +30,7 @@ def launch(
     try:
         import ray
     except ImportError as error:
-        raise UserError("--launcher ray needs an extra: pip install 'cl-bench[ray]'") from error
+        raise missing_extra("--launcher ray", "ray") from error
     needs = dict(parameters)
     address = needs.pop("address", None)
     try:
@@ -45,7 +45,7 @@ def launch(
         remote = ray.remote(execute).options(**needs)
     except (ConnectionError, ValueError, TypeError, RuntimeError) as error:
         ray.shutdown()
-        raise UserError(f"--launcher ray: {str(error).splitlines()[0]}") from error
+        raise UserError(f"--launcher ray: {in_one_line(error)}") from error
     waiting, running = deque(jobs), dict[Any, Job]()
     try:
         while waiting or running:

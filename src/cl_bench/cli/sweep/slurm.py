@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cl_bench.benchmark.errors import UserError
+from cl_bench.benchmark.errors import UserError, missing_extra
 from cl_bench.cli.sweep.job import Ended, Job, execute
 
 POLL = 10.0  # seconds between two questions to the cluster
@@ -41,7 +41,7 @@ def launch(jobs: Sequence[Job], folder: Path, parameters: Mapping[str, Any], end
     try:
         import submitit
     except ImportError as error:
-        raise UserError("--launcher slurm needs an extra: pip install 'cl-bench[slurm]'") from error
+        raise missing_extra("--launcher slurm", "slurm") from error
     own = {"name": "cl-bench", "cluster": "slurm", **parameters}
     try:
         executor = submitit.AutoExecutor(folder=folder, cluster=own.pop("cluster"))
