@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 
 from cl_bench.benchmark.record import RunResult
 
 # As `cl-bench run` names them, in the order in which they are shown.
 OPTIONS = (
     "preset", "backbone", "precision", "device", "plugin", "tasks", "data_root", "protocol", "shots",
+    "reference_images", "reference_texts", "selector_weights",
 )  # fmt: skip
 SWITCHES = ("skip_broken", "partial_data")
 
@@ -21,18 +23,33 @@ def reproduce(run: RunResult) -> str:
     """
     config, choices = run.config, run.config.choices
     order = config.order if config.order != "custom" else ",".join(config.tasks)
-    words = ["cl-bench", "run"]
-    words += ["--suite", str(choices.get("suite") or config.suite.name)]
-    words += ["--method", config.method]
-    words += ["--order", str(choices.get("order") or order)]
-    words += ["--seed", str(config.seed)]
-    references = choices.get("references")
+    references, overrides = choices.get("references"), choices.get("overrides")
     chosen = {**choices, **(references if isinstance(references, dict) else {})}
-    for name in (*OPTIONS, "reference_images", "reference_texts", "selector_weights"):
-        if chosen.get(name) is not None:
-            words += [f"--{name.replace('_', '-')}", str(chosen[name])]
-    words += [f"--{name.replace('_', '-')}" for name in SWITCHES if choices.get(name) is True]
-    overrides = choices.get("overrides")
-    for pair in overrides if isinstance(overrides, list | tuple) else ():
-        words += ["--set", str(pair)]
-    return shlex.join(words)
+    values = {
+        "suite": choices.get("suite") or config.suite.name,
+        "method": config.method,
+        "order": choices.get("order") or order,
+        "seed": config.seed,
+        **{name: chosen.get(name) for name in OPTIONS},
+        **{name: choices.get(name) is True for name in SWITCHES},
+        "set": overrides if isinstance(overrides, list | tuple) else (),
+    }
+    return shlex.join(["cl-bench", "run", *option_words(values)])
+
+
+def option_words(values: Mapping[str, object]) -> list[str]:
+    """Options as one would type them.
+
+    Args:
+        values: by name; a switch is ``True``, an option that is repeated is a sequence. What is
+            ``None`` or ``False`` was not given.
+    """
+    words = []
+    for name, value in values.items():
+        option = f"--{name.replace('_', '-')}"
+        if value is True:
+            words.append(option)
+        elif value is not None and value is not False:
+            several = value if isinstance(value, list | tuple) else [value]
+            words += [word for one in several for word in (option, str(one))]
+    return words

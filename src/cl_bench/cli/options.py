@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from cl_bench.benchmark.errors import UserError
 
 # What a run is.
 Suite = Annotated[
@@ -86,3 +89,15 @@ WandbTags = Annotated[str | None, typer.Option(help="Further tags, with commas."
 TensorBoard = Annotated[
     Path | None, typer.Option("--tensorboard", help="Write event files, too.", metavar="DIR")
 ]
+
+
+def seeds_in(text: str, parts: Sequence[str]) -> list[int]:
+    """The numbers that ``--seeds`` lists.
+
+    Raises:
+        UserError: one of the ``parts`` of ``text`` is no number.
+    """
+    try:
+        return [int(part) for part in parts]
+    except ValueError:
+        raise UserError(f"--seeds {text!r} is not a list of whole numbers such as 0,1,2") from None

@@ -90,12 +90,7 @@ def _seeds(one: int | None, several: str | None, listed: list[int] | None) -> li
         raise UserError("give --seed or --seeds, not both")
     if one is not None:
         return [one]
-    try:
-        seeds = [int(s) for s in several.split(",")] if several else list(listed or [0])
-    except ValueError:
-        raise UserError(
-            f"--seeds {several!r} is not a list of whole numbers such as 0,1,2"
-        ) from None
+    seeds = o.seeds_in(several, several.split(",")) if several else list(listed or [0])
     if min(seeds) < 0 or len(set(seeds)) < len(seeds):
         raise UserError(f"--seeds: {seeds} must be different numbers from 0 up")
     return seeds

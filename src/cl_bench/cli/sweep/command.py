@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,7 +134,7 @@ def _remember(sweep: Sweep) -> None:
         raise UserError(
             f"{file} is of another sweep ({len(earlier.get('cells', []))} runs); choose another --out"
         )
-    write_json(file, json.loads(json.dumps(grid)))
+    write_json(file, grid)
 
 
 def _show(sweep: Sweep, states: dict[Cell, State]) -> None:

@@ -8,6 +8,8 @@ from itertools import product
 from pathlib import Path
 
 from cl_bench.benchmark.errors import UserError
+from cl_bench.cli.options import seeds_in
+from cl_bench.reports.command import option_words
 
 
 @dataclass(frozen=True)
@@ -40,11 +42,8 @@ class Cell:
 
     def arguments(self, common: Sequence[str], out: Path) -> list[str]:
         """What to type behind ``cl-bench``."""
-        settings = [word for pair in self.own for word in ("--set", pair)]
-        return [
-            "run", "--method", self.method, "--order", self.order, "--seed", str(self.seed),
-            *settings, *common, "--out", str(out),
-        ]  # fmt: skip
+        own = {"method": self.method, "order": self.order, "seed": self.seed, "set": self.own}
+        return ["run", *option_words(own), *common, "--out", str(out)]
 
 
 def make_grid(methods: str, orders: str, seeds: str) -> tuple[Cell, ...]:
@@ -60,10 +59,7 @@ def make_grid(methods: str, orders: str, seeds: str) -> tuple[Cell, ...]:
         UserError: the grid is empty, a seed is no number, or a cell stands twice.
     """
     named = [_method(text) for text in _parts(methods, "--methods")]
-    try:
-        numbers = [int(seed) for seed in _parts(seeds, "--seeds")]
-    except ValueError:
-        raise UserError(f"--seeds {seeds!r} is not a list of whole numbers such as 0,1,2") from None
+    numbers = seeds_in(seeds, _parts(seeds, "--seeds"))
     combinations = product(numbers, _parts(orders, "--orders"), named)
     cells = tuple(Cell(method, own, order, seed) for seed, order, (method, own) in combinations)
     if twice := next((cell for i, cell in enumerate(cells) if cell in cells[:i]), None):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -73,6 +72,7 @@ def sweep(
     from cl_bench.cli.sweep.emit import emit_command
     from cl_bench.cli.sweep.grid import make_grid
     from cl_bench.cli.sweep.launchers import find_launcher
+    from cl_bench.reports.command import option_words
 
     given = {
         "suite": suite, "backbone": backbone, "device": device, "precision": precision,
@@ -85,11 +85,15 @@ def sweep(
         "wandb": wandb, "wandb_project": wandb_project if wandb else None,
         "wandb_entity": wandb_entity, "wandb_tags": wandb_tags, "tensorboard": tensorboard,
     }  # fmt: skip
+    # A mistake in them shows now and not in every run.
     dashboards.chosen(wandb, wandb_project, wandb_entity, wandb_tags, tensorboard)
     pairs = tuple(settings or ())
-    common = (*_options(given), *(word for pair in pairs for word in ("--set", pair)))
     grid = Sweep(
-        make_grid(methods, orders, seeds), choices_of(given, pairs), common, _options(shown), out
+        make_grid(methods, orders, seeds),
+        choices_of(given, pairs),
+        tuple(option_words({**given, "set": pairs})),
+        tuple(option_words(shown)),
+        out,
     )
     if emit is not None:
         emit_command(grid, emit)
@@ -97,12 +101,3 @@ def sweep(
         grid, find_launcher(launcher, resource or [], jobs), retry_failed, dry_run
     ):
         raise typer.Exit(1)
-
-
-def _options(values: Mapping[str, object]) -> tuple[str, ...]:
-    """As one would type them; what was not given is left out."""
-    words: list[str] = []
-    for key, value in values.items():
-        if value is not None and value is not False:
-            words += [f"--{key.replace('_', '-')}", *([] if value is True else [str(value)])]
-    return tuple(words)
