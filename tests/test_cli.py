@@ -101,6 +101,23 @@ def test_config_file_and_options(
     file.write_text("metod = 'lora'\n")
     assert cl_bench(monkeypatch, "run", "--config", str(file)) == 2
     assert "did you mean 'method'" in capsys.readouterr().err
+    file.write_text('method = "lora"\nseeds = ["a"]\n')
+    assert cl_bench(monkeypatch, "run", "--config", str(file)) == 2
+    assert "run.toml: seeds must be whole numbers such as [0, 1, 2]" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "command", ["run --suite mini --method zero-shot", "sweep --methods zero-shot --suite mini"]
+)
+def test_a_folder_that_cannot_be_written_is_one_line(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    (tmp_path / "file").write_text("in the way")
+    typed = [*command.split(), "--tasks", "1", "--out", str(tmp_path / "file")]
+    assert cl_bench(monkeypatch, *typed) == 2
+    error = capsys.readouterr().err.strip()
+    assert str(tmp_path / "file") in error and len(error.splitlines()) == 1
 
 
 @pytest.mark.parametrize("what", ["methods", "suites", "orders", "datasets", "backbones"])

@@ -199,6 +199,14 @@ def test_an_engine_runs_the_grid_and_names_what_failed(engine: list[str], tmp_pa
     assert read_run(path).finished
 
 
+def test_ray_is_not_asked_for_what_it_will_never_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["sweep", "--methods", "zero-shot", *SMALL, "--out", str(tmp_path), "--launcher"]
+    assert cl_bench(monkeypatch, *command, "ray", "--resource", "num_cpus=999") == 2
+    assert "num_cpus=999 for one run, and this machine has" in capsys.readouterr().err
+
+
 def test_what_an_engine_lacks_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

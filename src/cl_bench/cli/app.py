@@ -36,7 +36,7 @@ def main() -> None:
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]
     try:
         app()
-    except UserError as error:
+    except (UserError, OSError) as error:  # OSError: a folder that cannot be written, a full disk
         if debug:
             raise
         typer.secho(f"error: {error}", fg="red", err=True)

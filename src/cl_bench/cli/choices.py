@@ -59,6 +59,9 @@ def read_config_file(path: Path) -> dict[str, Any]:
         if not isinstance(value, allowed[key]) or isinstance(value, bool):
             kind = allowed[key].__name__
             raise UserError(f"{path}: {key} must be of type {kind}, not {value!r}")
+    seeds = raw.get("seeds", [])
+    if not all(type(seed) is int for seed in seeds):
+        raise UserError(f"{path}: seeds must be whole numbers such as [0, 1, 2], not {seeds!r}")
     return raw
 
 

@@ -41,7 +41,10 @@ def launch(
             logging_level=logging.ERROR,
         )
         needs.setdefault("num_cpus", max(1, (os.cpu_count() or 1) // at_once) if at_once else 1)
-        needs.setdefault("num_gpus", min(1.0, ray.cluster_resources().get("GPU", 0.0)))
+        there = ray.cluster_resources()
+        needs.setdefault("num_gpus", min(1.0, there.get("GPU", 0.0)))
+        if address is None:
+            _check(needs, there)
         remote = ray.remote(execute).options(**needs)
     except (ConnectionError, ValueError, TypeError, RuntimeError) as error:
         ray.shutdown()
@@ -60,6 +63,14 @@ def launch(
         raise
     finally:
         ray.shutdown()
+
+
+def _check(needs: Mapping[str, Any], there: Mapping[str, float]) -> None:
+    """Raise where a run asks for more than this machine has: Ray would wait for ever."""
+    for name, kind in {"num_cpus": "CPU", "num_gpus": "GPU"}.items():
+        if needs[name] > there.get(kind, 0):
+            has = f"this machine has {there.get(kind, 0):g}"
+            raise ValueError(f"{name}={needs[name]:g} for one run, and {has}")
 
 
 def _result(task: Any) -> bool:
