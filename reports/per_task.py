@@ -30,7 +30,9 @@ def _table(g: Group, figure: str) -> Table:
 
 
 def values_per_task(row: Row, figure: str) -> list[list[float]]:
-    """Per task, the figure of every seed; empty where it does not exist."""
+    """Per task, the figure of every seed; empty where it, or the row's own figure, does not exist."""
+    if not row.values(figure):
+        return [[] for _ in row.runs[0].matrix.tasks]
     columns = zip(*(_of_run(run.matrix, figure) for run in row.runs), strict=True)
     return [[value for value in column if value is not None] for column in columns]
 

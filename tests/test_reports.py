@@ -231,5 +231,8 @@ def test_bounds_stand_last_and_win_nothing(tmp_path: Path) -> None:
     table = (tmp_path / "out" / "table.md").read_text()
     line = next(line for line in table.splitlines() if line.startswith("| joint"))
     assert line.split(" | ")[:5] == ["| joint (bound)", "1", "-", "-", "99.00"]
+    text = (tmp_path / "out" / "per_task.md").read_text()
+    of_joint = [line for line in text.splitlines() if line.startswith("| joint")]
+    assert ["99.0" in line for line in of_joint] == [False, False, True, False, False]
     assert "- beware" in table and "joint uses all tasks: from the start" in table
     assert "beware." in (tmp_path / "out" / "table.tex").read_text()
