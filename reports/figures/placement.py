@@ -6,12 +6,14 @@ from collections.abc import Iterator, Sequence
 from math import cos, pi, sin
 
 from matplotlib.axes import Axes
+from matplotlib.patheffects import withStroke
 from matplotlib.transforms import Bbox
 
 FONT = 7.5  # points
 DISTANCES = (7.0, 12.0, 18.0, 26.0, 36.0, 48.0, 62.0, 78.0, 96.0)  # points, of the nearest edge
 DIRECTIONS = 16
 LEADER_FROM = 12.0  # points; a label that far away is tied to its point by a line
+HALO = withStroke(linewidth=2.5, foreground="white")  # lines end before the letters
 MARKER = 4.0  # points around a point that stay free
 
 
@@ -32,7 +34,7 @@ def place_labels(axes: Axes, points: Sequence[tuple[float, float, str]]) -> None
     for (x, y, label), (px, py) in zip(points, centres, strict=True):
         text = axes.annotate(
             label, (x, y), (0, 0), textcoords="offset points", ha="center", va="center",
-            fontsize=FONT, zorder=5,
+            fontsize=FONT, zorder=5, path_effects=[HALO],
         )  # fmt: skip
         extent = text.get_window_extent()
         half = (extent.width / 2 + scale, extent.height / 2)
