@@ -130,6 +130,30 @@ class RunConfig(Settings):
         """Twelve hexadecimal digits that differ where results may differ (not with the device)."""
         return digest_of(self.model_dump(mode="json", exclude={"device", "choices"}))
 
+    def question(self) -> dict[str, Any]:
+        """What the accuracies answer, whatever the method, its rules and the seed.
+
+        Under ``paper`` the precision belongs to the method's own rules, as its budget does.
+        """
+        p = self.protocol
+        return {
+            "suite": self.suite.name,
+            "suite digest": self.suite.digest,
+            "order": self.order,
+            "tasks": self.tasks,
+            "label space": p.labels,
+            "images a class": p.shots,
+            "unreadable images": p.broken,
+            "precision": None if self.preset == "paper" else p.precision,
+        }
+
+    def comparison_key(self) -> str:
+        """Equal for runs that may stand in one table: one question under the same rules."""
+        rules: dict[str, Any] = {"preset": self.preset}
+        if self.preset != "paper":
+            rules |= {"protocol": self.protocol.model_dump(), "budget": self.budget.model_dump()}
+        return json.dumps(self.question() | rules)
+
 
 def digest_of(value: Any) -> str:
     """The first twelve hexadecimal digits of SHA-256 over canonical JSON."""

@@ -192,6 +192,12 @@ class RunResult:
         return self.manifest.get("status") == "finished" and self.matrix.complete
 
     @property
+    def remarks(self) -> tuple[str, ...]:
+        """What was found in the data when the run began, one line each."""
+        found = self.manifest.get("remarks", [])
+        return tuple(map(str, found)) if isinstance(found, list) else ()
+
+    @property
     def picture(self) -> Path:
         """Where the matrix is drawn."""
         return self.path / "matrix.png"

@@ -28,6 +28,13 @@ ALLOWED = {
         "cl_bench.reports",
     ),
 }
+# The rooms of reports/, one way down: each may import those before it (and itself).
+ROOMS = ("runs", "statistics", "tables", "figures", "literature", "page", "sinks", "terminal")
+BESIDE = {  # rooms that do not know each other
+    "sinks": {"statistics", "tables", "literature", "page"},
+    "terminal": {"literature", "page", "sinks"},
+    "figures": {"tables"},
+}
 
 
 def imports(file: Path) -> Iterator[str]:
@@ -53,6 +60,44 @@ def test_imports_point_one_way(folder: str) -> None:
                 )
                 assert allowed, f"{file.relative_to(ROOT)} imports {module}"
             assert not (folder == "reports" and module.partition(".")[0] == "torch"), file
+
+
+def test_the_rooms_of_reports_lead_one_way() -> None:
+    rooms = {d.name for d in (ROOT / "reports").iterdir() if list(d.glob("*.py"))}
+    assert rooms == set(ROOMS)
+    for height, room in enumerate(ROOMS):
+        below = set(ROOMS[: height + 1]) - BESIDE.get(room, set())
+        for file in (ROOT / "reports" / room).rglob("*.py"):
+            for module in imports(file):
+                if module.startswith("cl_bench.reports."):
+                    assert module.split(".")[2] in below, f"{file.relative_to(ROOT)}: {module}"
+
+
+def test_no_module_imports_itself_in_a_circle() -> None:
+    """Over all sources, wherever in a file the import stands; for types alone is an import, too."""
+    sources = [
+        f for folder in (*ALLOWED, "src/cl_bench/cli") for f in (ROOT / folder).rglob("*.py")
+    ]
+    modules = {module_of(file): set(imports_of_names(file)) for file in sources}
+    graph = {name: found & modules.keys() - {name} for name, found in modules.items()}
+    while leaves := {name for name, found in graph.items() if not found}:
+        graph = {name: found - leaves for name, found in graph.items() if name not in leaves}
+    assert not graph, f"in a circle, or above one: {sorted(graph)}"
+
+
+def module_of(file: Path) -> str:
+    parts = file.relative_to(ROOT).with_suffix("").parts
+    return ".".join(("cl_bench", *(parts[2:] if parts[0] == "src" else parts)))
+
+
+def imports_of_names(file: Path) -> Iterator[str]:
+    """Modules as ``imports`` gives them, and what ``from package import module`` may name."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
 
 
 def test_methods_do_not_know_the_runner() -> None:

@@ -9,8 +9,9 @@ import pytest
 from written_run import write_run
 
 from cl_bench.benchmark.record import read_run
-from cl_bench.reports import cost
-from cl_bench.reports.compare import group
+from cl_bench.reports.runs.group import group
+from cl_bench.reports.statistics.verdicts import judge
+from cl_bench.reports.tables import cost
 
 LOG = [
     {"event": "started"},
@@ -43,7 +44,7 @@ def test_figures_of_a_run(path: Path) -> None:
 
 
 def test_the_table_names_its_units(path: Path) -> None:
-    groups = group([read_run(path)])
+    groups = [judge(g) for g in group([read_run(path)])]
     shown = cost.CHAPTER.markdown(groups)
     assert (
         "| lora | 1 | 2,000 | 7,000 | 1.00 | 1 | 30 | 0 | 6 | 150 | 2.00 | 2.00 | 3.00 |" in shown
@@ -55,4 +56,4 @@ def test_the_table_names_its_units(path: Path) -> None:
 @pytest.mark.parametrize("damage", ["", "not JSON\n", '["a list"]\n', '{"event": "learned"}\n'])
 def test_a_lost_log_costs_its_own_line_only(damage: str, path: Path) -> None:
     (path / "events.jsonl").write_text(damage)
-    assert "| lora | 1 | - |" in cost.CHAPTER.markdown(group([read_run(path)]))
+    assert "| lora | 1 | - |" in cost.CHAPTER.markdown([judge(g) for g in group([read_run(path)])])

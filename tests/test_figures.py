@@ -21,7 +21,6 @@ from PIL import Image
 from written_run import write_run
 
 from cl_bench.benchmark.record import RunResult, read_run
-from cl_bench.reports.compare import Group, group
 from cl_bench.reports.figures import gallery
 from cl_bench.reports.figures.difference import draw_difference
 from cl_bench.reports.figures.forgetting import draw_forgetting, forgotten_so_far, known_so_far
@@ -33,6 +32,7 @@ from cl_bench.reports.figures.sequence import draw_sequence
 from cl_bench.reports.figures.series import LONGEST_LABEL, row_labels, series
 from cl_bench.reports.figures.style import FORMATS, LINES, save
 from cl_bench.reports.figures.subspace import draw_subspace, occupancy_of
+from cl_bench.reports.runs.group import Group, group
 
 LONG = tuple(f"a-data-set-with-a-very-long-name-{i}" for i in range(11))
 NASTY = ("<script>alert(1)</script>", "$x_1$ and \\frac{1}", "_hidden & 50%", "=1+1", "目")

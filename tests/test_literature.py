@@ -16,7 +16,6 @@ from cl_bench.benchmark.config import Backbone, Protocol
 from cl_bench.benchmark.record import read_run
 from cl_bench.datasets.catalog import find_suite
 from cl_bench.datasets.mtil.layout import facts
-from cl_bench.reports.compare import Group, group
 from cl_bench.reports.literature import beside
 from cl_bench.reports.literature.published import (
     MEAN,
@@ -25,6 +24,8 @@ from cl_bench.reports.literature.published import (
     published,
     reported_matrices,
 )
+from cl_bench.reports.runs.group import group
+from cl_bench.reports.statistics.verdicts import Judged, judge
 
 MTIL = find_suite("mtil")
 PAPER = {
@@ -98,17 +99,17 @@ def test_origins() -> None:
     assert origins["KeepLoRA", "KeepLoRA"] == "second-hand"
 
 
-def paper_group(tmp_path: Path, **changes: object) -> Group:
+def paper_group(tmp_path: Path, **changes: object) -> Judged:
     for seed in (0, 1):
         write_run(tmp_path, "zscl", seed, **(PAPER | changes))  # type: ignore[arg-type]
     (found,) = group([read_run(path) for path in sorted(tmp_path.iterdir())])
-    return found
+    return judge(found)
 
 
 def test_ours_minus_theirs_where_suite_and_protocol_are_the_same(tmp_path: Path) -> None:
     ours = paper_group(tmp_path)
     text = beside.CHAPTER.markdown([ours])
-    (row,) = ours.rows
+    (row,) = ours.group.rows
     last = row.mean("last")
     assert last is not None
     assert f"| {last:.1f} | {last - 83.423:+.1f} | reported | Thunderbeee" in text
@@ -116,7 +117,7 @@ def test_ours_minus_theirs_where_suite_and_protocol_are_the_same(tmp_path: Path)
     lines = list(csv.DictReader(io.StringIO(beside.CHAPTER.csv([ours]))))
     theirs = [line for line in lines if line["source"].startswith("Thunderbeee")]
     assert len(theirs) == 10 + 11 + 11 + 3
-    position = ours.config.tasks.index("DTD")
+    position = ours.group.config.tasks.index("DTD")
     (dtd,) = [x for x in theirs if (x["metric"], x["dataset"]) == ("transfer", "DTD")]
     of_dtd = fmean(run.matrix.transfer_per_task[position - 1] for run in row.runs)
     assert float(dtd["ours"]) == pytest.approx(of_dtd)

@@ -19,9 +19,9 @@ from cl_bench.benchmark.record import read_run, write_json
 from cl_bench.cli import app, execute
 from cl_bench.cli.choices import Choices
 from cl_bench.cli.plan import make_plan
-from cl_bench.reports import page
-from cl_bench.reports.command import reproduce
+from cl_bench.reports.page import page
 from cl_bench.reports.report import write_report
+from cl_bench.reports.runs.command import reproduce
 
 EVIL = '"><img src=x onerror=alert(1)><script>alert(2)</script>{{ 7 * 7 }}'
 CHROMIUM = shutil.which("chromium")

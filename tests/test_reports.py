@@ -17,12 +17,12 @@ from cl_bench.benchmark.config import Backbone, Budget, Protocol, Recipe, RunCon
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.matrix import AccuracyMatrix
 from cl_bench.benchmark.record import RunFolder, read_run, write_json
-from cl_bench.reports import escape
-from cl_bench.reports.compare import group
 from cl_bench.reports.figures.heat_map import save_heat_map
-from cl_bench.reports.names import short_names
 from cl_bench.reports.report import write_report
-from cl_bench.reports.terminal import render
+from cl_bench.reports.runs.group import group
+from cl_bench.reports.runs.names import short_names
+from cl_bench.reports.tables import escape
+from cl_bench.reports.terminal.show import render
 
 TASKS = ("toy-a", "toy-b")
 
@@ -48,13 +48,13 @@ def make_run(root: Path, method: str, seed: int, rows: list[list[float]], **chan
     write_json(folder.path / "config.json", config.model_dump(mode="json"))
     status = "finished" if len(rows) == len(config.tasks) else "running"
     write_json(folder.path / "manifest.json", {"status": status, "sessions": []})
-    targets = {t: np.zeros(4, np.uint16) for t in config.tasks}
-    folder.write_targets(targets)
+    folder.write_targets({t: np.zeros(100, np.uint16) for t in config.tasks})
     zero = (50.0,) * len(config.tasks)
-    for learned in range(len(rows) + 1):
+    for learned, row in enumerate([list(zero), *rows]):
         matrix = AccuracyMatrix(config.tasks, zero, tuple(map(tuple, rows[:learned])))
         folder.log("evaluated", learned=learned, accuracies={}, seconds=1.0)
-        folder.write_row(learned, targets, matrix)
+        predicted = {t: np.arange(100) >= a for t, a in zip(config.tasks, row, strict=True)}
+        folder.write_row(learned, {t: p.astype(np.uint16) for t, p in predicted.items()}, matrix)
     return folder.path
 
 
@@ -78,10 +78,14 @@ def test_rows_are_means_with_their_interval_and_the_best_is_bold(
     write_report([runs], tmp_path / "out")
     table = (tmp_path / "out" / "table.md").read_text()
     line = next(line for line in table.splitlines() if line.startswith("| good"))
-    # t(0.975, 1) = 12.706; Transfer 60 and 64: s = 2.828, half width 12.706 * 2.828 / sqrt 2
-    assert "**62.00 ± 25.41**" in line and "| 2 |" in line
+    assert "**62.0 (60.0 to 64.0)** |" in line and "| 2 |" in line, "two seeds: no interval"
     bad = next(line for line in table.splitlines() if line.startswith("| bad"))
-    assert "<u>40.00</u>" in bad and "**95.00**" in bad, "bad learns better and transfers worse"
+    assert "<u>40.0</u> °" in bad and "**95.0**" in bad, "bad learns better and transfers worse"
+    make_run(runs, "good", 2, rows(91, 62, 83))
+    write_report([runs], tmp_path / "out")
+    table = (tmp_path / "out" / "table.md").read_text()
+    # t(0.975, 2) = 4.303; Transfer 60, 62, 64: s = 2, half width 4.303 * 2 / sqrt 3 = 4.97
+    assert "**62.0 ± 5.0**" in table
     (section,) = group([read_run(p) for p in sorted(runs.iterdir())])
     assert [row.label for row in section.rows] == ["good", "bad"]
 
@@ -94,10 +98,10 @@ def test_csv_has_full_precision_and_latex_its_marks(runs: Path, tmp_path: Path) 
     good = next(x for x in lines if (x["method"], x["seed"]) == ("good", "1"))
     assert float(good["average"]) == (92 + 64 + 86 + 92) / 4
     latex = (tmp_path / "out" / "table.tex").read_text()
-    assert r"\toprule" in latex and r"\textbf{62.00" in latex and r"\underline{40.00}" in latex
+    assert r"\toprule" in latex and r"\textbf{62.0" in latex and r"\underline{40.0}" in latex
 
 
-@pytest.mark.parametrize("name", ["table", "per_task", "statistics", "cost"])
+@pytest.mark.parametrize("name", ["table", "per_task", "differences", "cost"])
 def test_every_table_is_there_in_every_format(name: str, runs: Path, tmp_path: Path) -> None:
     make_run(runs, "a_b", 0, rows(70, 30, 40))
     write_report([runs], tmp_path / "out")
@@ -106,7 +110,7 @@ def test_every_table_is_there_in_every_format(name: str, runs: Path, tmp_path: P
     )
     page = (tmp_path / "out" / "report.html").read_text()
     tables = [part for part in page.split("<table")[1:] if "<td>a_b</td>" in part]
-    assert len(tables) == 1 + 5 + 1 + 1, "main, per task, statistics, cost"
+    assert len(tables) == 1 + (1 + 2 + 2) + 5 + 1, "main, differences, per task, cost"
     assert "| a\\_b |" in markdown and "a_b" in sheet
     body = latex[latex.index(r"\toprule") : latex.index(r"\bottomrule")]
     widths = {line.count(" & ") for line in body.splitlines() if line.endswith(r"\\")}
@@ -230,7 +234,7 @@ def test_bounds_stand_last_and_win_nothing(tmp_path: Path) -> None:
     write_report([tmp_path / "runs"], tmp_path / "out")
     table = (tmp_path / "out" / "table.md").read_text()
     line = next(line for line in table.splitlines() if line.startswith("| joint"))
-    assert line.split(" | ")[:5] == ["| joint (bound)", "1", "-", "-", "99.00"]
+    assert line.split(" | ")[:5] == ["| joint (bound)", "1", "-", "-", "99.0"]
     text = (tmp_path / "out" / "per_task.md").read_text()
     of_joint = [line for line in text.splitlines() if line.startswith("| joint")]
     assert ["99.0" in line for line in of_joint] == [False, False, True, False, False]

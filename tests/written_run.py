@@ -67,12 +67,14 @@ def write_run(
     status = "finished" if count == len(tasks) else "running"
     manifest = {"status": status, "sessions": [SESSION], "reason": None}
     write_json(folder.path / "manifest.json", manifest)
-    targets = {t: draw.integers(0, 10, images).astype(np.uint16) for t in tasks}
+    common = np.random.default_rng(images)  # test images and zero-shot model are the same for all
+    targets = {t: common.integers(0, 10, images).astype(np.uint16) for t in tasks}
     folder.write_targets(targets)
     rows: list[tuple[float, ...]] = []
     for i in range(count + 1):
-        guesses = {t: _guess(draw, targets[t], known=j < i) for j, t in enumerate(tasks)}
-        rows.append(tuple(100.0 * float((guesses[t] == targets[t]).mean()) for t in tasks))
+        of = draw if i else common
+        guesses = {t: _guess(of, targets[t], known=j < i) for j, t in enumerate(tasks)}
+        rows.append(tuple(100.0 * int((guesses[t] == targets[t]).sum()) / images for t in tasks))
         folder.write_row(i, guesses, AccuracyMatrix(tasks, rows[0], tuple(rows[1:])))
     _write_log(folder, tasks[:count], draw, subspaces)
     return folder.path

@@ -5,7 +5,6 @@ from __future__ import annotations
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cl_bench.reports.compare import FIGURES, Group, plus_minus
 from cl_bench.reports.figures.series import row_labels
 from cl_bench.reports.figures.style import (
     LINES,
@@ -15,6 +14,8 @@ from cl_bench.reports.figures.style import (
     new_figure,
     set_title,
 )
+from cl_bench.reports.runs.group import FIGURES, Group
+from cl_bench.reports.statistics.spread import Spread
 
 SHOWN = ("transfer", "average", "last")
 NUMBERS_AT = 101  # per cent: right of every bar, so that no whisker runs through them
@@ -22,7 +23,7 @@ NUMBERS_AT = 101  # per cent: right of every bar, so that no whisker runs throug
 
 @in_style()
 def draw_bars(group: Group) -> Figure | None:
-    """One panel per figure, one bar per row, with half of its 95 % interval on either side.
+    """One panel per figure, one bar per row, with its 95 % interval over seeds.
 
     Rows keep the order of the table; bounds are hatched. The best of each panel is blue, the
     dotted line is zero-shot. ``None`` without rows.
@@ -37,7 +38,7 @@ def draw_bars(group: Group) -> Figure | None:
     panels[0].set_yticks(range(len(group.rows)), [labels[row.label] for row in group.rows])
     panels[0].invert_yaxis()
     what = (
-        "Transfer, Average and Last (%): means over seeds, 95 % intervals where there are several; "
+        "Transfer, Average and Last (%): means over seeds, 95 % intervals over three or more; "
         "blue: best, hatched: bounds, dotted: zero-shot"
     )
     set_title(figure, group_title(what, group))
@@ -46,7 +47,8 @@ def draw_bars(group: Group) -> Figure | None:
 
 def _panel(axes: Axes, group: Group, name: str) -> None:
     for y, row in enumerate(group.rows):
-        mean = row.mean(name)
+        spread = Spread(row.values(name))
+        mean, half = spread.mean, spread.half
         if mean is None:
             axes.text(NUMBERS_AT, y, "-", va="center", fontsize=8)
             continue
@@ -56,12 +58,12 @@ def _panel(axes: Axes, group: Group, name: str) -> None:
             y, mean, 0.72, color=colour, edgecolor="#777777" if row.bound else colour,
             hatch="////" if row.bound else None, linewidth=0.8,
         )  # fmt: skip
-        interval = row.interval(name)
-        if interval is not None:
-            ends = [[min(interval, mean)], [min(interval, 100 - mean)]]  # no accuracy is beyond
+        if half is not None:
+            ends = [[min(half, mean)], [min(half, 100 - mean)]]  # no accuracy is beyond
             axes.errorbar(mean, y, xerr=ends, color="black", capsize=2, linewidth=1)
-        text = plus_minus(mean, interval, 1)
-        axes.text(NUMBERS_AT, y, text, va="center", fontsize=8, weight="bold" if best else None)
+        axes.text(
+            NUMBERS_AT, y, spread.words(), va="center", fontsize=8, weight="bold" if best else None
+        )
     zero_shot = [run.matrix.metrics() for run in group.rows[0].runs]
     of = "zero_shot_transfer" if name == "transfer" else "zero_shot"
     if of in zero_shot[0]:

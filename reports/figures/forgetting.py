@@ -6,7 +6,6 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from cl_bench.reports.compare import Group, Row
 from cl_bench.reports.figures.sequence import draw_lines, line_legend
 from cl_bench.reports.figures.series import mean_matrix, series
 from cl_bench.reports.figures.style import (
@@ -16,6 +15,7 @@ from cl_bench.reports.figures.style import (
     new_figure,
     set_title,
 )
+from cl_bench.reports.runs.group import Group, Row
 
 Values = NDArray[np.float64]
 

@@ -14,7 +14,6 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from cl_bench.benchmark.record import RunResult
-from cl_bench.reports.compare import Group
 from cl_bench.reports.figures.bars import draw_bars
 from cl_bench.reports.figures.difference import draw_difference
 from cl_bench.reports.figures.forgetting import draw_forgetting
@@ -25,6 +24,7 @@ from cl_bench.reports.figures.sequence import draw_sequence
 from cl_bench.reports.figures.series import row_labels
 from cl_bench.reports.figures.style import FORMATS, save
 from cl_bench.reports.figures.subspace import draw_subspace
+from cl_bench.reports.runs.group import Group
 
 RIVALS = 3  # with how many of the next best the best is compared cell by cell
 WORTH_A_POOL = 24  # pictures; fewer are drawn sooner than processes start

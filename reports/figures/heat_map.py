@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from cl_bench.benchmark.record import ZERO_SHOT, RunResult
 from cl_bench.reports.figures.cell_numbers import write_numbers
 from cl_bench.reports.figures.style import DARK_BELOW, in_style, new_figure, save, set_title
-from cl_bench.reports.names import clip, one_line, short_names, suite_in_words
+from cl_bench.reports.runs.names import clip, one_line, short_names, suite_in_words
 
 LONGEST_NAME = 24  # characters
 LEGEND = "framed: just learned; hatched: not learned yet"

@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
 from cl_bench.benchmark.record import RunResult
-from cl_bench.reports.compare import Group
 from cl_bench.reports.figures.learning import learned_events, numbers
 from cl_bench.reports.figures.placement import place_labels
 from cl_bench.reports.figures.series import row_labels
@@ -22,6 +21,7 @@ from cl_bench.reports.figures.style import (
     new_figure,
     set_title,
 )
+from cl_bench.reports.runs.group import Group
 
 COSTS = {
     "parameters": "trainable parameters",

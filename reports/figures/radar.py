@@ -6,7 +6,6 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.projections.polar import PolarAxes
 
-from cl_bench.reports.compare import Group
 from cl_bench.reports.figures.sequence import line_legend
 from cl_bench.reports.figures.series import mean_matrix, series
 from cl_bench.reports.figures.style import (
@@ -16,7 +15,8 @@ from cl_bench.reports.figures.style import (
     new_figure,
     set_title,
 )
-from cl_bench.reports.names import clip, one_line, short_names
+from cl_bench.reports.runs.group import Group
+from cl_bench.reports.runs.names import clip, one_line, short_names
 
 LONGEST_NAME = 20  # characters
 MOST = 4  # methods; the outlines of more cannot be told apart

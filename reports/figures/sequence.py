@@ -9,7 +9,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from cl_bench.reports.compare import Group
 from cl_bench.reports.figures.series import Series, mean_matrix, series
 from cl_bench.reports.figures.style import (
     OTHERS,
@@ -20,7 +19,8 @@ from cl_bench.reports.figures.style import (
     new_figure,
     set_title,
 )
-from cl_bench.reports.names import clip, one_line, short_names
+from cl_bench.reports.runs.group import Group
+from cl_bench.reports.runs.names import clip, one_line, short_names
 
 LONGEST_NAME = 26  # characters
 ACROSS = 4  # panels

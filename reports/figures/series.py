@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cl_bench.reports.compare import Group, Row
 from cl_bench.reports.figures.style import LINES
-from cl_bench.reports.names import clip, one_line
+from cl_bench.reports.runs.group import Group, Row
+from cl_bench.reports.runs.names import clip, one_line
 
 LONGEST_LABEL = 32  # characters
 

@@ -23,8 +23,8 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 
-from cl_bench.reports.compare import Group
-from cl_bench.reports.names import suite_in_words
+from cl_bench.reports.runs.group import Group
+from cl_bench.reports.runs.names import suite_in_words
 
 FAMILY = "DejaVu Sans"  # matplotlib brings it along
 STYLE: dict[str, Any] = {

@@ -11,7 +11,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cl_bench.benchmark.record import RunResult
-from cl_bench.reports.compare import Group, Row
 from cl_bench.reports.figures.cell_numbers import write_numbers
 from cl_bench.reports.figures.learning import learned_events, numbers
 from cl_bench.reports.figures.series import row_labels
@@ -22,7 +21,8 @@ from cl_bench.reports.figures.style import (
     new_figure,
     set_title,
 )
-from cl_bench.reports.names import clip, one_line, short_names
+from cl_bench.reports.runs.group import Group, Row
+from cl_bench.reports.runs.names import clip, one_line, short_names
 
 LONGEST_NAME = 24  # characters
 TOWERS = {"v": "vision", "t": "text"}

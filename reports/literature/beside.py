@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cl_bench.benchmark.config import RunConfig
-from cl_bench.reports.chapter import Chapter
-from cl_bench.reports.compare import FIGURES, Group, Row, interval, mean
-from cl_bench.reports.csv_file import Value
 from cl_bench.reports.literature.published import (
     MEAN,
     Published,
@@ -17,8 +14,13 @@ from cl_bench.reports.literature.published import (
     published,
     published_name,
 )
-from cl_bench.reports.per_task import values_per_task
-from cl_bench.reports.table import Cell, Table, number, words_alone
+from cl_bench.reports.runs.group import FIGURES, Group, Row
+from cl_bench.reports.statistics.spread import Spread
+from cl_bench.reports.statistics.verdicts import Judged
+from cl_bench.reports.tables.chapter import Chapter
+from cl_bench.reports.tables.csv_file import Value
+from cl_bench.reports.tables.per_task import values_per_task
+from cl_bench.reports.tables.table import Cell, Table, number, words_alone
 
 METRICS = ("transfer", "average", "last")
 SETTING = "full"
@@ -52,8 +54,9 @@ def why_not(config: RunConfig) -> str | None:
     return None
 
 
-def _tables(g: Group) -> list[Table]:
+def _tables(judged: Judged) -> list[Table]:
     """Differences first, then what else is published, one table for each family of splits."""
+    g = judged.group
     if reason := why_not(g.config):
         return [words_alone(f"Nothing stands beside these runs: {reason}.")]
     ours = [_difference(row, p, theirs) for row, p, theirs in _pairs(g)]
@@ -119,8 +122,9 @@ def _difference(row: Row, p: Published, theirs: dict[str, float]) -> tuple[Cell,
     )  # fmt: skip
 
 
-def _lines(g: Group) -> list[tuple[Value, ...]]:
+def _lines(judged: Judged) -> list[tuple[Value, ...]]:
     """One line per published number that may stand beside one of ours, single data sets included."""
+    g = judged.group
     if why_not(g.config):
         return []
     lines: list[tuple[Value, ...]] = []
@@ -129,19 +133,19 @@ def _lines(g: Group) -> list[tuple[Value, ...]]:
             asked = (p.order, p.setting) == (g.config.order, SETTING) and p.metric in METRICS
             if not asked or not _counterpart(row, p):
                 continue
-            values = _ours(row, p.metric, p.dataset)
-            ours = mean(values)
+            spread = Spread(_ours(row, p.metric, p.dataset))
+            ours = spread.mean
             gap = None if ours is None else ours - p.value
             lines.append(
                 (
-                    row.label, len(row.runs), p.metric, p.dataset, ours, interval(values), p.method,
+                    row.label, len(row.runs), p.metric, p.dataset, ours, spread.half, p.method,
                     p.value, gap, p.origin, p.status, p.source,
                 )
             )  # fmt: skip
     return lines
 
 
-def _ours(row: Row, metric: str, dataset: str) -> list[float]:
+def _ours(row: Row, metric: str, dataset: str) -> tuple[float, ...]:
     if dataset == MEAN:
         return row.values(metric)
     return values_per_task(row, metric)[row.runs[0].matrix.tasks.index(dataset)]

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from cl_bench.benchmark.config import RunConfig
 from cl_bench.benchmark.matrix import AccuracyMatrix
-from cl_bench.reports.names import short_names
+from cl_bench.reports.runs.names import short_names
 
 Axis = Literal["train/step", "task/learned"]
 

@@ -160,10 +160,7 @@ def run_id(config: RunConfig) -> str:
 
 def protocol_hash(config: RunConfig) -> str:
     """Eight digits that are equal where results may be compared."""
-    rules: dict[str, Any] = {"suite": config.suite.digest, "preset": config.preset}
-    if config.preset != "paper":
-        rules |= {"protocol": config.protocol.model_dump(), "budget": config.budget.model_dump()}
-    return digest_of(rules)[:8]
+    return digest_of(config.comparison_key())[:8]
 
 
 def matrix_rows(result: RunResult) -> list[list[str | float]]:

@@ -121,7 +121,7 @@ def show(
     """Show a run's accuracy matrix, its figures and its cost."""
     from cl_bench.benchmark.record import check_run, read_run
     from cl_bench.cli.console import console
-    from cl_bench.reports.terminal import render
+    from cl_bench.reports.terminal.show import render
 
     if check:
         if problems := check_run(run_dir):
@@ -176,9 +176,9 @@ def compare(
 ) -> None:
     """Compare two methods data set by data set: is it more than noise?"""
     from cl_bench.cli.console import console
-    from cl_bench.reports import paired
+    from cl_bench.reports.terminal import compare as side_by_side
 
-    console.print(paired.compare(a, b))
+    console.print(side_by_side.compare(a, b))
 
 
 @app.command()
@@ -188,7 +188,7 @@ def why(
 ) -> None:
     """Show what differs between two runs: configuration, code, data, packages, hardware."""
     from cl_bench.cli.console import console
-    from cl_bench.reports import why as reasons
+    from cl_bench.reports.terminal import why as reasons
 
     console.print(reasons.why(a, b))
 

@@ -78,7 +78,7 @@ def sync_command(
 ) -> None:  # fmt: skip
     """Send runs from their logs, finished or not; those that are there already stay one run."""
     from cl_bench.cli.console import console
-    from cl_bench.reports.report import find_runs
+    from cl_bench.reports.runs.find import find_runs
     from cl_bench.reports.sinks.sink import replay
 
     if target not in TARGETS:

@@ -22,7 +22,7 @@ from cl_bench.datasets.store import Store
 from cl_bench.datasets.streams import Shots, build_stream
 from cl_bench.reports.figures.heat_map import save_heat_map
 from cl_bench.reports.sinks.follow import following
-from cl_bench.reports.terminal import render
+from cl_bench.reports.terminal.show import render
 
 if TYPE_CHECKING:
     from cl_bench.benchmark.method import Method

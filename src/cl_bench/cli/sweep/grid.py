@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cl_bench.benchmark.errors import UserError
 from cl_bench.cli.options import seeds_in
-from cl_bench.reports.command import option_words
+from cl_bench.reports.runs.command import option_words
 
 
 @dataclass(frozen=True)

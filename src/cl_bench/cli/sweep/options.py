@@ -72,7 +72,7 @@ def sweep(
     from cl_bench.cli.sweep.emit import emit_command
     from cl_bench.cli.sweep.grid import make_grid
     from cl_bench.cli.sweep.launchers import find_launcher
-    from cl_bench.reports.command import option_words
+    from cl_bench.reports.runs.command import option_words
 
     given = {
         "suite": suite, "backbone": backbone, "device": device, "precision": precision,

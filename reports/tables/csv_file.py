@@ -6,8 +6,8 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 
-from cl_bench.reports import escape
-from cl_bench.reports.compare import Group
+from cl_bench.reports.runs.group import Group
+from cl_bench.reports.tables import escape
 
 Value = str | int | float | None
 
@@ -20,10 +20,12 @@ GROUP_HEADER = (
 def group_values(g: Group) -> tuple[Value, ...]:
     """What a group's runs have in common, under ``GROUP_HEADER``."""
     c = g.config
-    own = c.preset == "paper"
+    p = c.protocol
+    rules: tuple[str, ...] = (p.precision, c.preset, p.prompts, p.augment)
+    if c.preset == "paper":
+        rules = ("own", c.preset, "own", "own")
     return (
-        c.suite.name, c.suite.about, c.suite.digest, c.order, len(c.tasks), c.backbone.name,
-        c.protocol.precision, c.preset, "own" if own else c.protocol.prompts, "own" if own else c.protocol.augment,
+        c.suite.name, c.suite.about, c.suite.digest, c.order, len(c.tasks), c.backbone.name, *rules,
     )  # fmt: skip
 
 

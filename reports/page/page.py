@@ -11,13 +11,15 @@ from pathlib import Path
 import jinja2
 
 from cl_bench.benchmark.record import RunResult
-from cl_bench.reports.chapter import Chapter
-from cl_bench.reports.compare import FIGURES, Group
 from cl_bench.reports.figures.gallery import Picture
-from cl_bench.reports.names import short_names
-from cl_bench.reports.page_run import RunView, status_in_words, view_run
-from cl_bench.reports.table import Cell, Table
-from cl_bench.reports.tables import MEANINGS, READING, SEPARATE, main_table
+from cl_bench.reports.page.run_view import RunView, status_in_words, view_run
+from cl_bench.reports.runs.find import LeftOut
+from cl_bench.reports.runs.group import FIGURES, Group
+from cl_bench.reports.runs.names import short_names
+from cl_bench.reports.statistics.verdicts import Judged
+from cl_bench.reports.tables.chapter import Chapter
+from cl_bench.reports.tables.main import MEANINGS, READING, SEPARATE, main_table
+from cl_bench.reports.tables.table import Cell, Table
 
 TEMPLATES = Path(__file__).parent / "templates"
 ROOM_FOR_PICTURES = 9_000_000  # bytes before they grow by a third in base64
@@ -51,9 +53,9 @@ class GroupView:
 
 
 def render_page(
-    groups: Sequence[tuple[str, Group, Sequence[Picture]]],
+    groups: Sequence[tuple[str, Judged, Sequence[Picture]]],
     runs: Sequence[tuple[str, RunResult]],
-    left_out: Sequence[tuple[Path, str]],
+    left_out: Sequence[LeftOut],
     chapters: Sequence[Chapter],
     figures: Path,
 ) -> str:
@@ -68,8 +70,8 @@ def render_page(
     """
     room = ROOM_FOR_PICTURES
     sections = []
-    for slug, group, pictures in groups:
-        section = _view_group(slug, group, pictures, chapters, figures, room)
+    for slug, judged, pictures in groups:
+        section = _view_group(slug, judged, pictures, chapters, figures, room)
         room -= sum(len(uri) for _, _, uri in section.pictures) * 3 // 4
         sections.append(section)
     run_views = [view_run(slug, run) for slug, run in runs]
@@ -103,13 +105,13 @@ def _source(name: str) -> str:
 
 def _view_group(
     slug: str,
-    group: Group,
+    judged: Judged,
     pictures: Sequence[Picture],
     chapters: Sequence[Chapter],
     figures: Path,
     room: int,
 ) -> GroupView:
-    config = group.config
+    group, config = judged.group, judged.group.config
     embedded, left = [], []
     for picture in pictures:
         svg = (figures / f"{picture.name}.svg").read_bytes()
@@ -124,8 +126,8 @@ def _view_group(
         short=f"{config.suite.name}, order {config.order}, {config.preset}",
         group=group,
         tasks=tuple(short_names(config.tasks)),
-        table=main_table(group),
-        chapters=tuple((c.title, c.reading, c.tables(group)) for c in chapters),
+        table=main_table(judged),
+        chapters=tuple((c.title, c.reading, c.tables(judged)) for c in chapters),
         pictures=tuple(embedded),
         left_to_files=tuple(left),
         not_ranked=tuple(
@@ -155,9 +157,9 @@ def _best(group: Group, figure: str) -> Cell:
 
 
 def _counts(
-    groups: Sequence[tuple[str, Group, Sequence[Picture]]],
+    groups: Sequence[tuple[str, Judged, Sequence[Picture]]],
     runs: Sequence[tuple[str, RunResult]],
-    left_out: Sequence[tuple[Path, str]],
+    left_out: Sequence[LeftOut],
 ) -> str:
     finished = sum(run.finished for _, run in runs)
     methods = len({run.config.method for _, run in runs})

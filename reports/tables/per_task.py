@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from cl_bench.benchmark.matrix import AccuracyMatrix
-from cl_bench.reports.chapter import Chapter
-from cl_bench.reports.compare import FIGURES, Group, Row, interval, mean
-from cl_bench.reports.csv_file import Value
-from cl_bench.reports.names import short_names
-from cl_bench.reports.table import Cell, Table, number, words_alone
+from cl_bench.reports.runs.group import FIGURES, Group, Row
+from cl_bench.reports.runs.names import short_names
+from cl_bench.reports.statistics.spread import Spread
+from cl_bench.reports.statistics.verdicts import Judged
+from cl_bench.reports.tables.chapter import Chapter
+from cl_bench.reports.tables.csv_file import Value
+from cl_bench.reports.tables.table import Cell, Table, number, words_alone
 
 PER_TASK = ("transfer", "average", "last", "forgetting", "backward_transfer")
 
 
-def _tables(g: Group) -> list[Table]:
+def _tables(judged: Judged) -> list[Table]:
     """One table per figure: methods down, tasks across."""
+    g = judged.group
     if not g.rows:
         return [words_alone("No finished run.")]
     alone = len(g.config.tasks) == 1
@@ -23,18 +26,19 @@ def _tables(g: Group) -> list[Table]:
 def _table(g: Group, figure: str) -> Table:
     rows = []
     for row in g.rows:
-        means = (*(mean(values) for values in values_per_task(row, figure)), row.mean(figure))
+        of_tasks = (Spread(values).mean for values in values_per_task(row, figure))
+        means = (*of_tasks, row.mean(figure))
         rows.append((Cell(row.name), Cell(str(len(row.runs))), *map(number, means)))
     header = ("Method", "n", *short_names(g.config.tasks), "Mean")
     return Table(header, tuple(rows), FIGURES[figure])
 
 
-def values_per_task(row: Row, figure: str) -> list[list[float]]:
+def values_per_task(row: Row, figure: str) -> list[tuple[float, ...]]:
     """Per task, the figure of every seed; empty where it, or the row's own figure, does not exist."""
     if not row.values(figure):
-        return [[] for _ in row.runs[0].matrix.tasks]
+        return [() for _ in row.runs[0].matrix.tasks]
     columns = zip(*(_of_run(run.matrix, figure) for run in row.runs), strict=True)
-    return [[value for value in column if value is not None] for column in columns]
+    return [tuple(value for value in column if value is not None) for column in columns]
 
 
 def _of_run(matrix: AccuracyMatrix, figure: str) -> tuple[float | None, ...]:
@@ -53,8 +57,9 @@ def _of_run(matrix: AccuracyMatrix, figure: str) -> tuple[float | None, ...]:
             return matrix.last_per_task
 
 
-def _lines(g: Group) -> list[tuple[Value, ...]]:
+def _lines(judged: Judged) -> list[tuple[Value, ...]]:
     """One line per row and task: mean and interval of every figure."""
+    g = judged.group
     return [line for row in g.rows for line in _lines_of(row, g.config.tasks)]
 
 
@@ -66,7 +71,7 @@ def _lines_of(row: Row, tasks: tuple[str, ...]) -> list[tuple[Value, ...]]:
             len(row.runs),
             position,
             task,
-            *(cell for v in of_task for cell in (mean(v), interval(v))),
+            *(cell for v in of_task for s in [Spread(v)] for cell in (s.mean, s.half)),
         )
         for position, (task, of_task) in enumerate(zip(tasks, figures, strict=True), 1)
     ]

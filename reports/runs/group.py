@@ -7,12 +7,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from statistics import fmean, stdev
+from statistics import fmean
 
 from cl_bench.benchmark.config import RunConfig
 from cl_bench.benchmark.record import RunResult
-from cl_bench.reports import statistics
-from cl_bench.reports.names import circumstances, protocol, suite_in_words
+from cl_bench.reports.runs.names import circumstances, protocol, suite_in_words
 
 FIGURES = {
     "transfer": "Transfer",
@@ -25,7 +24,7 @@ FIGURES = {
 }
 LOWER_IS_BETTER = frozenset({"forgetting"})
 NOT_RANKED = frozenset({"zero_shot"})  # it belongs to the backbone, not to the method
-DECIMALS = 2  # means that print alike share a place
+DECIMALS = 1  # means that are alike to so many share a place
 ALL_TASKS = "all tasks"  # the need of a method that trains on every task from the start
 
 Settings = dict[tuple[str, str], str]  # (table, key) -> value as JSON
@@ -48,11 +47,8 @@ class Row:
 
     def mean(self, figure: str) -> float | None:
         """The mean over seeds, or ``None`` where the figure does not exist (one task)."""
-        return mean(self.values(figure))
-
-    def interval(self, figure: str) -> float | None:
-        """Half the 95 % confidence interval of the mean (Student's t); ``None`` for one seed."""
-        return interval(self.values(figure))
+        values = self.values(figure)
+        return fmean(values) if values else None
 
     @property
     def bound(self) -> bool:
@@ -70,11 +66,12 @@ class Row:
         kept_out = " (bound)" if self.bound else " (dirty tree)" if self.dirty else ""
         return f"{self.label}{kept_out}"
 
-    def values(self, figure: str) -> list[float]:
+    def values(self, figure: str) -> tuple[float, ...]:
         """The figure of every seed; of a model that saw all tasks from the start, Last alone."""
         if ALL_TASKS in self.runs[0].config.extra_data and figure != "last":
-            return []
-        return [m[figure] for run in self.runs if figure in (m := run.matrix.metrics())]
+            return ()
+        metrics = (run.matrix.metrics() for run in self.runs)
+        return tuple(m[figure] for m in metrics if figure in m)
 
 
 def _from_dirty_tree(run: RunResult) -> bool:
@@ -83,33 +80,9 @@ def _from_dirty_tree(run: RunResult) -> bool:
     return any(isinstance(code, dict) and code.get("dirty") for code in codes)
 
 
-def mean(values: Sequence[float]) -> float | None:
-    """The mean; ``None`` of nothing."""
-    return fmean(values) if values else None
-
-
-def interval(values: Sequence[float]) -> float | None:
-    """Half the 95 % confidence interval of the mean (Student's t); ``None`` below two values."""
-    if len(values) < 2:
-        return None
-    from scipy.stats import t as student_t  # half a second that most commands can do without
-
-    quantile = float(student_t.ppf(0.975, len(values) - 1))
-    return float(quantile * stdev(values) / len(values) ** 0.5)
-
-
-def plus_minus(mean: float, half: float | None, decimals: int, sign: str = "") -> str:
-    """A mean and half of its interval, if it has one; ``sign="+"`` shows that of any mean."""
-    shown = f"{mean:{sign}.{decimals}f}"
-    return shown if half is None else f"{shown} ± {half:.{decimals}f}"
-
-
 @dataclass(frozen=True)
 class Group:
-    """Runs that may be compared: same suite digest, order, tasks and preset.
-
-    Under the preset ``fair`` (and where a setting was changed by hand) protocol and budget are the
-    same, too; under ``paper`` every method follows its own.
+    """Runs that may be compared: those with one ``RunConfig.comparison_key``.
 
     Attributes:
         config: of one of its runs; stands for what all have in common.
@@ -130,7 +103,7 @@ class Group:
     def details(self) -> str:
         """All else that the runs have in common, in one line."""
         rules = (
-            "every method under its own published budget, prompts and augmentation"
+            "every method under its own published budget, prompts, augmentation and precision"
             if self.config.preset == "paper"
             else protocol(self.config)
         )
@@ -144,7 +117,8 @@ class Group:
             config = row.runs[0].config
             for need, source in config.extra_data.items():
                 lines[f"{config.method} uses {need}: {source}"] = None
-            lines |= dict.fromkeys(config.caveats)
+            for run in row.runs:
+                lines |= dict.fromkeys((*run.config.caveats, *run.remarks))
         for row in self.rows:
             if row.dirty:
                 words = "was made from a source tree with uncommitted changes and is not ranked"
@@ -157,11 +131,6 @@ class Group:
     def ranked(self) -> list[Row]:
         """The rows that may win: methods, from committed code."""
         return [row for row in self.rows if not row.bound and not row.dirty]
-
-    @cached_property
-    def tests(self) -> statistics.PairedTests:
-        """The paired tests of the ranked rows' Last, on the test images."""
-        return statistics.compare_all(self)
 
     @cached_property
     def places(self) -> dict[tuple[str, str], int]:
@@ -186,21 +155,7 @@ def group(runs: Iterable[RunResult]) -> list[Group]:
     """Sort runs into groups that may be compared, and each group into rows."""
     together: dict[str, list[RunResult]] = defaultdict(list)
     for run in runs:
-        c = run.config
-        common: list[object] = [
-            c.suite.name,
-            c.suite.digest,
-            c.order,
-            c.tasks,
-            c.preset,
-            c.protocol.precision,
-            c.protocol.labels,
-            c.protocol.shots,
-            c.protocol.broken,
-        ]
-        if c.preset != "paper":
-            common += [c.protocol.model_dump(), c.budget.model_dump()]
-        together[json.dumps(common, sort_keys=True)].append(run)
+        together[run.config.comparison_key()].append(run)
     return [_group(together[key]) for key in sorted(together)]
 
 

@@ -6,10 +6,11 @@ from statistics import fmean
 from typing import Any
 
 from cl_bench.benchmark.record import RunResult
-from cl_bench.reports.chapter import Chapter
-from cl_bench.reports.compare import Group, Row
-from cl_bench.reports.csv_file import Value
-from cl_bench.reports.table import Cell, Table, number, words_alone
+from cl_bench.reports.runs.group import Row
+from cl_bench.reports.statistics.verdicts import Judged
+from cl_bench.reports.tables.chapter import Chapter
+from cl_bench.reports.tables.csv_file import Value
+from cl_bench.reports.tables.table import Cell, Table, number, words_alone
 
 PHASES = ("prepare", "train", "consolidate", "evaluate")
 COLUMNS = {
@@ -35,21 +36,21 @@ READING = (
 Events = list[dict[str, Any]]
 
 
-def _tables(g: Group) -> list[Table]:
+def _tables(judged: Judged) -> list[Table]:
     """One table: methods down, costs across."""
-    if not g.rows:
+    if not judged.group.rows:
         return [words_alone("No finished run.")]
     rows = []
-    for row in g.rows:
+    for row in judged.group.rows:
         found = of_row(row)
         cells = (_shown(name, found.get(name)) for name in COLUMNS)
         rows.append((Cell(row.name), Cell(str(len(row.runs))), *cells))
     return [Table(("Method", "n", *COLUMNS.values()), tuple(rows))]
 
 
-def _lines(g: Group) -> list[tuple[Value, ...]]:
+def _lines(judged: Judged) -> list[tuple[Value, ...]]:
     """One line per row; parameters, bytes and seconds."""
-    found = [(row, of_row(row)) for row in g.rows]
+    found = [(row, of_row(row)) for row in judged.group.rows]
     return [(row.label, len(row.runs), *map(figures.get, COLUMNS)) for row, figures in found]
 
 

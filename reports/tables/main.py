@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from cl_bench.benchmark.record import RunResult
-from cl_bench.reports import escape, table
-from cl_bench.reports.chapter import LATEX_PACKAGES, markdown_heading
-from cl_bench.reports.compare import DECIMALS, FIGURES, LOWER_IS_BETTER, Group, Row, plus_minus
-from cl_bench.reports.csv_file import GROUP_HEADER, Value, group_values, to_csv
-from cl_bench.reports.table import Cell, Table
+from cl_bench.reports.runs.find import LeftOut
+from cl_bench.reports.runs.group import FIGURES, LOWER_IS_BETTER, Group, Row
+from cl_bench.reports.statistics.spread import Spread
+from cl_bench.reports.statistics.verdicts import Judged, Verdict
+from cl_bench.reports.tables import escape, table
+from cl_bench.reports.tables.chapter import LATEX_PACKAGES, markdown_heading
+from cl_bench.reports.tables.csv_file import GROUP_HEADER, Value, group_values, to_csv
+from cl_bench.reports.tables.table import Cell, Table
 
 MEANINGS = (
     "Accuracies in per cent, each the mean over the tasks. Transfer: on tasks before they are "
@@ -19,17 +21,20 @@ MEANINGS = (
     "minus just learned."
 )
 READING = (
-    "n runs with different seeds: their mean, ± half of its 95 % confidence interval (Student's t) "
-    "where n > 1. Best {best}, second {second}; zero-shot belongs to the backbone and is not ranked. "
-    "≈: this Last and the best one cannot be told apart (paired test on the test images)."
+    "n runs with different seeds. ±: half of the mean's 95 % interval over seeds (Student's t), from three "
+    "seeds on; two show their lowest and highest value; what no seed changes has neither. Best {best}, "
+    "second {second}; zero-shot belongs to the backbone and is not ranked. ≈: cannot be told apart from the "
+    "best one in this figure, for other test images and other seeds together. °: the best one is higher on "
+    "these test images, and what other seeds would do is unknown."
 )
+MARKS = {Verdict.alike: "≈", Verdict.images: "°", Verdict.higher: ""}
 SEPARATE = (
     "Runs in different tables must not be compared: suite, order, tasks, preset, protocol or budget "
     "differ."
 )
 
 
-def markdown(groups: Sequence[Group], left_out: Sequence[tuple[Path, str]] = ()) -> str:
+def markdown(groups: Sequence[Judged], left_out: Sequence[LeftOut] = ()) -> str:
     """The tables as Markdown, one section per group, and the runs that could not be read."""
     lines = [
         "# Results",
@@ -41,36 +46,46 @@ def markdown(groups: Sequence[Group], left_out: Sequence[tuple[Path, str]] = ())
     if len(groups) > 1:
         lines += ["", SEPARATE]
     for g in groups:
-        lines += ["", *markdown_heading(g), *_markdown_table(g), *_not_ranked(g)]
+        lines += ["", *markdown_heading(g.group), *_markdown_table(g), *_not_ranked(g.group)]
     if left_out:
         lines += ["", "## Left out", ""]
         lines += [f"- {escape.markdown(f'{path}: {reason}')}" for path, reason in left_out]
     return "\n".join(lines) + "\n"
 
 
-def main_table(g: Group) -> Table:
+def main_table(judged: Judged) -> Table:
     """Every figure of every row of a group."""
     names = [n + (" ↓" if f in LOWER_IS_BETTER else "") for f, n in FIGURES.items()]
+    marks = {figure: _marks(judged, figure) for figure in FIGURES}
     rows = [
-        (Cell(row.name), Cell(str(len(row.runs))), *(_figure(g, row, f) for f in FIGURES))
-        for row in g.rows
+        (
+            Cell(row.name),
+            Cell(str(len(row.runs))),
+            *(_figure(judged.group, row, f, marks[f].get(row.label, "")) for f in FIGURES),
+        )
+        for row in judged.group.rows
     ]
     return Table(("Method", "n", *names), tuple(rows))
 
 
-def _figure(g: Group, row: Row, figure: str) -> Cell:
-    mean, interval = row.mean(figure), row.interval(figure)
-    if mean is None:
-        return Cell("-")
-    alike = figure == "last" and row.label in g.tests.alike
+def _marks(judged: Judged, figure: str) -> dict[str, str]:
+    """Row label -> its sign in this figure; the best row shares the sign of those like it."""
+    marks = {label: MARKS[verdict] for label, verdict in judged.verdicts(figure).items()}
+    best = judged.best(figure)
+    return marks | ({best: "≈"} if best and "≈" in marks.values() else {})
+
+
+def _figure(g: Group, row: Row, figure: str, mark: str) -> Cell:
+    spread = Spread(row.values(figure))
     place = g.places.get((row.label, figure), 0)
-    return Cell(plus_minus(mean, interval, DECIMALS), place, mean, remark="≈" if alike else "")
+    return Cell(spread.words(), place, spread.mean, remark=mark)
 
 
-def _markdown_table(g: Group) -> list[str]:
+def _markdown_table(judged: Judged) -> list[str]:
+    g = judged.group
     if not g.rows:
         return ["No finished run."]
-    lines = table.markdown(main_table(g))
+    lines = table.markdown(main_table(judged))
     # The label holds as few settings as tell the rows apart; all of them are given here.
     more = [row for row in g.rows if row.differs and row.label != _labelled_in_full(row)]
     if more:
@@ -100,13 +115,14 @@ def _excuse(run: RunResult) -> str:
     )
 
 
-def latex(groups: Sequence[Group]) -> str:
+def latex(groups: Sequence[Judged]) -> str:
     """The tables in LaTeX for the package booktabs, one ``table`` per group that has results."""
     lines = [LATEX_PACKAGES, f"% {MEANINGS}"]
     lines += [f"% {READING.format(best='bold', second='underlined')}"]
-    for g in groups:
+    for judged in groups:
+        g = judged.group
         if g.rows:
-            lines += ["", *table.latex(main_table(g), f"{g.title}; {g.details}", g.notes)]
+            lines += ["", *table.latex(main_table(judged), f"{g.title}; {g.details}", g.notes)]
         lines += [f"% Not ranked: {escape.latex(_excuse(run))}" for run in g.unfinished]
     return "\n".join(lines) + "\n"
 
@@ -127,7 +143,8 @@ def _seeds(row: Row) -> str:
 
 
 def _pairs(row: Row) -> list[Value]:
-    return [cell for figure in FIGURES for cell in (row.mean(figure), row.interval(figure))]
+    spreads = (Spread(row.values(figure)) for figure in FIGURES)
+    return [cell for spread in spreads for cell in (spread.mean, spread.half)]
 
 
 def runs_csv(groups: Sequence[Group]) -> str:

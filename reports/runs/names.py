@@ -38,7 +38,7 @@ def circumstances(config: RunConfig) -> str:
     return (
         f"suite digest {config.suite.digest}, order {config.order}, "
         f"{count} {'task' if count == 1 else 'tasks'}, {config.backbone.name} "
-        f"({config.backbone.weights}), {config.protocol.precision}, preset {config.preset}{_question(config)}"
+        f"({config.backbone.weights}), preset {config.preset}{_question(config)}"
     )
 
 
@@ -51,9 +51,12 @@ def _question(config: RunConfig) -> str:
 
 
 def protocol(config: RunConfig) -> str:
-    """Prompts, augmentation and budget, in one line."""
+    """Prompts, augmentation, budget and precision, in one line."""
     prompts = "first prompt" if config.protocol.prompts == "first" else "ensemble of prompts"
     crops = "no augmentation" if config.protocol.augment == "none" else "random resized crops"
     fewest, most = min(config.budget.steps.values()), max(config.budget.steps.values())
     steps = f"{fewest:,}" if fewest == most else f"{fewest:,}-{most:,}"
-    return f"{prompts}, {crops}, {steps} steps of {config.budget.batch_size} images a task"
+    return (
+        f"{prompts}, {crops}, {steps} steps of {config.budget.batch_size} images a task, "
+        f"{config.protocol.precision}"
+    )

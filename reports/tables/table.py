@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from cl_bench.reports import escape
+from cl_bench.reports.tables import escape
 
 LONG = 40  # characters; longer words are broken into lines in LaTeX
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from cl_bench.benchmark.record import ZERO_SHOT, RunResult
-from cl_bench.reports.command import reproduce
-from cl_bench.reports.compare import FIGURES
-from cl_bench.reports.names import circumstances, protocol, short_names, suite_in_words
+from cl_bench.reports.runs.command import reproduce
+from cl_bench.reports.runs.group import FIGURES
+from cl_bench.reports.runs.names import circumstances, protocol, short_names, suite_in_words
 
 STEP = 5  # per cent; the page's style has a colour for each
 

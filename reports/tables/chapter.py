@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from cl_bench.reports import escape, table
-from cl_bench.reports.compare import Group
-from cl_bench.reports.csv_file import GROUP_HEADER, Value, group_values, to_csv
-from cl_bench.reports.names import short_names
-from cl_bench.reports.table import Table
+from cl_bench.reports.runs.group import Group
+from cl_bench.reports.runs.names import short_names
+from cl_bench.reports.statistics.verdicts import Judged
+from cl_bench.reports.tables import escape, table
+from cl_bench.reports.tables.csv_file import GROUP_HEADER, Value, group_values, to_csv
+from cl_bench.reports.tables.table import Table
 
 LATEX_PACKAGES = r"% \usepackage[T1]{fontenc} \usepackage{booktabs} \usepackage{graphicx}"
 
@@ -30,15 +31,15 @@ class Chapter:
     name: str
     title: str
     reading: str
-    tables: Callable[[Group], Sequence[Table]]
+    tables: Callable[[Judged], Sequence[Table]]
     header: tuple[str, ...]
-    lines: Callable[[Group], Sequence[Sequence[Value]]]
+    lines: Callable[[Judged], Sequence[Sequence[Value]]]
 
-    def markdown(self, groups: Sequence[Group]) -> str:
+    def markdown(self, groups: Sequence[Judged]) -> str:
         """One section per group and, where it has several tables, one part per table."""
         lines = [f"# {self.title}", "", self.reading]
         for g in groups:
-            lines += ["", *markdown_heading(g)]
+            lines += ["", *markdown_heading(g.group)]
             for t in self.tables(g):
                 lines += [f"### {escape.markdown(t.title)}", ""] if t.title else []
                 lines += [*table.markdown(t), ""] if t.rows else []
@@ -46,18 +47,18 @@ class Chapter:
             lines.pop()
         return "\n".join(lines) + "\n"
 
-    def latex(self, groups: Sequence[Group]) -> str:
+    def latex(self, groups: Sequence[Judged]) -> str:
         """One LaTeX table per table, with the group in its caption."""
         lines = [LATEX_PACKAGES, f"% {self.reading}"]
         for g in groups:
             for t in self.tables(g):
-                caption = f"{t.title or self.title}. {g.title}; {g.details}"
+                caption = f"{t.title or self.title}. {g.group.title}; {g.group.details}"
                 lines += ["", *table.latex(t, caption)] if t.rows else []
         return "\n".join(lines) + "\n"
 
-    def csv(self, groups: Sequence[Group]) -> str:
+    def csv(self, groups: Sequence[Judged]) -> str:
         """All groups in one file, full precision."""
-        lines = ((*group_values(g), *line) for g in groups for line in self.lines(g))
+        lines = ((*group_values(g.group), *line) for g in groups for line in self.lines(g))
         return to_csv((*GROUP_HEADER, *self.header), lines)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cl_bench.reports.names import one_line
+from cl_bench.reports.runs.names import one_line
 
 LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
