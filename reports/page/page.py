@@ -14,9 +14,9 @@ from cl_bench.benchmark.record import RunResult
 from cl_bench.reports.figures.gallery import Picture
 from cl_bench.reports.page.run_view import RunView, status_in_words, view_run
 from cl_bench.reports.runs.find import LeftOut
-from cl_bench.reports.runs.group import FIGURES, Group
+from cl_bench.reports.runs.group import FIGURES
 from cl_bench.reports.runs.names import short_names
-from cl_bench.reports.statistics.verdicts import Judged
+from cl_bench.reports.statistics.verdicts import Judged, Verdict
 from cl_bench.reports.tables.chapter import Chapter
 from cl_bench.reports.tables.main import MEANINGS, READING, SEPARATE, main_table
 from cl_bench.reports.tables.table import Cell, Table
@@ -32,7 +32,7 @@ class GroupView:
     Attributes:
         anchor: where links to it lead.
         short: its name in the navigation.
-        group: the runs that may be compared.
+        judged: the runs that may be compared, and what may be said of them.
         tasks: their short names in order.
         table: every figure of every method.
         chapters: heading, how to read it, and the tables of each chapter.
@@ -43,7 +43,7 @@ class GroupView:
 
     anchor: str
     short: str
-    group: Group
+    judged: Judged
     tasks: tuple[str, ...]
     table: Table
     chapters: tuple[tuple[str, str, Sequence[Table]], ...]
@@ -124,7 +124,7 @@ def _view_group(
     return GroupView(
         anchor=f"group-{slug}",
         short=f"{config.suite.name}, order {config.order}, {config.preset}",
-        group=group,
+        judged=judged,
         tasks=tuple(short_names(config.tasks)),
         table=main_table(judged),
         chapters=tuple((c.title, c.reading, c.tables(judged)) for c in chapters),
@@ -139,21 +139,25 @@ def _view_group(
 
 def _winners(sections: Sequence[GroupView]) -> Table:
     """Per group, the best method of each figure with its value."""
-    placed = {figure for section in sections for _, figure in section.group.places}
+    placed = {figure for section in sections for _, figure in section.judged.group.places}
     figures = [figure for figure in FIGURES if figure in placed]
     rows = []
     for section in sections:
-        best = [_best(section.group, figure) for figure in figures]
+        best = [_best(section.judged, figure) for figure in figures]
         rows.append((Cell(section.short, link=section.anchor), *best))
     return Table(("Runs compared", *(FIGURES[f] for f in figures)), tuple(rows))
 
 
-def _best(group: Group, figure: str) -> Cell:
+def _best(judged: Judged, figure: str) -> Cell:
+    """The best of a figure, and how many others cannot be told apart from it."""
+    group = judged.group
     rows = [row for row in group.rows if group.places.get((row.label, figure)) == 1]
     mean = rows[0].mean(figure) if rows else None
     if mean is None:
         return Cell("-")
-    return Cell(f"{mean:.1f}  {', '.join(row.label for row in rows)}", value=mean)
+    alike = sum(verdict is Verdict.alike for verdict in judged.verdicts(figure).values())
+    others = f", ≈ {_many(alike, 'other')}" if alike else ""
+    return Cell(f"{mean:.1f}  {', '.join(row.label for row in rows)}{others}", value=mean)
 
 
 def _counts(
