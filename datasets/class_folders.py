@@ -121,6 +121,6 @@ def _in_words(unused: Sequence[Path], folder: Path) -> tuple[str, ...]:
     counts = ", ".join(f"{ending}: {count}" for ending, count in sorted(endings.items()))
     first = unused[0].relative_to(folder).as_posix()
     return (
-        f"{len(unused)} files or folders in {folder.name}/ are no images of a class and are not used "
-        f"({counts}), the first is {first}",
+        f"not used in {folder.name}/, as no images of a class: {len(unused)} ({counts}), the first is "
+        f"{first}",
     )

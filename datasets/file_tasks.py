@@ -16,13 +16,12 @@ from cl_bench.datasets.folders import Entries, Files, fingerprint, list_folder, 
 from cl_bench.datasets.image_lists import read_image_list
 from cl_bench.datasets.mtil.layout import facts
 from cl_bench.datasets.mtil.suites import partial_task
-from cl_bench.datasets.prompts import cut_prompts, prompts_of, same_first_prompts
+from cl_bench.datasets.prompts import prompts_of, same_first_prompts, shown
 from cl_bench.datasets.same_images import Place, Placed, check_each_file_once
 from cl_bench.datasets.suite import FolderSource, TaskSpec
 from cl_bench.datasets.tell import Tell, silent
 
 Share = Annotated[float, Field(gt=0, lt=1)]
-CUT = "prompts are longer than the text tower's context, which leaves their end out"
 TEMPLATE = "a photo of a {}."
 # What a task may say besides its name and its prompts, per way to name its images.
 OPTIONS = {
@@ -107,12 +106,11 @@ def read_task(task: FileTask, root: Path, backbone: str, tell: Tell = silent) ->
     try:
         read = _own_task(task, root, tell) if task.layout is None else _layout_task(task, root)
         _check_prompts_differ(read, backbone)
-        remarks = (*read.remarks, *_cut(read.spec, backbone))
     except ValidationError as error:
         raise UserError(f"task {task.name}: {first_problem(error)}") from error
     except UserError as error:
         raise UserError(f"task {task.name}: {error}") from error
-    return replace(read, remarks=tuple(f"task {task.name}: {remark}" for remark in remarks))
+    return replace(read, remarks=tuple(f"task {task.name}: {remark}" for remark in read.remarks))
 
 
 def _own_task(task: FileTask, root: Path, tell: Tell) -> ReadTask:
@@ -192,9 +190,6 @@ def _check_prompts_differ(read: ReadTask, backbone: str) -> None:
     folders = sorted(classes.items()) or [(name, name) for name in read.spec.classnames]
     a, b = (f"{folders[i][0]!r} ({folders[i][1]})" for i in alike)
     prompt = prompts_of(read.spec)[alike[0]][0]
-    raise UserError(f"the classes {a} and {b} have the same prompt to the text tower: {prompt!r}")
-
-
-def _cut(spec: TaskSpec, backbone: str) -> tuple[str, ...]:
-    cut = cut_prompts(spec, backbone)
-    return (f"{len(cut)} {CUT}, for example {cut[0]!r}",) if cut else ()
+    raise UserError(
+        f"the classes {a} and {b} have the same prompt to the text tower: {shown(prompt)}"
+    )

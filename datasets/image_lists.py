@@ -66,8 +66,7 @@ def _column(table: ListTable, names: Sequence[str]) -> str:
     there = [name for name in names if name in table.columns]
     if not there or "path" not in table.columns:
         shown = ", ".join(table.columns)
-        hint = "; its cells must be separated by commas" if ";" in shown else ""
-        raise UserError(f"which has the columns {shown}, needs `path` and `class`{hint}")
+        raise UserError(f"which has the columns {shown}, needs `path` and `class`")
     for name in ("path", there[0], "split"):
         if name in table.not_plain:
             raise UserError(

@@ -78,6 +78,8 @@ def read_table(path: Path) -> ListTable:
 
 def _columns(path: Path, header: list[str]) -> tuple[str, ...]:
     names = tuple(name.strip().lower() for name in header)
+    if len(names) == 1 and ";" in names[0]:
+        raise UserError(f"the image list {path} has cells separated by ;, and needs commas")
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise UserError(f"the image list {path} has two columns {twice!r}; remove or rename one")
     return names

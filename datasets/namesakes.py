@@ -10,11 +10,11 @@ from cl_bench.datasets.suite import TaskSpec
 
 SHOWN = 10
 NEVER = (
-    "classes have the same prompt as a class of an earlier task, which is predicted in their place: "
-    "all their test images count as wrong (0 %)"
+    "classes with the same prompt as a class of an earlier task, which is predicted in their place, so "
+    "that all their test images count as wrong (0 %)"
 )
 CONFUSED = (
-    "class names stand in several tasks with other prompts: an image that is taken for its namesake "
+    "classes of one name in several tasks, with other prompts; an image that is taken for its namesake "
     "counts as wrong"
 )
 
@@ -61,14 +61,14 @@ def _never_predicted(group: Sequence[_Class], backbone: str) -> list[str]:
 
 
 def _confused(group: Sequence[_Class], backbone: str) -> list[str]:
-    found = []
-    for alike in same_tokens([(one.name,) for one in group], backbone):
-        tasks = {group[i].prompts: group[i].task for i in reversed(alike)}
-        if len(tasks) > 1:
-            found.append(f"{group[alike[0]].name!r} ({', '.join(reversed(tasks.values()))})")
-    return found
+    repeated = {i for alike in same_tokens([o.prompts for o in group], backbone) for i in alike[1:]}
+    apart = [one for i, one in enumerate(group) if i not in repeated]
+    return [
+        f"{apart[alike[0]].name!r} ({', '.join(apart[i].task for i in alike)})"
+        for alike in same_tokens([(one.name,) for one in apart], backbone)
+    ]
 
 
 def _sentence(words: str, found: Sequence[str]) -> tuple[str, ...]:
     more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-    return (f"{len(found)} {words}: {', '.join(found[:SHOWN])}{more}",) if found else ()
+    return (f"{words}: {', '.join(found[:SHOWN])}{more}",) if found else ()

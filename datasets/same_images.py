@@ -26,11 +26,6 @@ class Place:
     split: str
     classname: str
 
-    @property
-    def part(self) -> tuple[str, str]:
-        """Task and split."""
-        return self.task, self.split
-
 
 @dataclass(frozen=True)
 class Placed:
@@ -96,11 +91,11 @@ def _pairs(group: Iterable[Placed]) -> dict[str, tuple[Placed, Placed]]:
     for image in group:
         before = first.setdefault(image.place, image)
         if before is not image:
-            where = f"one class of {' '.join(image.place.part)}"
+            where = f"one class of {_part(image.place)}"
             pairs.setdefault(where, (before, image))
     for a, b in combinations(sorted(first), 2):
-        same = a.part == b.part
-        where = f"two classes of {' '.join(a.part)}" if same else f"{_part(a)} and {_part(b)}"
+        same = (a.task, a.split) == (b.task, b.split)
+        where = f"two classes of {_part(a)}" if same else f"{_part(a)} and {_part(b)}"
         pairs.setdefault(where, (first[a], first[b]))
     return pairs
 

@@ -105,14 +105,14 @@ def assemble(path: Path, file: SuiteFile, tasks: Sequence[ReadTask]) -> Suite:
             tasks=tuple(task.spec for task in tasks),
             orders=file.all_orders(),
             backbone=parse(file.backbone),
-            remarks=(*remarks, *same_bytes(images, digests), *_short_orders(file)),
+            remarks=(*remarks, *same_bytes(images, digests), *short_orders(file)),
             **settings,
         )
     except ValidationError as error:
         raise UserError(f"the suite file {path}: {first_problem(error)}") from error
 
 
-def _short_orders(file: SuiteFile) -> tuple[str, ...]:
+def short_orders(file: SuiteFile) -> tuple[str, ...]:
     """The orders that do not have every task."""
     names = [task.name for task in file.tasks]
     lacking = {o: [n for n in names if n not in tasks] for o, tasks in file.all_orders().items()}

@@ -13,6 +13,7 @@ from cl_bench.benchmark.errors import UserError, in_one_line, unknown
 from cl_bench.cli.choices import Choices, Preset, parse_overrides, validated
 from cl_bench.datasets.catalog import find_suite
 from cl_bench.datasets.namesakes import namesakes
+from cl_bench.datasets.prompts import cut_prompts
 from cl_bench.datasets.references import Source, find_sources
 from cl_bench.datasets.suite import Suite, TaskSpec
 
@@ -87,7 +88,7 @@ def make_plan(choices: Choices, seed: int) -> Plan:
         caveats=(
             *settings.caveats(),
             *suite.remarks,
-            *_namesakes(suite, tasks),
+            *_prompt_caveats(suite, tasks),
             *_data_caveats(choices),
         ),
         bound=entry.method.bound,
@@ -126,10 +127,11 @@ def _data_caveats(choices: Choices) -> tuple[str, ...]:
     return (left_out,) if choices.skip_broken else ()
 
 
-def _namesakes(suite: Suite, tasks: tuple[TaskSpec, ...]) -> tuple[str, ...]:
-    if suite.protocol.labels == "own":
-        return ()
-    return namesakes(tasks, suite.protocol.prompts == "ensemble", suite.backbone.name)
+def _prompt_caveats(suite: Suite, tasks: tuple[TaskSpec, ...]) -> tuple[str, ...]:
+    """What the tasks' prompts mean for the figures."""
+    backbone, ensemble = suite.backbone.name, suite.protocol.prompts == "ensemble"
+    shared = namesakes(tasks, ensemble, backbone) if suite.protocol.labels == "all" else ()
+    return (*cut_prompts(tasks, backbone), *shared)
 
 
 def _source(need: Need, sources: dict[Need, Source]) -> str:
