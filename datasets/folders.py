@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cl_bench.benchmark.errors import UserError
 from cl_bench.datasets.class_folders import check_exclude, read_class_folders
+from cl_bench.datasets.prompts import near
 
 Entries = tuple[tuple[str, int], ...]  # path below some root, class index
 
@@ -62,8 +63,9 @@ def list_split_folders(train: Path, test: Path, exclude: Sequence[str]) -> Files
     check_exclude(exclude, [train, test])
     learned, held_out = read_class_folders(train, exclude), read_class_folders(test, exclude)
     if odd := sorted(learned.classes.keys() ^ held_out.classes.keys()):
-        names = ", ".join(map(repr, odd))
-        raise UserError(f"only one of {train} and {test} has the classes {names}")
+        hint = " (are some written in two ways?)" if near(odd) else ""
+        names = ", ".join(ascii(name) if hint else repr(name) for name in odd)
+        raise UserError(f"only one of {train} and {test} has the classes {names}{hint}")
     return Files(
         tuple(learned.classes),
         tuple(learned.classes.values()),

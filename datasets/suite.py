@@ -167,8 +167,8 @@ class Suite(Settings):
         return self
 
     def _key(self, name: str) -> str:
-        """What a task is found by: case and a prefix ``<suite>-`` do not count."""
-        return name.lower().removeprefix(f"{self.name.lower()}-")
+        """What a task is found by: case, a prefix ``<suite>-`` and how accents are written do not count."""
+        return unicodedata.normalize("NFC", name.lower()).removeprefix(f"{self.name.lower()}-")
 
     def identify(self) -> SuiteId:
         """Name, words and digest."""

@@ -129,6 +129,16 @@ def test_train_and_test_may_not_be_one_folder(folder: Path) -> None:
         read_suite(file)
 
 
+def test_a_class_written_in_two_ways_is_named_in_both(tmp_path: Path) -> None:
+    write_classes(tmp_path / "train", {"caf\u00e9": 2, "dog": 2})
+    write_classes(tmp_path / "test", {"cafe\u0301": 2, "dog": 2}, seed=50)
+    file = write_suite(tmp_path, 'name = "t"\ntrain = "train"\ntest = "test"')
+    with pytest.raises(
+        UserError, match=r"classes 'cafe\\u0301', 'caf\\xe9' \(are some written in two"
+    ):
+        read_suite(file)
+
+
 def test_a_changed_file_is_a_changed_suite(folder: Path) -> None:
     before, image = read(folder).identify().digest, folder / "cat" / "0.png"
     size = image.stat().st_size

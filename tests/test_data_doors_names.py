@@ -110,6 +110,9 @@ SUITES = {
     "one name twice": ((ONE, ONE), HEAD, "two tasks have the names 'a' and 'a'"),
     "a name in capitals": ((ONE, TASK.format("A")), HEAD, "two tasks have the names 'a' and 'A'"),
     "the suite's name before": ((ONE, TASK.format("Own-a")), HEAD, "'a' and 'Own-a'"),
+    "an accent written otherwise": (
+        (TASK.format("caf\u00e9"), TASK.format("cafe\u0301")), HEAD, "two tasks have the names",
+    ),
     "a space behind a name": ((TASK.format("a "),), HEAD, "name: String should match"),
     "steps and epochs": (TWO, f"{HEAD}steps = 5\nepochs = 10\n", "`epochs` has no meaning beside `steps`"),
     "steps and epochs of a task": (
