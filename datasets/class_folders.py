@@ -36,7 +36,8 @@ def read_class_folders(folder: Path, exclude: Sequence[str]) -> ClassFolders:
             not be found.
     """
     if not folder.is_dir():
-        raise UserError(f"the image folder {folder} does not exist")
+        words = "is no folder" if folder.exists() else "does not exist"
+        raise UserError(f"the image folder {folder} {words}")
     entries = visible(folder)
     folders = [entry for entry in entries if entry.is_dir() and entry.name not in exclude]
     unused = [entry for entry in entries if not entry.is_dir()]

@@ -54,7 +54,7 @@ class FileTask(Settings):
     """Decides which ones."""
     exclude: tuple[str, ...] = ()
     """Class folders to leave out."""
-    templates: tuple[str, ...] | None = None
+    templates: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     """Prompts; the first is trained with. By default "a photo of a {}.", or a layout's own."""
     classnames: dict[str, str] = Field(default_factory=dict)
     """What to call a class folder in prompts, where not by its own name."""
@@ -117,7 +117,7 @@ def _own_task(task: FileTask, root: Path, tell: Tell) -> ReadTask:
     files = _files(task, root)
     if odd := task.classnames.keys() - set(files.classes):
         raise UserError(f"classnames names no class: {', '.join(sorted(odd))}")
-    names = tuple(task.classnames.get(c, c.replace("_", " ")) for c in files.classes)
+    names = tuple(task.classnames.get(c, c.strip("_").replace("_", " ")) for c in files.classes)
     _check_names_differ(files, names)
     train, test = files.below(root)
     images = (

@@ -60,7 +60,8 @@ def read_table(path: Path) -> ListTable:
             f"the image list {path} ends in {kind!r}; known are .csv, .tsv and .parquet"
         )
     if not path.is_file():
-        raise UserError(f"the image list {path} does not exist")
+        words = "is no file" if path.exists() else "does not exist"
+        raise UserError(f"the image list {path} {words}")
     if kind == ".parquet":
         return _of_parquet(path)
     text = read_text(path, "image list")
@@ -78,8 +79,11 @@ def read_table(path: Path) -> ListTable:
 
 def _columns(path: Path, header: list[str]) -> tuple[str, ...]:
     names = tuple(name.strip().lower() for name in header)
-    if len(names) == 1 and ";" in names[0]:
-        raise UserError(f"the image list {path} has cells separated by ;, and needs commas")
+    if len(names) == 1:
+        raise UserError(
+            f"the image list {path} has one column, {names[0]!r}; a .csv has commas between its cells, a "
+            ".tsv tabs"
+        )
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise UserError(f"the image list {path} has two columns {twice!r}; remove or rename one")
     return names

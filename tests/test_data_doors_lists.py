@@ -76,7 +76,7 @@ def test_a_line_that_cannot_be_used_is_named(case: str, tmp_path: Path) -> None:
 
 HEADERS = {
     "a column twice": ("path,class,class", r"two columns 'class'"),
-    "semicolons": ("path;class;split", r"separated by ;, and needs commas"),
+    "semicolons": ("path;class;split", r"one column, 'path;class;split'; a .csv has commas"),
     "no path": ("file,class,split", r"needs `path` and `class`"),
     "empty": ("", r"is empty"),
 }

@@ -90,6 +90,7 @@ BESIDE = {
         f'{ONE}exclude = ["cow"]\nclassnames = {{ cow = "d" }}', "classnames names no class: cow",
     ),
     "an empty class name": (f'{ONE}classnames = {{ dog = " " }}', "' ' is empty, begins or ends"),
+    "no template": (f"{ONE}templates = []", "templates: .* at least 1"),
     "a template twice": (f'{ONE}templates = ["a {{}}.", "b {{}}.", "a {{}}."]', "'a {}.' stands twice"),
     "a template of braces": (f'{ONE}templates = ["a {{{{}}}}."]', "needs exactly one"),
     "a template with a name": (f'{ONE}templates = ["a {{}} {{x}}."]', "needs exactly one"),
