@@ -9,7 +9,6 @@ from typing import TypeVar
 
 from cl_bench.benchmark.config import Protocol
 from cl_bench.benchmark.errors import UserError
-from cl_bench.datasets.backbones import parse
 from cl_bench.datasets.catalog import check_data, find_suite
 from cl_bench.datasets.content import digests_of
 from cl_bench.datasets.file_tasks import read_task
@@ -17,7 +16,7 @@ from cl_bench.datasets.namesakes import namesakes
 from cl_bench.datasets.prompts import cut_prompts
 from cl_bench.datasets.same_images import same_bytes
 from cl_bench.datasets.suite import TaskSpec
-from cl_bench.datasets.suite_file import assemble, load_suite_file, root_of, short_orders
+from cl_bench.datasets.suite_file import assemble, load_suite_file, short_orders
 from cl_bench.datasets.task_check import TaskCheck, check_task
 from cl_bench.datasets.tell import Tell
 
@@ -93,16 +92,16 @@ class _Parts:
 def _own_suite(path: Path, found: Findings, tell: Tell) -> _Parts:
     """Every task of a file by itself, so that one that is wrong hides no other."""
     file = load_suite_file(path)
-    root, backbone = root_of(file, path), parse(file.backbone).name
+    backbone = file.backbone.name
     attempts = [
-        found.attempt(lambda task=task: read_task(task, root, backbone, tell))  # type: ignore[misc]
-        for task in file.tasks
+        found.attempt(lambda task=task: read_task(task, file.root, backbone, tell))  # type: ignore[misc]
+        for task in file.content.tasks
     ]
     tasks = [task for task in attempts if task is not None]
     if len(tasks) == len(attempts):
-        found.attempt(lambda: assemble(path, file, tasks))
-    found.remarks += (*(r for task in tasks for r in task.remarks), *short_orders(file))
-    return _Parts([task.spec for task in tasks], file.protocol, backbone)
+        found.attempt(lambda: assemble(file, tasks))
+    found.remarks += (*(r for task in tasks for r in task.remarks), *short_orders(file.content))
+    return _Parts([task.spec for task in tasks], file.content.protocol, backbone)
 
 
 def _compare_names(suite: _Parts, found: Findings) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from cl_bench.benchmark.config import Protocol, Settings, first_problem, read_toml
+from cl_bench.benchmark.config import Backbone, Protocol, Settings, first_problem, read_toml
 from cl_bench.benchmark.errors import UserError
 from cl_bench.datasets.backbones import parse
 from cl_bench.datasets.file_tasks import FileTask, ReadTask, read_task
@@ -61,6 +62,23 @@ class SuiteFile(Settings):
         return self.orders or {"I": names, "II": names[::-1]}
 
 
+@dataclass(frozen=True)
+class LoadedFile:
+    """A suite file, before its tasks are read.
+
+    Attributes:
+        path: of the file.
+        content: what it says.
+        root: what the tasks' folders are relative to.
+        backbone: which CLIP a run starts from.
+    """
+
+    path: Path
+    content: SuiteFile
+    root: Path
+    backbone: Backbone
+
+
 def read_suite(path: Path) -> Suite:
     """Read a suite file and list the images it names.
 
@@ -68,11 +86,11 @@ def read_suite(path: Path) -> Suite:
         UserError: the file or one of its folders is wrong; names it.
     """
     file = load_suite_file(path)
-    root, backbone = root_of(file, path), parse(file.backbone).name
-    return assemble(path, file, [read_task(task, root, backbone) for task in file.tasks])
+    tasks = [read_task(task, file.root, file.backbone.name) for task in file.content.tasks]
+    return assemble(file, tasks)
 
 
-def load_suite_file(path: Path) -> SuiteFile:
+def load_suite_file(path: Path) -> LoadedFile:
     """Read the file alone; no image is looked for.
 
     Raises:
@@ -80,36 +98,33 @@ def load_suite_file(path: Path) -> SuiteFile:
     """
     raw = read_toml(path, "suite file")
     try:
-        return SuiteFile.model_validate(raw)
+        content = SuiteFile.model_validate(raw)
     except ValidationError as error:
         raise UserError(f"the suite file {path}: {first_problem(error)}") from error
+    root = (path.parent / content.root).resolve()
+    return LoadedFile(path, content, root, parse(content.backbone))
 
 
-def root_of(file: SuiteFile, path: Path) -> Path:
-    """What the tasks' folders are relative to."""
-    return (path.parent / file.root).resolve()
-
-
-def assemble(path: Path, file: SuiteFile, tasks: Sequence[ReadTask]) -> Suite:
+def assemble(file: LoadedFile, tasks: Sequence[ReadTask]) -> Suite:
     """Make a suite of a file and its tasks.
 
     Raises:
         UserError: the tasks do not go together; names what is wrong.
     """
-    settings = file.model_dump(exclude={"root", "tasks", "orders", "backbone"})
+    settings = file.content.model_dump(exclude={"root", "tasks", "orders", "backbone"})
     images = [image for task in tasks for image in task.images]
     digests = [digest for task in tasks for digest in task.digests]
     remarks = (remark for task in tasks for remark in task.remarks)
     try:
         return Suite(
             tasks=tuple(task.spec for task in tasks),
-            orders=file.all_orders(),
-            backbone=parse(file.backbone),
-            remarks=(*remarks, *same_bytes(images, digests), *short_orders(file)),
+            orders=file.content.all_orders(),
+            backbone=file.backbone,
+            remarks=(*remarks, *same_bytes(images, digests), *short_orders(file.content)),
             **settings,
         )
     except ValidationError as error:
-        raise UserError(f"the suite file {path}: {first_problem(error)}") from error
+        raise UserError(f"the suite file {file.path}: {first_problem(error)}") from error
 
 
 def short_orders(file: SuiteFile) -> tuple[str, ...]:
