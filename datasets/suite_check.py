@@ -74,8 +74,8 @@ def check_suite(name: str, data_root: Path | None, tell: Tell) -> Findings:
                 task.broken
             )
     images = [image for task in found.tasks for image in task.images]
-    digests = found.attempt(lambda: digests_of([image.file for image in images], tell))
-    found.remarks += same_bytes(images, digests or ())
+    alike = found.attempt(lambda: same_bytes(images, digests_of([i.file for i in images], tell)))
+    found.remarks += alike or ()
     _compare_names(suite, found)
     return found
 

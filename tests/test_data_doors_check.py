@@ -14,6 +14,7 @@ from rich.console import Console
 
 from cl_bench.benchmark.errors import UserError
 from cl_bench.cli import console
+from cl_bench.datasets import suite_check
 from cl_bench.datasets.suite_check import check_suite
 from cl_bench.datasets.tell import silent
 
@@ -54,6 +55,17 @@ def test_what_stops_a_run_is_listed_whole(folder: Path) -> None:
     )
     for problem, words in zip(found.problems, expected, strict=True):
         assert words in problem
+
+
+def test_a_file_that_cannot_be_hashed_is_a_problem(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise UserError("0.png cannot be read: Input/output error")
+
+    monkeypatch.setattr(suite_check, "digests_of", fail)
+    found = check_suite(str(write_suite(folder, FOOD)), None, silent)
+    assert found.problems == ["0.png cannot be read: Input/output error"] and len(found.tasks) == 1
 
 
 def test_remarks_are_those_of_a_run(folder: Path) -> None:
