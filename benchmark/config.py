@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cl_bench.benchmark.errors import UserError
+from cl_bench.benchmark.text_file import read_text
 
 
 class Settings(BaseModel):
@@ -172,10 +173,8 @@ def read_toml(path: Path, what: str) -> dict[str, Any]:
         UserError: it is missing or not TOML; names it.
     """
     try:
-        return tomllib.loads(path.read_text())
-    except FileNotFoundError as error:
-        raise UserError(f"the {what} {path} does not exist") from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        return tomllib.loads(read_text(path, what))
+    except tomllib.TOMLDecodeError as error:
         raise UserError(f"the {what} {path} cannot be read: {error}") from error
 
 

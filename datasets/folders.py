@@ -1,4 +1,4 @@
-"""Folders of images, one per class, split already or to be split. No torch."""
+"""A task's image files: from class folders that are split already, or to be split. No torch."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cl_bench.benchmark.errors import UserError
+from cl_bench.datasets.class_folders import check_exclude, read_class_folders
+from cl_bench.datasets.prompts import near
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
 Entries = tuple[tuple[str, int], ...]  # path below some root, class index
 
 
@@ -23,11 +24,15 @@ class Files:
         classes: names in the order of their indices.
         train: per class, its training images.
         test: per class, its test images.
+        remarks: what a reader of results should know of them, in words.
+        drawn: whether the test images were drawn here, or given.
     """
 
     classes: tuple[str, ...]
     train: tuple[list[Path], ...]
     test: tuple[list[Path], ...]
+    remarks: tuple[str, ...] = ()
+    drawn: bool = False
 
     def below(self, root: Path) -> tuple[Entries, Entries]:
         """Training and test images as paths below ``root`` with their class indices."""
@@ -44,7 +49,9 @@ def list_folder(folder: Path, exclude: Sequence[str], test_share: float, seed: i
     Raises:
         UserError: the folder does not exist, or a class is empty or too small to be split.
     """
-    return split(_classes(folder, exclude), test_share, seed)
+    check_exclude(exclude, [folder])
+    found = read_class_folders(folder, exclude)
+    return split(found.classes, test_share, seed, found.remarks)
 
 
 def list_split_folders(train: Path, test: Path, exclude: Sequence[str]) -> Files:
@@ -53,13 +60,23 @@ def list_split_folders(train: Path, test: Path, exclude: Sequence[str]) -> Files
     Raises:
         UserError: a folder does not exist, a class is empty or in one of the two only.
     """
-    learned, held_out = _classes(train, exclude), _classes(test, exclude)
-    if odd := sorted(learned.keys() ^ held_out.keys()):
-        raise UserError(f"only one of {train} and {test} has the classes {', '.join(odd)}")
-    return Files(tuple(learned), tuple(learned.values()), tuple(held_out.values()))
+    check_exclude(exclude, [train, test])
+    learned, held_out = read_class_folders(train, exclude), read_class_folders(test, exclude)
+    if odd := sorted(learned.classes.keys() ^ held_out.classes.keys()):
+        hint = " (are some written in two ways?)" if near(odd) else ""
+        names = ", ".join(ascii(name) if hint else repr(name) for name in odd)
+        raise UserError(f"only one of {train} and {test} has the classes {names}{hint}")
+    return Files(
+        tuple(learned.classes),
+        tuple(learned.classes.values()),
+        tuple(held_out.classes.values()),
+        (*learned.remarks, *held_out.remarks),
+    )
 
 
-def split(classes: dict[str, list[Path]], test_share: float, seed: int) -> Files:
+def split(
+    classes: dict[str, list[Path]], test_share: float, seed: int, remarks: tuple[str, ...] = ()
+) -> Files:
     """Hold ``test_share`` of every class out, the same files for the same seed.
 
     Raises:
@@ -74,23 +91,7 @@ def split(classes: dict[str, list[Path]], test_share: float, seed: int) -> Files
             raise UserError(f"class {name} has too few images to be split ({files[0]})")
         test.append(sorted(shuffled[:held_out]))
         train.append(sorted(shuffled[held_out:]))
-    return Files(tuple(classes), tuple(train), tuple(test))
-
-
-def _classes(folder: Path, exclude: Sequence[str]) -> dict[str, list[Path]]:
-    """Class folder name -> its image files, both sorted."""
-    if not folder.is_dir():
-        raise UserError(f"the image folder {folder} does not exist")
-    classes = {
-        d.name: sorted(f for f in d.iterdir() if f.suffix.lower() in SUFFIXES)
-        for d in sorted(folder.iterdir())
-        if d.is_dir() and d.name not in exclude
-    }
-    if empty := [name for name, files in classes.items() if not files]:
-        raise UserError(f"the class folder {folder / empty[0]} holds no image")
-    if len(classes) < 2:
-        raise UserError(f"{folder} holds {len(classes)} class folders; a task needs two or more")
-    return classes
+    return Files(tuple(classes), tuple(train), tuple(test), remarks, drawn=True)
 
 
 def _below(path: Path, root: Path) -> str:
@@ -98,11 +99,16 @@ def _below(path: Path, root: Path) -> str:
     return Path(os.path.relpath(path, root)).as_posix()
 
 
-def fingerprint(root: Path, *listings: Entries) -> str:
-    """SHA-256 over paths, sizes and classes, in order."""
+def fingerprint(listings: Sequence[Entries], digests: Sequence[Sequence[str]]) -> str:
+    """SHA-256 over paths, classes and content, in order.
+
+    Args:
+        listings: of the training and of the test images.
+        digests: of the bytes of the files of each listing, in the same order.
+    """
     sha = hashlib.sha256()
-    for entries in listings:
-        for path, c in entries:
-            sha.update(f"{path}\0{(root / path).stat().st_size}\0{c}\n".encode())
+    for entries, contents in zip(listings, digests, strict=True):
+        for (path, c), content in zip(entries, contents, strict=True):
+            sha.update(f"{path}\0{content}\0{c}\n".encode())
         sha.update(b"--\n")
     return sha.hexdigest()

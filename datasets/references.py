@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from cl_bench.benchmark.config import Settings
 from cl_bench.benchmark.errors import UserError
 from cl_bench.datasets.captions_file import read_captions
-from cl_bench.datasets.folders import SUFFIXES
+from cl_bench.datasets.content import digests_of
 from cl_bench.datasets.listing import Listing
 from cl_bench.datasets.mini.suite import TINY
+from cl_bench.datasets.visible import files_below, has_image_name
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -106,15 +107,16 @@ def _images(folder: Path | None, suite: str, at_least: int) -> Source:
         raise _missing("reference images", "--reference-images", "FOLDER (e.g. ImageNet's train)")
     if not folder.is_dir():
         raise UserError(f"--reference-images {folder} is not a folder")
-    files = sorted(f for f in folder.rglob("*") if f.suffix.lower() in SUFFIXES)
+    files = sorted(file for file in files_below(folder) if has_image_name(file))
     if len(files) < at_least:
         raise UserError(
             f"--reference-images {folder} holds {len(files)} images; a step uses {at_least} at once"
         )
     random.Random(42).shuffle(files)  # the published code's seed; more than enough are left out
     chosen = tuple(files[:MOST_IMAGES])
-    sizes = "\n".join(f"{f.relative_to(folder)} {f.stat().st_size}" for f in chosen)
-    pin = hashlib.sha256(sizes.encode()).hexdigest()[:12]
+    contents = zip(chosen, digests_of(chosen), strict=True)
+    listing = "\n".join(f"{f.relative_to(folder).as_posix()} {digest}" for f, digest in contents)
+    pin = hashlib.sha256(listing.encode()).hexdigest()[:12]
 
     def load(size: int, device: str, store: Store) -> Images:
         return store.images("reference images", _unlabelled(chosen), size)
@@ -126,14 +128,18 @@ def _texts(file: Path | None, suite: str, at_least: int) -> Source:
     if file is None:
         if suite == "mini":
             return Source("mini: captions of its pretraining world", _mini_texts)
-        raise _missing("reference texts", "--reference-texts", "FILE (.txt, .tsv or .csv captions)")
+        raise _missing(
+            "reference texts",
+            "--reference-texts",
+            "FILE (captions in .txt, .tsv, .csv, .json or .jsonl)",
+        )
     captions, skipped = read_captions(file)
     if len(captions) < at_least:
         raise UserError(
             f"--reference-texts {file} holds {len(captions)} captions; at least {at_least} are needed"
         )
     pin = hashlib.sha256("\n".join(captions).encode()).hexdigest()[:12]
-    left_out = f", {skipped} malformed lines left out" if skipped else ""
+    left_out = f", {skipped} malformed entries left out" if skipped else ""
     return Source(f"{len(captions):,} captions of a file{left_out}, {pin}", lambda *_: captions)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,6 +14,21 @@ from cl_bench.benchmark.config import Backbone, Budget, Protocol, Settings, Suit
 from cl_bench.benchmark.errors import UserError, unknown
 
 Count = Annotated[int, Field(ge=1)]
+
+
+NO_LETTERS = frozenset({"Cc", "Cs", "Zl", "Zp"})  # control characters and ends of lines
+
+
+def _twice(values: Iterable[str]) -> str | None:
+    """A value that stands there twice."""
+    return next((value for value, count in Counter(values).items() if count > 1), None)
+
+
+def _has_one_hole(template: str) -> bool:
+    try:
+        return template.count("{}") == 1 and "{" not in template.format("")
+    except (IndexError, KeyError, ValueError):
+        return False
 
 
 class MiniSource(Settings):
@@ -40,7 +58,7 @@ class FolderSource(Settings):
     """Path below ``root`` and class index of every training image."""
     test: tuple[tuple[str, int], ...]
     fingerprint: str
-    """SHA-256 over paths, sizes and classes, in order."""
+    """SHA-256 over paths, content and classes, in order."""
 
 
 Source = Annotated[MiniSource | MtilSource | FolderSource, Field(discriminator="kind")]
@@ -49,21 +67,39 @@ Source = Annotated[MiniSource | MtilSource | FolderSource, Field(discriminator="
 class TaskSpec(Settings):
     """A task before its images are loaded."""
 
-    name: Annotated[str, Field(pattern=r"^[\w.+ -]+$")]
-    classnames: tuple[str, ...]
+    name: Annotated[str, Field(pattern=r"^[\w.+-]([\w.+ -]*[\w.+-])?$")]
+    classnames: Annotated[tuple[str, ...], Field(min_length=2)]
     templates: Annotated[tuple[str, ...], Field(min_length=1)]
     other_templates: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """Lists that take the place of ``templates`` under another ``Protocol.wording``."""
     source: Source
-    train_size: int
-    test_size: int
+    train_size: Count
+    test_size: Count
+
+    @field_validator("classnames")
+    @classmethod
+    def _names_are_words(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            control = [c for c in name if unicodedata.category(c) in NO_LETTERS]
+            if control or name != name.strip() or not name:
+                raise ValueError(
+                    f"the class name {name!r} is empty, begins or ends with a space, or holds a control "
+                    "character"
+                )
+        if twice := _twice(names):
+            raise ValueError(f"two classes have the name {twice!r}")
+        return names
 
     @field_validator("templates")
     @classmethod
     def _one_hole(cls, templates: tuple[str, ...]) -> tuple[str, ...]:
         for template in templates:
-            if template.count("{}") != 1:
-                raise ValueError(f"the template {template!r} needs exactly one {{}}")
+            if not _has_one_hole(template):
+                raise ValueError(
+                    f"the template {template!r} needs exactly one {{}} and no other brace"
+                )
+        if twice := _twice(templates):
+            raise ValueError(f"the template {twice!r} stands twice")
         return templates
 
     def worded(self, wording: str) -> TaskSpec:
@@ -90,8 +126,8 @@ class Suite(Settings):
     """One line in words, shown wherever results are."""
     version: int = 1
     """Raised when the images that a name stands for change."""
-    tasks: tuple[TaskSpec, ...]
-    orders: dict[str, tuple[str, ...]]
+    tasks: Annotated[tuple[TaskSpec, ...], Field(min_length=1)]
+    orders: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]]
     backbone: Backbone
     protocol: Protocol = Protocol()
     batch_size: Count = 64
@@ -104,6 +140,19 @@ class Suite(Settings):
     """In the place of ``steps`` and ``epochs`` where few images of a class are trained on."""
     preset: Literal["paper", "fair"] = "fair"
     """What a run follows when the user does not say."""
+    remarks: tuple[str, ...] = ()
+    """What was found when its images were listed and a reader of results must know; not in the
+    digest."""
+
+    @model_validator(mode="after")
+    def _tasks_differ(self) -> Suite:
+        if twice := _twice(self._key(task.name) for task in self.tasks):
+            names = [task.name for task in self.tasks if self._key(task.name) == twice]
+            raise ValueError(
+                f"two tasks have the names {names[0]!r} and {names[1]!r}, which are the same to "
+                "--order: neither case nor the suite's name before a task's counts"
+            )
+        return self
 
     @model_validator(mode="after")
     def _orders_name_tasks(self) -> Suite:
@@ -111,7 +160,15 @@ class Suite(Settings):
         for order, tasks in self.orders.items():
             if missing := [t for t in tasks if t not in names]:
                 raise ValueError(f"order {order} names {', '.join(missing)}: no such task")
+            if twice := _twice(tasks):
+                raise ValueError(f"order {order} names the task {twice} twice")
+            if order in names:
+                raise ValueError(f"order {order} has the name of a task; call it otherwise")
         return self
+
+    def _key(self, name: str) -> str:
+        """What a task is found by: case, a prefix ``<suite>-`` and how accents are written do not count."""
+        return unicodedata.normalize("NFC", name.lower()).removeprefix(f"{self.name.lower()}-")
 
     def identify(self) -> SuiteId:
         """Name, words and digest."""
@@ -140,7 +197,7 @@ class Suite(Settings):
             UserError: there is none.
         """
         for task in self.tasks:
-            if name.lower() in (task.name.lower(), task.name.lower().removeprefix(f"{self.name}-")):
+            if self._key(name) == self._key(task.name):
                 return task
         raise unknown(f"task of suite {self.name}", name, [t.name for t in self.tasks])
 

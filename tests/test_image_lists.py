@@ -67,7 +67,7 @@ def test_what_is_wrong_is_named(table: pd.DataFrame, tmp_path: Path) -> None:
 
     assert "needs `path` and `class`" in complaint(table.drop(columns=["class_name", "label"]))
     missing = table.assign(path=table["path"].replace("pictures/red0.png", "pictures/red9.png"))
-    assert "red9.png, which does not exist" in complaint(missing)
+    assert "line 2, names 'pictures/red9.png', which does not exist" in complaint(missing)
     assert "no test image of the class 'red'" in complaint(
         table[(table["class_name"] != "red") | (table["split"] != "test")]
     )

@@ -51,9 +51,9 @@ def test_a_few_malformed_lines_are_left_out_and_counted(tmp_path: Path) -> None:
 
 WRONG_CAPTIONS = {
     "no tab.tsv": ("just words\n" * 10, "in no known format"),
-    "half.tsv": ("1.jpg#0\tgood\n" * 5 + "2.jpg#0\n" * 5, "5 of 10 lines .* the first is line 6"),
+    "half.tsv": ("1.jpg#0\tgood\n" * 5 + "2.jpg#0\n" * 5, "5 of 10 entries .* the first is line 6"),
     "names.csv": ("image,label\n1,dog\n", "in no known format"),
-    "captions.json": ("[]", "the ending '.json'"),
+    "captions.xml": ("<a/>", "the ending '.xml'"),
     "image.txt": (b"\xff\xd8\xff\xe0\x80", "cannot be read"),
 }
 

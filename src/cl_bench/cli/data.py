@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cl_bench.benchmark.errors import UserError, unknown
+from cl_bench.cli.check import check
 
 if TYPE_CHECKING:
     from cl_bench.datasets.mtil.status import Status
     from cl_bench.datasets.suite import TaskSpec
 
-app = typer.Typer(no_args_is_help=True, help="The MTIL data sets: fetch, check, cache, look at.")
+app = typer.Typer(no_args_is_help=True, help="Data sets and suites: fetch, check, cache, look at.")
 Names = Annotated[
     list[str] | None, typer.Argument(help="Data sets. (default: all eleven)", metavar="[NAME]...")
 ]
@@ -27,6 +28,7 @@ Cache = Annotated[
 ]
 Size = Annotated[int, typer.Option(min=1, help="Side of the backbone's input in pixels.")]
 CACHE = "cl-bench-cache"
+app.command()(check)
 COLOURS = {"found": "green", "missing": "yellow", "wrong": "red"}
 
 

@@ -68,7 +68,7 @@ ReferenceImages = Annotated[
     Path | None, typer.Option(help="Folder of images that belong to no task.", metavar="DIR")
 ]
 ReferenceTexts = Annotated[
-    Path | None, typer.Option(help="Captions: .txt, .tsv or .csv.", metavar="FILE")
+    Path | None, typer.Option(help="Captions: .txt, .tsv, .csv, .json or .jsonl.", metavar="FILE")
 ]
 SelectorWeights = Annotated[
     Path | None, typer.Option(help="torchvision's AlexNet weights.", metavar="FILE")

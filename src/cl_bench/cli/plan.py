@@ -12,6 +12,8 @@ from cl_bench.benchmark.config import Protocol, Recipe, RunConfig
 from cl_bench.benchmark.errors import UserError, in_one_line, unknown
 from cl_bench.cli.choices import Choices, Preset, parse_overrides, validated
 from cl_bench.datasets.catalog import find_suite
+from cl_bench.datasets.namesakes import namesakes
+from cl_bench.datasets.prompts import cut_prompts
 from cl_bench.datasets.references import Source, find_sources
 from cl_bench.datasets.suite import Suite, TaskSpec
 
@@ -83,7 +85,12 @@ def make_plan(choices: Choices, seed: int) -> Plan:
         preset="custom" if by_hand else preset,
         method_settings=settings.model_dump(mode="json"),
         extra_data={need: _source(need, sources) for need in settings.needs()},
-        caveats=(*settings.caveats(), *_data_caveats(choices)),
+        caveats=(
+            *settings.caveats(),
+            *suite.remarks,
+            *_prompt_caveats(suite, tasks),
+            *_data_caveats(choices),
+        ),
         bound=entry.method.bound,
         recipe=recipe,
         budget=budget,
@@ -118,6 +125,13 @@ def _protocol_changes(choices: Choices) -> dict[str, Any]:
 def _data_caveats(choices: Choices) -> tuple[str, ...]:
     left_out = "image files that cannot be read are left out; the run's manifest names them"
     return (left_out,) if choices.skip_broken else ()
+
+
+def _prompt_caveats(suite: Suite, tasks: tuple[TaskSpec, ...]) -> tuple[str, ...]:
+    """What the tasks' prompts mean for the figures."""
+    backbone, ensemble = suite.backbone.name, suite.protocol.prompts == "ensemble"
+    shared = namesakes(tasks, ensemble, backbone) if suite.protocol.labels == "all" else ()
+    return (*cut_prompts(tasks, backbone), *shared)
 
 
 def _source(need: Need, sources: dict[Need, Source]) -> str:

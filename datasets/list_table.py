@@ -1,0 +1,132 @@
+"""A table in a CSV, TSV or Parquet file: every cell a string, every row with its place. No torch."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cl_bench.benchmark.errors import UserError, in_one_line, missing_extra
+from cl_bench.benchmark.text_file import read_text
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SEPARATORS = {".csv": ",", ".tsv": "\t"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row.
+
+    Attributes:
+        place: where it stands, in words.
+        cells: column -> what is written there.
+    """
+
+    place: str
+    cells: dict[str, str]
+
+
+@dataclass(frozen=True)
+class ListTable:
+    """A whole table; nothing is converted, and nothing is taken for missing.
+
+    Attributes:
+        columns: their names in small letters.
+        rows: in the file's order.
+        not_plain: Parquet columns that hold neither text nor whole numbers, and what they hold; rows
+            have no cells of theirs.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+    not_plain: Mapping[str, str] = field(default_factory=dict)
+
+
+def read_table(path: Path) -> ListTable:
+    """Read an image list's table.
+
+    Raises:
+        UserError: the file is missing or damaged, a row has cells too many or too few, or a column
+            stands twice.
+    """
+    kind = path.suffix.lower()
+    if kind not in (*SEPARATORS, ".parquet"):
+        raise UserError(
+            f"the image list {path} ends in {kind!r}; known are .csv, .tsv and .parquet"
+        )
+    if not path.is_file():
+        words = "is no file" if path.exists() else "does not exist"
+        raise UserError(f"the image list {path} {words}")
+    if kind == ".parquet":
+        return _of_parquet(path)
+    text = read_text(path, "image list")
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=SEPARATORS[kind], strict=True)
+    try:
+        lines = [(reader.line_num, cells) for cells in reader if cells]
+    except csv.Error as error:
+        raise UserError(f"the image list {path}, line {reader.line_num}: {error}") from error
+    if not lines:
+        raise UserError(f"the image list {path} is empty")
+    columns = _columns(path, lines[0][1])
+    rows = tuple(_row(path, f"line {line}", columns, cells) for line, cells in lines[1:])
+    return ListTable(columns, rows)
+
+
+def _columns(path: Path, header: list[str]) -> tuple[str, ...]:
+    names = tuple(name.strip().lower() for name in header)
+    if len(names) == 1:
+        raise UserError(
+            f"the image list {path} has one column, {names[0]!r}; a .csv has commas between its cells, a "
+            ".tsv tabs"
+        )
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise UserError(f"the image list {path} has two columns {twice!r}; remove or rename one")
+    return names
+
+
+def _row(path: Path, place: str, columns: tuple[str, ...], cells: list[str]) -> Row:
+    if len(cells) != len(columns):
+        raise UserError(
+            f"the image list {path}, {place}, has {len(cells)} cells where the header has "
+            f"{len(columns)} ({', '.join(columns)}); a cell with a separator in it is quoted"
+        )
+    return Row(place, dict(zip(columns, cells, strict=True)))
+
+
+def _of_parquet(path: Path) -> ListTable:
+    try:
+        import pyarrow.parquet
+    except ModuleNotFoundError as error:
+        raise missing_extra("a Parquet image list", "parquet") from error
+    try:
+        table = pyarrow.parquet.ParquetFile(path).read()
+    except (OSError, pyarrow.ArrowException) as error:
+        raise UserError(f"the image list {path} cannot be read: {in_one_line(error)}") from error
+    columns = _columns(path, table.column_names)
+    kinds = dict(zip(columns, (column.type for column in table.columns), strict=True))
+    names = [name for name, kind in kinds.items() if _is_plain(kind)]
+    cells = [map(_string, table.columns[columns.index(name)].to_pylist()) for name in names]
+    rows = [dict(zip(names, row, strict=True)) for row in zip(*cells, strict=True)]
+    return ListTable(
+        columns,
+        tuple(Row(f"row {i}", row) for i, row in enumerate(rows, start=1)),
+        {name: str(kind) for name, kind in kinds.items() if name not in names},
+    )
+
+
+def _is_plain(kind: pa.DataType) -> bool:
+    """Whether values are text or whole numbers, written out or by number of a category."""
+    import pyarrow.types as types
+
+    plain = kind.value_type if types.is_dictionary(kind) else kind
+    known = (types.is_string, types.is_large_string, types.is_integer, types.is_null)
+    return any(is_of(plain) for is_of in known)
+
+
+def _string(value: object) -> str:
+    return "" if value is None else str(value)

@@ -1,0 +1,74 @@
+"""Classes of one name in several tasks, and what they mean where all classes compete."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cl_bench.datasets.prompts import near, prompts_of, same_tokens
+from cl_bench.datasets.suite import TaskSpec
+
+SHOWN = 10
+NEVER = (
+    "classes with the same prompt as a class of an earlier task, which is predicted in their place, so "
+    "that all their test images count as wrong (0 %)"
+)
+CONFUSED = (
+    "classes of one name in several tasks, with other prompts; an image that is taken for its namesake "
+    "counts as wrong"
+)
+
+
+@dataclass(frozen=True)
+class _Class:
+    name: str
+    task: str
+    prompts: tuple[str, ...]
+
+
+def namesakes(tasks: Sequence[TaskSpec], ensemble: bool, backbone: str) -> tuple[str, ...]:
+    """Say what classes of one name mean for accuracies over the classes of all tasks.
+
+    Args:
+        tasks: in the order in which they are learned.
+        ensemble: whether all prompts of a class are used, or its first alone.
+        backbone: whose tokenizer reads them.
+
+    Returns:
+        One sentence on classes whose prompts are the same, one on those whose names alone are.
+    """
+    classes = [
+        _Class(name, task.name, prompts if ensemble else prompts[:1])
+        for task in tasks
+        for name, prompts in zip(task.classnames, prompts_of(task), strict=True)
+    ]
+    never: list[str] = []
+    confused: list[str] = []
+    for suspects in near([one.name for one in classes]):
+        group = [classes[i] for i in suspects]
+        if len({one.task for one in group}) > 1:
+            never += _never_predicted(group, backbone)
+            confused += _confused(group, backbone)
+    return (*_sentence(NEVER, never), *_sentence(CONFUSED, confused))
+
+
+def _never_predicted(group: Sequence[_Class], backbone: str) -> list[str]:
+    found = []
+    for alike in same_tokens([one.prompts for one in group], backbone):
+        first, *others = (group[i] for i in alike)
+        found += [f"{one.name!r} of {one.task} (as in {first.task})" for one in others]
+    return found
+
+
+def _confused(group: Sequence[_Class], backbone: str) -> list[str]:
+    repeated = {i for alike in same_tokens([o.prompts for o in group], backbone) for i in alike[1:]}
+    apart = [one for i, one in enumerate(group) if i not in repeated]
+    return [
+        f"{apart[alike[0]].name!r} ({', '.join(apart[i].task for i in alike)})"
+        for alike in same_tokens([(one.name,) for one in apart], backbone)
+    ]
+
+
+def _sentence(words: str, found: Sequence[str]) -> tuple[str, ...]:
+    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    return (f"{words}: {', '.join(found[:SHOWN])}{more}",) if found else ()

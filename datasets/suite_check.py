@@ -1,0 +1,114 @@
+"""Everything that can be found about a suite before a run: what stops it, what to know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from cl_bench.benchmark.config import Protocol
+from cl_bench.benchmark.errors import UserError
+from cl_bench.datasets.catalog import check_data, find_suite
+from cl_bench.datasets.content import digests_of
+from cl_bench.datasets.file_tasks import read_task
+from cl_bench.datasets.namesakes import namesakes
+from cl_bench.datasets.prompts import cut_prompts
+from cl_bench.datasets.same_images import same_bytes
+from cl_bench.datasets.suite import TaskSpec
+from cl_bench.datasets.suite_file import assemble, load_suite_file, short_orders
+from cl_bench.datasets.task_check import TaskCheck, check_task
+from cl_bench.datasets.tell import Tell
+
+T = TypeVar("T")
+
+
+@dataclass
+class Findings:
+    """What was found.
+
+    Attributes:
+        tasks: those that could be listed.
+        problems: what would stop a run.
+        remarks: what a reader of results must know; recorded with every run.
+        notes: what may be right, and is worth a look.
+    """
+
+    tasks: list[TaskCheck] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def attempt(self, work: Callable[[], T]) -> T | None:
+        """What ``work`` makes, or nothing and a problem more."""
+        try:
+            return work()
+        except UserError as error:
+            self.problems.append(str(error))
+            return None
+
+
+def check_suite(name: str, data_root: Path | None, tell: Tell) -> Findings:
+    """List everything about a suite; every image is read and decoded.
+
+    Args:
+        name: of a built-in suite, or a suite file's path.
+        data_root: folder of the MTIL data sets.
+        tell: hears of the progress.
+
+    Raises:
+        UserError: there is no such suite, or its data is not there at all.
+    """
+    found = Findings()
+    if name.endswith(".toml"):
+        suite = _own_suite(Path(name), found, tell)
+    else:
+        whole = find_suite(name)
+        check_data(whole, data_root)
+        suite = _Parts(list(whole.tasks), whole.protocol, whole.backbone.name)
+    for spec in suite.specs:
+        if task := found.attempt(lambda spec=spec: check_task(spec, data_root, tell)):  # type: ignore[misc]
+            found.tasks.append(task)
+            found.notes += task.notes
+            (found.remarks if suite.protocol.broken == "skip" else found.problems).extend(
+                task.broken
+            )
+    images = [image for task in found.tasks for image in task.images]
+    alike = found.attempt(lambda: same_bytes(images, digests_of([i.file for i in images], tell)))
+    found.remarks += alike or ()
+    _compare_names(suite, found)
+    return found
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """The tasks of a suite that could be read, and what their prompts depend on."""
+
+    specs: list[TaskSpec]
+    protocol: Protocol
+    backbone: str
+
+
+def _own_suite(path: Path, found: Findings, tell: Tell) -> _Parts:
+    """Every task of a file by itself, so that one that is wrong hides no other."""
+    file = load_suite_file(path)
+    backbone = file.backbone.name
+    attempts = [
+        found.attempt(lambda task=task: read_task(task, file.root, backbone, tell))  # type: ignore[misc]
+        for task in file.content.tasks
+    ]
+    tasks = [task for task in attempts if task is not None]
+    if len(tasks) == len(attempts):
+        found.attempt(lambda: assemble(file, tasks))
+    found.remarks += (*(r for task in tasks for r in task.remarks), *short_orders(file.content))
+    return _Parts([task.spec for task in tasks], file.content.protocol, backbone)
+
+
+def _compare_names(suite: _Parts, found: Findings) -> None:
+    """Prompts that are too long, and names that several tasks have."""
+    found.remarks += cut_prompts(suite.specs, suite.backbone)
+    shared = namesakes(suite.specs, suite.protocol.prompts == "ensemble", suite.backbone)
+    if suite.protocol.labels == "all":
+        found.remarks += shared
+    else:
+        found.notes += [f"under --protocol x-tail: {words}" for words in shared]

@@ -1,0 +1,80 @@
+"""``cl-bench data check``: everything about a suite that can be known before a run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from cl_bench.datasets.task_check import TaskCheck
+
+
+def check(
+    suite: Annotated[str, typer.Argument(help="A suite file, or mini, mtil, x-tail.")],
+    data_root: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the MTIL data sets. (default: CL_BENCH_DATA)", metavar="DIR"),
+    ] = None,
+) -> None:
+    """List everything about a suite before a run: classes, counts, duplicates, broken files, prompts.
+
+    Every image is read and decoded. The exit code is 1 where something would stop a run.
+    """
+    from cl_bench.cli.console import console
+    from cl_bench.cli.progress import telling
+    from cl_bench.datasets.suite_check import check_suite
+
+    root = data_root or os.environ.get("CL_BENCH_DATA")
+    with telling(console) as tell:
+        found = check_suite(suite, Path(root) if root else None, tell)
+    console.print(_table(found.tasks))
+    _print_list("stops a run", "red", found.problems)
+    _print_list("recorded with every run", "yellow", found.remarks)
+    _print_list("worth a look", "cyan", found.notes)
+    if found.problems:
+        raise typer.Exit(1)
+    console.print(f"\n{'nothing' if not found.remarks else 'none of this'} stops a run")
+
+
+def _table(tasks: Sequence[TaskCheck]) -> Table:
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("task", overflow="fold")
+    for column in ("train", "test", "classes"):
+        table.add_column(column, justify="right")
+    for column in ("largest class", "smallest class"):
+        table.add_column(column, overflow="fold")
+    table.add_column("ratio", justify="right")
+    for task in tasks:
+        largest = max(task.per_class, key=task.per_class.__getitem__)
+        smallest = min(task.per_class, key=task.per_class.__getitem__)
+        most, fewest = task.per_class[largest], task.per_class[smallest]
+        table.add_row(
+            escape(task.spec.name),
+            f"{task.spec.train_size:,}",
+            f"{task.spec.test_size:,}",
+            f"{len(task.per_class):,}",
+            f"{most:,} {escape(largest)}",
+            f"{fewest:,} {escape(smallest)}",
+            f"{most / fewest:.1f}" if fewest else "-",
+        )
+    return table
+
+
+def _print_list(title: str, colour: str, lines: Sequence[str]) -> None:
+    from rich.markup import escape
+
+    from cl_bench.cli.console import console
+
+    if lines:
+        console.print(f"\n[{colour}]{title}")
+        for line in lines:
+            console.print(f"  {escape(line)}", soft_wrap=True)

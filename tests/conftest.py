@@ -1,0 +1,21 @@
+"""What holds for every test: nothing is written into the home of whoever runs them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def digests_in_tmp(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """Digests of files are remembered below pytest's own folder.
+
+    Not by ``CL_BENCH_CACHE``, which would move the decoded images of every test, too.
+    """
+    folder = tmp_path_factory.mktemp("home-cache")
+    monkeypatch.delenv("CL_BENCH_CACHE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
+    return folder / "cl-bench" / "digests"
