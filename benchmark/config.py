@@ -84,6 +84,16 @@ class Backbone(Settings):
     sha256: str | None = None
     """Of the weight file; checked when it is loaded."""
 
+    @property
+    def is_file(self) -> bool:
+        """Whether the weights are a file of the user's."""
+        return self.sha256 is not None and Path(self.weights).is_absolute()
+
+    def identity(self) -> dict[str, Any]:
+        """What pins the model, wherever its weight file lies."""
+        content = self.model_dump(mode="json")
+        return content | {"weights": "a file"} if self.is_file else content
+
 
 class SuiteId(Settings):
     """Names a suite and pins its content."""
@@ -128,7 +138,8 @@ class RunConfig(Settings):
 
     def digest(self) -> str:
         """Twelve hexadecimal digits that differ where results may differ (not with the device)."""
-        return digest_of(self.model_dump(mode="json", exclude={"device", "choices"}))
+        content = self.model_dump(mode="json", exclude={"device", "choices"})
+        return digest_of(content | {"backbone": self.backbone.identity()})
 
 
 def digest_of(value: Any) -> str:

@@ -92,11 +92,18 @@ def read_suite(path: Path) -> Suite:
         names = tuple(task.name for task in file.tasks)
         orders = file.orders or {"I": names, "II": names[::-1]}
         settings = file.model_dump(exclude={"root", "tasks", "orders", "backbone"})
-        settings["backbone"] = parse(file.backbone)
+        settings["backbone"] = parse(_weights_beside(file.backbone, path.parent))
         tasks = tuple(_task(task, root) for task in file.tasks)
         return Suite(tasks=tasks, orders=orders, **settings)
     except ValidationError as error:
         raise UserError(f"the suite file {path}: {first_problem(error)}") from error
+
+
+def _weights_beside(backbone: str, folder: Path) -> str:
+    """``NAME:FILE`` with the file as seen from the suite file's folder, if one is there."""
+    name, _, weights = backbone.partition(":")
+    there = weights and (folder / weights).is_file()
+    return f"{name}:{folder / weights}" if there else backbone
 
 
 def _task(task: FileTask, root: Path) -> TaskSpec:

@@ -39,8 +39,9 @@ class Report:
 
 
 def find_runs(paths: Sequence[Path]) -> list[Path]:
-    """Every directory at or below ``paths`` that holds a ``config.json``, sorted, each once."""
-    found = sorted({config.parent for path in paths for config in path.rglob("config.json")})
+    """Every directory at or below ``paths`` with a ``config.json`` or a ledger, sorted, each once."""
+    names = ("config.json", "ledger.json")  # a run that lost its configuration is still named
+    found = sorted({file.parent for path in paths for name in names for file in path.rglob(name)})
     return list({path.resolve(): path for path in reversed(found)}.values())[::-1]
 
 

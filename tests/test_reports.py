@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from rich.console import Console
+from written_run import write_row
 
 from cl_bench.benchmark.config import Backbone, Budget, Protocol, Recipe, RunConfig, SuiteId
 from cl_bench.benchmark.errors import UserError
@@ -54,7 +55,7 @@ def make_run(root: Path, method: str, seed: int, rows: list[list[float]], **chan
     for learned in range(len(rows) + 1):
         matrix = AccuracyMatrix(config.tasks, zero, tuple(map(tuple, rows[:learned])))
         folder.log("evaluated", learned=learned, accuracies={}, seconds=1.0)
-        folder.write_row(learned, targets, matrix)
+        write_row(folder, learned, targets, matrix)
     return folder.path
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command_line import cl_bench
-from written_run import write_run
+from written_run import write_row, write_run
 
 from cl_bench.benchmark.config import Protocol
+from cl_bench.benchmark.ledger import write_ledger
 from cl_bench.benchmark.record import RunFolder, read_run, write_json
 from cl_bench.reports import significance, tables
 from cl_bench.reports.compare import Group, group
@@ -41,7 +42,8 @@ def rewrite(path: Path, right: int, start: int = 0) -> None:
         predicted[task] = np.where(hits, true, (true + 1) % 10).astype(np.uint16)
     rows = (*run.matrix.rows[:-1], tuple(100.0 * right / len(t) for t in targets.values()))
     changed = type(run.matrix)(run.matrix.tasks, run.matrix.zero_shot, rows)
-    RunFolder(path).write_row(len(rows), predicted, changed)
+    write_row(RunFolder(path), len(rows), predicted, changed)
+    write_ledger(path)
 
 
 @pytest.fixture
@@ -95,7 +97,7 @@ def test_lost_predictions_spoil_nothing_else(compared: Group) -> None:
 def test_without_its_predictions_the_best_is_still_the_best(compared: Group) -> None:
     """Then nobody is told apart from it, and the next row is not called the best."""
     best = next(row for row in compared.rows if row.label == "best").runs[0].path
-    few = {task: np.zeros(3) for task in compared.config.tasks}
+    few = {task: np.zeros(3, np.uint16) for task in compared.config.tasks}
     for name in ("targets", "after-03"):
         np.savez(best / "predictions" / f"{name}.npz", **few)  # type: ignore[arg-type]
     assert compared.tests.best == "best" and compared.tests.alike == frozenset()
@@ -115,6 +117,7 @@ def test_uncommitted_code_is_shown_and_not_ranked(tmp_path: Path) -> None:
             manifest = json.loads((path / "manifest.json").read_text())
             manifest["sessions"][0]["git"]["dirty"] = True
             write_json(path / "manifest.json", manifest)
+            write_ledger(path)
     (only,) = group([read_run(path.parent) for path in tmp_path.rglob("config.json")])
     assert not any(label == "dirty" for label, _ in only.places)
     shown = tables.markdown([only])
@@ -176,6 +179,7 @@ def test_why_names_what_differs(
     manifest = json.loads((b / "manifest.json").read_text())
     manifest["sessions"][0]["git"]["commit"] = "fedcba"
     write_json(b / "manifest.json", manifest)
+    write_ledger(b)
     assert cl_bench(monkeypatch, "why", str(a), str(b)) == 0
     shown = capsys.readouterr().out
     assert re.search(r"configuration +method_settings\.rank +4 +8", shown)
