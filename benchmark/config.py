@@ -121,6 +121,8 @@ class RunConfig(Settings):
     preset: Literal["paper", "fair", "custom"] = "fair"
     """``paper``: the method's own published budget, prompts and augmentation. ``fair``: the suite's,
     equal for all. ``custom``: changed by hand."""
+    plugin: str | None = None
+    """SHA-256 of the file that defines the method, where ``--plugin`` named one."""
     method_settings: dict[str, Any]
     """The method's hyper-parameters, defaults included."""
     extra_data: dict[str, str] = Field(default_factory=dict)
@@ -139,6 +141,8 @@ class RunConfig(Settings):
     def digest(self) -> str:
         """Twelve hexadecimal digits that differ where results may differ (not with the device)."""
         content = self.model_dump(mode="json", exclude={"device", "choices"})
+        if self.plugin is None:  # as it was before runs recorded it
+            del content["plugin"]
         return digest_of(content | {"backbone": self.backbone.identity()})
 
 

@@ -19,7 +19,7 @@ from cl_bench.cli.options import WandbEntity, WandbProject, WandbTags
 from cl_bench.cli.resume import resume
 from cl_bench.cli.run import run
 from cl_bench.cli.sweep.options import sweep
-from cl_bench.cli.verify import verify
+from cl_bench.cli.verify.command import verify
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -80,13 +80,13 @@ def _places(name: str, path: Path, choices: Choices, run: Path) -> list[Path]:
     known = [path]
     if name in choices.relative:
         known.insert(0, Path(os.path.normpath(run.resolve() / choices.relative[name])))
-    there = [place for place in dict.fromkeys(known) if place.exists()]
+    there = [place for place in dict.fromkeys(known) if place.is_file() or place.is_dir()]
     if there or name == NEEDS_NOTHING_THERE:
         return there or known[:1]
-    where = f"neither {known[0]} nor {known[1]}" if len(set(known)) > 1 else f"not {path}"
-    hint = "" if path.is_absolute() else ", resume in the folder where the run was started,"
+    where = f"neither {known[0]} nor {known[1]}" if len(set(known)) > 1 else f"no {path}"
+    hint = "" if path.is_absolute() else " in the folder where the run was started, or"
     raise UserError(
-        f"a file that the run needs is gone: {where} exists; put it back{hint} or say where it is "
+        f"what the run needs is gone: {where} exists; put it back, or resume{hint} "
         f"with {_option(name)}"
     )
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cl_bench.benchmark.config import Protocol, Recipe, RunConfig
 from cl_bench.benchmark.errors import UserError, in_one_line, unknown
+from cl_bench.benchmark.files import sha256_of
 from cl_bench.cli.choices import Choices, Preset, parse_overrides, validated
 from cl_bench.cli.places import found_again
 from cl_bench.datasets.catalog import find_suite
@@ -79,6 +80,7 @@ def make_plan(choices: Choices, seed: int) -> Plan:
         order=order,
         tasks=tuple(task.name for task in tasks),
         method=entry.name,
+        plugin=sha256_of(entry.plugin) if entry.plugin else None,
         preset="custom" if by_hand else preset,
         method_settings=settings.model_dump(mode="json"),
         extra_data={need: _source(need, sources) for need in settings.needs()},
@@ -154,9 +156,11 @@ def plan_again(config: RunConfig, run: Path, given: Mapping[str, Path]) -> Plan:
         except UserError as error:
             problems.append(error)
             continue
-        if plan.config.digest() == config.digest():
-            return plan
-        problems.append(_changed(plan.config, config))
+        # Of a plug-in, older records say nothing.
+        now = plan.config if config.plugin else plan.config.model_copy(update={"plugin": None})
+        if now.digest() == config.digest():
+            return replace(plan, config=now)
+        problems.append(_changed(now, config))
     raise problems[0]
 
 

@@ -19,7 +19,7 @@ def verify(
 
     from cl_bench.benchmark.errors import UserError
     from cl_bench.cli.console import console
-    from cl_bench.cli.suite_claims import all_claims
+    from cl_bench.cli.verify.claims import all_claims
     from cl_bench.reports.report import find_runs
 
     found = find_runs(runs)
