@@ -12,7 +12,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from cl_bench.benchmark.errors import UserError
-from cl_bench.benchmark.record import write_atomically
+from cl_bench.benchmark.files import write_atomically
 
 _SEPARATOR = "/"
 
@@ -58,6 +58,25 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
             inner = inner.setdefault(parent, {})
         inner[name] = leaf
     return state
+
+
+def count_finite(path: Path) -> int:
+    """How many numbers a checkpoint's tensors hold; none of them is read into memory with another.
+
+    Raises:
+        UserError: the file is missing or damaged, or holds a number that is not finite.
+    """
+    numbers = 0
+    try:
+        with safe_open(path, framework="pt") as file:
+            for key in file.keys():  # noqa: SIM118 (not a dict)
+                tensor = file.get_tensor(key)
+                if not tensor.isfinite().all():
+                    raise UserError(f"{path}: {key} holds a number that is not finite")
+                numbers += tensor.numel()
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"cannot read the checkpoint {path}: {error}") from error
+    return numbers
 
 
 def _leaves(state: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -85,6 +85,16 @@ class Backbone(Settings):
     sha256: str | None = None
     """Of the weight file; checked when it is loaded."""
 
+    @property
+    def is_file(self) -> bool:
+        """Whether the weights are a file of the user's."""
+        return self.sha256 is not None and Path(self.weights).is_absolute()
+
+    def identity(self) -> dict[str, Any]:
+        """What pins the model, wherever its weight file lies."""
+        content = self.model_dump(mode="json")
+        return content | {"weights": "a file"} if self.is_file else content
+
 
 class SuiteId(Settings):
     """Names a suite and pins its content."""
@@ -112,6 +122,8 @@ class RunConfig(Settings):
     preset: Literal["paper", "fair", "custom"] = "fair"
     """``paper``: the method's own published budget, prompts and augmentation. ``fair``: the suite's,
     equal for all. ``custom``: changed by hand."""
+    plugin: str | None = None
+    """SHA-256 of the file that defines the method, where ``--plugin`` named one."""
     method_settings: dict[str, Any]
     """The method's hyper-parameters, defaults included."""
     extra_data: dict[str, str] = Field(default_factory=dict)
@@ -129,7 +141,10 @@ class RunConfig(Settings):
 
     def digest(self) -> str:
         """Twelve hexadecimal digits that differ where results may differ (not with the device)."""
-        return digest_of(self.model_dump(mode="json", exclude={"device", "choices"}))
+        content = self.model_dump(mode="json", exclude={"device", "choices"})
+        if self.plugin is None:  # as it was before runs recorded it
+            del content["plugin"]
+        return digest_of(content | {"backbone": self.backbone.identity()})
 
     def question(self) -> dict[str, Any]:
         """What the accuracies answer, whatever the method, its rules and the seed.

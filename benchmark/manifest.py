@@ -1,19 +1,53 @@
-"""Where a run comes from: code, packages, hardware, command. No torch."""
+"""Where a run comes from: code, packages, hardware, command; kept in ``manifest.json``. No torch."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import platform
 import subprocess
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import cl_bench
+from cl_bench.benchmark.errors import UserError
+from cl_bench.benchmark.files import read_json, write_json
+from cl_bench.benchmark.ledger import VERSION
 
+NAME = "manifest.json"
 PACKAGES = ("torch", "torchvision", "open_clip_torch", "numpy", "safetensors", "scikit-learn")
+
+
+def write_manifest(run: Path, values: Mapping[str, Any]) -> None:
+    """Keep ``values``; say that a ledger belongs to the run, and add a digest of all of it."""
+    content = {k: v for k, v in values.items() if k != "sha256"} | {"ledger": VERSION}
+    write_json(run / NAME, content | {"sha256": _digest(content)})
+
+
+def read_manifest(run: Path) -> dict[str, Any]:
+    """Read ``manifest.json`` of a run's directory.
+
+    A manifest from before ledgers holds no digest. One that names a ledger and is of a finished run
+    may do without: the ledger holds it.
+
+    Raises:
+        UserError: it is missing or damaged.
+    """
+    content = read_json(run / NAME)
+    said = content.pop("sha256", None)
+    needed = "ledger" in content and content.get("status") != "finished"
+    if said != _digest(content) and (said is not None or needed):
+        raise UserError(f"{run / NAME} is damaged: its content is not what its own digest says")
+    return content
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def session(hardware: dict[str, Any]) -> dict[str, Any]:

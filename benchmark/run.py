@@ -6,30 +6,24 @@ import hashlib
 import random
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import accumulate
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from cl_bench.benchmark import manifest
+from cl_bench.benchmark import ledger
 from cl_bench.benchmark.checkpoint import load_checkpoint, save_checkpoint
-from cl_bench.benchmark.config import Protocol, RunConfig
+from cl_bench.benchmark.config import RunConfig
 from cl_bench.benchmark.cost import Stopwatch, peak_memory
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.evaluate import accuracy, predict
+from cl_bench.benchmark.label_spaces import as_stored, label_spaces
+from cl_bench.benchmark.manifest import read_manifest, session, write_manifest
 from cl_bench.benchmark.matrix import AccuracyMatrix
+from cl_bench.benchmark.matrix_file import write_matrix
 from cl_bench.benchmark.method import Classifier, Method
-from cl_bench.benchmark.record import (
-    RunFolder,
-    RunResult,
-    read_json,
-    read_matrix,
-    read_run,
-    write_atomically,
-    write_json,
-)
+from cl_bench.benchmark.opening import begin, finished_run, go_on, is_finished
+from cl_bench.benchmark.record import RunFolder, RunResult, read_run
 from cl_bench.benchmark.task import LabelSpace, Task, TaskStream, TrainingTask
 from cl_bench.benchmark.train import NotFiniteError, Progress, autocast, train
 
@@ -47,7 +41,7 @@ def run(
 
     A directory that holds some of the run already is continued: every task draws its randomness
     from (seed, task name) alone, so an interrupted run ends as an undisturbed one, bit for bit on
-    the same CPU.
+    the same CPU. Nothing is continued that is not as it was written.
 
     Args:
         config: the resolved run.
@@ -60,6 +54,8 @@ def run(
         UserError: the directory is locked, damaged or of another run; the loss is not finite.
     """
     with folder.locked():
+        if is_finished(folder.path):
+            return finished_run(folder.path)
         return _Runner(config, make_method(), stream, folder, listen).run()
 
 
@@ -87,7 +83,7 @@ class _Runner:
         self.folder, self.listen = folder, listen
         self.device = method.clip.device
         self.normalise = method.clip.normaliser()
-        self.spaces, self.targets = _label_spaces(config.protocol, stream)
+        self.spaces, self.targets = label_spaces(config.protocol, stream)
         self.tests = {task.name: task.test.near(self.device) for task in stream.tasks}
         self.matrix: AccuracyMatrix | None = None
 
@@ -109,6 +105,7 @@ class _Runner:
         assert self.matrix is not None
         self._log("finished", metrics=self.matrix.metrics())
         self._status("finished")
+        ledger.write_ledger(self.folder.path)
         return read_run(self.folder.path)
 
     def _open(self) -> int:
@@ -116,62 +113,16 @@ class _Runner:
         hardware = {"device": str(self.device), "threads": torch.get_num_threads()}
         if self.device.type == "cuda":
             hardware["gpu"] = torch.cuda.get_device_name(self.device)
-        session = manifest.session(hardware)
-        path = self.folder.path / "manifest.json"
-        if not path.exists():
-            write_json(self.folder.path / "config.json", self.config.model_dump(mode="json"))
-            self.folder.write_targets({name: _small(t) for name, t in self.targets.items()})
-            write_atomically(self.folder.events, b"")
-            self._log("started", digest=self.config.digest())
-            # The manifest comes last: without it the directory counts as empty.
-            self._keep_choice()
-            left_out = {
-                t.name: [*t.train.left_out, *t.test.left_out]
-                for t in self.stream.tasks
-                if t.train.left_out or t.test.left_out
-            }
-            about = {"status": "running", "data": self._data(), "left_out": left_out}
-            write_json(path, about | {"sessions": [session]})
+        here = session(hardware)
+        if not (self.folder.path / "manifest.json").exists():
+            begin(self.folder, self.config, self.stream, self.targets, here, self._log)
             return 0
-        learned = -1  # not even the zero-shot row
-        if self.folder.matrix_csv.exists():
-            self.matrix = read_matrix(self.folder.matrix_csv)
-            learned = len(self.matrix.rows)
-        self._continue(read_json(path), session, learned)
+        self.matrix = go_on(self.folder, self.config, self.stream, here, self._log)
+        learned = len(self.matrix.rows) if self.matrix else 0
         if learned > 0:
             self.method.load_state_dict(load_checkpoint(self.folder.checkpoint(learned)))
-        return max(learned, 0)
-
-    def _keep_choice(self) -> None:
-        """Keep which training images a few-shot run uses."""
-        chosen = {
-            t.name: t.train.rows.numpy() for t in self.stream.tasks if t.train.rows is not None
-        }
-        if chosen:
-            self.folder.write_shots(chosen)
-
-    def _data(self) -> dict[str, list[str]]:
-        """Fingerprints of every task's training and test images."""
-        return {t.name: [t.train.fingerprint, t.test.fingerprint] for t in self.stream.tasks}
-
-    def _continue(self, earlier: dict[str, Any], session: dict[str, Any], learned: int) -> None:
-        """Check that this process may continue the run, and note that it does."""
-        path = self.folder.path
-        made_by = earlier["sessions"][0]["cl_bench"]
-        if made_by != session["cl_bench"]:
-            raise UserError(
-                f"{path} was made by cl-bench {made_by}, this is {session['cl_bench']}; "
-                "finish it with that version or start anew with --out."
-            )
-        data = self._data()
-        if changed := [name for name in data if data[name] != earlier["data"].get(name)]:
-            raise UserError(
-                f"{path}: the images of {', '.join(changed)} are not those it began with"
-            )
-        self.folder.cut_log(learned)
-        earlier |= {"status": "running", "sessions": [*earlier["sessions"], session]}
-        write_json(path / "manifest.json", earlier)
-        self._log("resumed", learned=max(learned, 0))
+            self.folder.checkpoint(learned - 1).unlink(missing_ok=True)
+        return learned
 
     def _learn(self, learned: int, task: Task) -> None:
         """Let the method learn ``task``."""
@@ -215,7 +166,7 @@ class _Runner:
         added = path.stat().st_size - (before.stat().st_size if before.exists() else 0)
         self._log(
             "saved", learned=learned, stored_parameters=stored, bytes=path.stat().st_size,
-            bytes_added=added,
+            bytes_added=added, sha256=self.folder.digests(path),
         )  # fmt: skip
 
     def _evaluate(self, learned: int) -> None:
@@ -235,39 +186,20 @@ class _Runner:
         else:
             rows = (*self.matrix.rows, row)
             self.matrix = AccuracyMatrix(self.config.tasks, self.matrix.zero_shot, rows)
+        small = {name: as_stored(p) for name, p in predictions.items()}
+        self.folder.write_predictions(learned, small)
         self._log(
             "evaluated",
             learned=learned,
             accuracies=dict(zip(self.config.tasks, row, strict=True)),
             seconds=watch.seconds["evaluate"],
+            sha256=self.folder.digests(self.folder.predictions(learned)),
         )
-        small = {name: _small(p) for name, p in predictions.items()}
-        self.folder.write_row(learned, small, self.matrix)
+        write_matrix(self.folder.path, self.matrix)  # from here on the row counts
 
     def _log(self, event: str, **values: Any) -> None:
         self.listen(self.folder.log(event, **values))
 
     def _status(self, status: str, reason: str | None = None) -> None:
-        path = self.folder.path / "manifest.json"
-        write_json(path, read_json(path) | {"status": status, "reason": reason})
-
-
-def _label_spaces(
-    protocol: Protocol, stream: TaskStream
-) -> tuple[dict[str, LabelSpace], dict[str, torch.Tensor]]:
-    """What each task's test images are classified over, and their true classes in it."""
-    first = protocol.prompts == "first"
-    own = {t.name: t.labels.first_prompts() if first else t.labels for t in stream.tasks}
-    if protocol.labels == "own":
-        return own, {t.name: t.test.targets for t in stream.tasks}
-    sizes = [len(space.classnames) for space in own.values()]
-    starts = dict(zip(own, accumulate(sizes, initial=0), strict=False))
-    union = LabelSpace.union(list(own.values()))
-    return dict.fromkeys(own, union), {
-        t.name: t.test.targets + starts[t.name] for t in stream.tasks
-    }
-
-
-def _small(classes: torch.Tensor) -> NDArray[np.uint16]:
-    """Class indices as they are stored; a label space has at most 65,536 classes."""
-    return classes.numpy().astype(np.uint16)
+        path = self.folder.path
+        write_manifest(path, read_manifest(path) | {"status": status, "reason": reason})

@@ -175,7 +175,7 @@ class Suite(Settings):
         content = {
             "name": self.name,
             "version": self.version,
-            "backbone": self.backbone.model_dump(mode="json"),
+            "backbone": self.backbone.identity(),
             "tasks": [task.identity() for task in self.tasks],
         }
         return SuiteId(name=self.name, about=self.about, digest=digest_of(content))

@@ -102,7 +102,15 @@ def load_suite_file(path: Path) -> LoadedFile:
     except ValidationError as error:
         raise UserError(f"the suite file {path}: {first_problem(error)}") from error
     root = (path.parent / content.root).resolve()
-    return LoadedFile(path, content, root, parse(content.backbone))
+    backbone = parse(_weights_beside(content.backbone, path.parent))
+    return LoadedFile(path, content, root, backbone)
+
+
+def _weights_beside(backbone: str, folder: Path) -> str:
+    """``NAME:FILE`` with the file as seen from the suite file's folder, if one is there."""
+    name, _, weights = backbone.partition(":")
+    there = weights and (folder / weights).is_file()
+    return f"{name}:{folder / weights}" if there else backbone
 
 
 def assemble(file: LoadedFile, tasks: Sequence[ReadTask]) -> Suite:

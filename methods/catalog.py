@@ -9,7 +9,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,11 +68,13 @@ class MethodEntry:
         name: on the command line.
         method: its class.
         settings: its settings file, empty where there is none.
+        plugin: the file that ``--plugin`` named and that defines it.
     """
 
     name: str
     method: type[Method]
     settings: Mapping[str, Any]
+    plugin: Path | None = None
 
     def defaults(self, table: str, preset: str, suite: str) -> dict[str, Any]:
         """Values of ``table`` (``config``, ``recipe``, ``budget`` or ``protocol``).
@@ -108,7 +110,7 @@ def find_method(name: str, plugin: Path | None = None) -> MethodEntry:
     """
     own = _plugin_classes(plugin) if plugin is not None else {}
     if name in own:
-        return _beside(name, own[name])
+        return replace(_beside(name, own[name]), plugin=plugin)
     if name in BUILT_IN:
         module, _, attribute = BUILT_IN[name].partition(":")
         return MethodEntry(name, getattr(importlib.import_module(module), attribute), _read(name))

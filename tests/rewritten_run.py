@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from written_run import write_row
 
+from cl_bench.benchmark.ledger import write_ledger
 from cl_bench.benchmark.record import RunFolder, read_run
 
 
@@ -20,4 +22,5 @@ def rewrite(path: Path, right: int, start: int = 0) -> None:
         predicted[task] = np.where(hits, true, (true + 1) % 10).astype(np.uint16)
     rows = (*run.matrix.rows[:-1], tuple(100.0 * right / len(t) for t in targets.values()))
     changed = type(run.matrix)(run.matrix.tasks, run.matrix.zero_shot, rows)
-    RunFolder(path).write_row(len(rows), predicted, changed)
+    write_row(RunFolder(path), len(rows), predicted, changed)
+    write_ledger(path)

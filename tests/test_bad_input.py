@@ -73,11 +73,13 @@ LEFT_OUT = {
     "matrix not a number": (put("matrix.csv", "learned,toy-a\nzero-shot,NaN\n"), "matrix.csv"),
     "matrix foreign": (put("matrix.csv", "epoch;loss\n1;0.5\n"), "matrix.csv"),
     "matrix gone": (lambda run: (run / "matrix.csv").unlink(), "matrix.csv"),
+    "config gone": (lambda run: (run / "config.json").unlink(), "config.json"),
+    "log foreign": (put("events.jsonl", '{"epoch": 1}\n[1]\n"x"\n'), "events.jsonl"),
+    "log binary": (put("events.jsonl", b"\x00\xff\n"), "events.jsonl"),
 }
 SURVIVED: dict[str, Callable[[Path], None]] = {
     "log cut off": cut("events.jsonl"),
-    "log foreign": put("events.jsonl", '{"epoch": 1}\n[1]\n"x"\n'),
-    "log binary": put("events.jsonl", b"\x00\xff\n"),
+    "log foreign": put("events.jsonl", '{"epoch": 1}\n{}\n'),
     "log gone": lambda run: (run / "events.jsonl").unlink(),
     "predictions damaged": put("predictions/after-03.npz", b"PK\x03\x04nonsense"),
     "predictions gone": lambda run: (run / "predictions" / "after-03.npz").unlink(),
@@ -107,12 +109,15 @@ def made(runs: Path, out: Path) -> tuple[str, list[tuple[Path, str]]]:
     return table, list(report.left_out)
 
 
+@pytest.mark.parametrize("sealed", [True, False])
 @pytest.mark.parametrize("name", LEFT_OUT)
 def test_a_run_that_cannot_be_read_is_named_with_its_file(
-    name: str, runs: Path, tmp_path: Path
+    name: str, sealed: bool, runs: Path, tmp_path: Path
 ) -> None:
+    if name == "config gone" and not sealed:
+        pytest.skip("without a ledger nothing tells the folder from any other")
     damage, file = LEFT_OUT[name]
-    bad = write_run(runs, "bad")
+    bad = write_run(runs, "bad", sealed=sealed)
     damage(bad)
     table, left_out = made(runs, tmp_path / "out")
     assert [path for path, _ in left_out] == [bad]
@@ -121,8 +126,20 @@ def test_a_run_that_cannot_be_read_is_named_with_its_file(
 
 
 @pytest.mark.parametrize("name", SURVIVED)
-def test_a_run_with_a_bad_side_file_stays(name: str, runs: Path, tmp_path: Path) -> None:
+def test_a_run_with_a_bad_side_file_is_left_out_if_it_has_a_ledger(
+    name: str, runs: Path, tmp_path: Path
+) -> None:
     bad = write_run(runs, "bad")
+    SURVIVED[name](bad)
+    _, left_out = made(runs, tmp_path / "out")
+    assert [path for path, _ in left_out] == [bad] and "ledger.json" in left_out[0][1]
+
+
+@pytest.mark.parametrize("name", SURVIVED)
+def test_a_run_from_before_ledgers_with_a_bad_side_file_stays(
+    name: str, runs: Path, tmp_path: Path
+) -> None:
+    bad = write_run(runs, "bad", sealed=False)
     SURVIVED[name](bad)
     table, left_out = made(runs, tmp_path / "out")
     assert not left_out

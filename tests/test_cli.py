@@ -13,8 +13,10 @@ from small_run import fresh, small_plan, small_run
 from torch import Tensor
 
 from cl_bench.benchmark.assets import Assets
+from cl_bench.benchmark.claims import check_run
 from cl_bench.benchmark.errors import UserError
-from cl_bench.benchmark.record import check_run, read_run
+from cl_bench.benchmark.manifest import read_manifest, write_manifest
+from cl_bench.benchmark.record import read_run
 from cl_bench.benchmark.task import Batch
 from cl_bench.cli import app
 from cl_bench.methods.zscl import ZSCL
@@ -150,9 +152,10 @@ def test_run_in_use_by_another_process(tmp_path: Path) -> None:
 def test_run_of_another_version_is_not_continued(tmp_path: Path) -> None:
     plan = small_plan("zero-shot")
     small_run(plan, tmp_path)
-    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    manifest = read_manifest(tmp_path)
     manifest["sessions"][0]["cl_bench"] = "0.0.1"
-    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    write_manifest(tmp_path, manifest | {"status": "running"})
+    (tmp_path / "ledger.json").unlink()
     before = (tmp_path / "matrix.csv").read_bytes()
     with pytest.raises(UserError, match=r"was made by cl-bench 0\.0\.1"):
         small_run(plan, tmp_path)

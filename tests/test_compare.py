@@ -14,6 +14,7 @@ from rewritten_run import rewrite
 from written_run import write_run
 
 from cl_bench.benchmark.config import Protocol
+from cl_bench.benchmark.ledger import write_ledger
 from cl_bench.benchmark.record import write_json
 
 
@@ -107,6 +108,7 @@ def test_why_names_what_differs(
     manifest = json.loads((b / "manifest.json").read_text())
     manifest["sessions"][0]["git"]["commit"] = "fedcba"
     write_json(b / "manifest.json", manifest)
+    write_ledger(b)
     assert cl_bench(monkeypatch, "why", str(a), str(b)) == 0
     shown = capsys.readouterr().out
     assert re.search(r"configuration +method_settings\.rank +4 +8", shown)

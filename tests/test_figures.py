@@ -162,14 +162,14 @@ def test_front_is_cheaper_or_better() -> None:
 
 
 def test_costs_come_from_the_log(tmp_path: Path) -> None:
-    path = write_run(tmp_path, tasks=("a", "b"))
+    path = write_run(tmp_path, tasks=("a", "b"), sealed=False)
     run = read_run(path)
     learned = [e for e in run.events if e["event"] == "learned"]
     seconds = sum(e["seconds"]["train"] for e in learned)
     assert cost_of(run)["seconds"] == pytest.approx(seconds)
     assert cost_of(run)["parameters"] == learned[0]["trainable_parameters"]
     assert cost_of(run)["memory"] == learned[0]["peak_memory"]["process"] / 2**30
-    (path / "events.jsonl").write_text('[]\n{"event": "learned", "seconds": "long"}\n3\n')
+    (path / "events.jsonl").write_text('{"event": "learned", "seconds": "long"}\n{}\n')
     assert cost_of(read_run(path)) == {} == occupancy_of(read_run(path))
     (path / "events.jsonl").unlink()
     assert cost_of(read_run(path)) == {}
@@ -184,7 +184,7 @@ def test_forgetting_curves_end_at_the_matrix_figures(tmp_path: Path) -> None:
 
 
 def test_occupancy_is_the_mean_of_a_blocks_matrices(tmp_path: Path) -> None:
-    path = write_run(tmp_path, tasks=("a", "b"))
+    path = write_run(tmp_path, tasks=("a", "b"), sealed=False)
     ranks = {"subspace/t.0.q": 4, "subspace/v.1.q": 10, "subspace/v.1.o": 20, "loss/other": 3}
     events = [{"event": "learned", "diagnostics": ranks}] * 2
     (path / "events.jsonl").write_text("".join(json.dumps(e) + "\n" for e in events))

@@ -192,7 +192,7 @@ def test_the_command_repeats_the_run(
     seed: int, choices: Choices, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = make_plan(choices, seed).config
-    path = write_run(tmp_path, tasks=config.tasks)
+    path = write_run(tmp_path, tasks=config.tasks, sealed=False)
     write_json(path / "config.json", config.model_dump(mode="json"))
     caught: list[Any] = []
     monkeypatch.setattr(execute, "run_command", lambda *given: caught.append(given))
@@ -204,7 +204,8 @@ def test_the_command_repeats_the_run(
 
 
 def test_unusual_manifests_are_survived(tmp_path: Path) -> None:
-    path = write_run(tmp_path / "runs", protocol=Protocol(augment="random_resized_crop"))
+    protocol = Protocol(augment="random_resized_crop")
+    path = write_run(tmp_path / "runs", protocol=protocol, sealed=False)
     for manifest in ({"status": "finished"}, {"status": "finished", "sessions": ["?"]}):
         write_json(path / "manifest.json", manifest)
         write_report([tmp_path / "runs"], tmp_path / "out")

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from rich.console import Console
+from written_run import write_row
 
 from cl_bench.benchmark.config import Backbone, Budget, Protocol, Recipe, RunConfig, SuiteId
 from cl_bench.benchmark.errors import UserError
@@ -54,7 +55,8 @@ def make_run(root: Path, method: str, seed: int, rows: list[list[float]], **chan
         matrix = AccuracyMatrix(config.tasks, zero, tuple(map(tuple, rows[:learned])))
         folder.log("evaluated", learned=learned, accuracies={}, seconds=1.0)
         predicted = {t: np.arange(100) >= a for t, a in zip(config.tasks, row, strict=True)}
-        folder.write_row(learned, {t: p.astype(np.uint16) for t, p in predicted.items()}, matrix)
+        small = {t: p.astype(np.uint16) for t, p in predicted.items()}
+        write_row(folder, learned, small, matrix)
     return folder.path
 
 

@@ -15,7 +15,8 @@ import pytest
 import torch
 
 from cl_bench.benchmark.checkpoint import load_checkpoint
-from cl_bench.benchmark.record import RunFolder, check_run
+from cl_bench.benchmark.claims import check_run
+from cl_bench.benchmark.record import RunFolder
 
 RUN = [
     "--method", "keeplora", "--order", "II", "--suite", "mini", "--tasks", "3",

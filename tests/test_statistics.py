@@ -10,6 +10,7 @@ import verdict_simulation as simulation
 from written_run import write_run
 
 from cl_bench.benchmark.errors import UserError
+from cl_bench.benchmark.ledger import write_ledger
 from cl_bench.benchmark.record import read_run
 from cl_bench.reports.statistics.difference import Difference, Estimate, difference
 from cl_bench.reports.statistics.holm import levels
@@ -68,6 +69,7 @@ def test_predictions_that_do_not_give_the_accuracies_are_refused(tmp_path: Path)
         predicted = dict(arrays)
     predicted["toy-a"][:9] = 99
     np.savez(file, **predicted)
+    write_ledger(path)
     with pytest.raises(UserError, match="after 2 tasks do not follow from its predictions"):
         outcomes_of(read_run(path))
 

@@ -14,6 +14,7 @@ from rewritten_run import rewrite
 from written_run import write_run
 
 from cl_bench.benchmark.config import Protocol
+from cl_bench.benchmark.ledger import write_ledger
 from cl_bench.benchmark.record import read_run, write_json
 from cl_bench.reports.runs.group import Group, group
 from cl_bench.reports.statistics.verdicts import Judged, Verdict, judge
@@ -138,6 +139,7 @@ def test_uncommitted_code_is_shown_and_not_ranked(tmp_path: Path) -> None:
             manifest = json.loads((path / "manifest.json").read_text())
             manifest["sessions"][0]["git"]["dirty"] = True
             write_json(path / "manifest.json", manifest)
+            write_ledger(path)
     only = only_group(tmp_path)
     assert not any(label == "dirty" for label, _ in only.places)
     shown = main.markdown([judge(only)])
@@ -162,4 +164,5 @@ def test_remarks_on_the_data_stand_under_the_table(tmp_path: Path) -> None:
     manifest = json.loads((path / "manifest.json").read_text())
     remark = "toy-a: 3 test images are training images, too"
     write_json(path / "manifest.json", manifest | {"remarks": [remark]})
+    write_ledger(path)
     assert f"- {remark}" in main.markdown([judge(only_group(tmp_path))])

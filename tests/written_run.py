@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from cl_bench.benchmark.config import Backbone, Budget, Protocol, Recipe, RunConfig, SuiteId
+from cl_bench.benchmark.ledger import write_ledger
 from cl_bench.benchmark.matrix import AccuracyMatrix
+from cl_bench.benchmark.matrix_file import write_matrix
 from cl_bench.benchmark.record import RunFolder, write_json
 
 SESSION = {
@@ -30,9 +32,12 @@ def write_run(
     learned: int | None = None,
     images: int = 40,
     subspaces: bool = False,
+    sealed: bool = True,
     **changes: Any,
 ) -> Path:
     """Write a run that has learned so many tasks (default: all), drawn from its method and seed.
+
+    Who changes a finished one by right calls ``write_ledger`` after it.
 
     Args:
         root: the folder of runs.
@@ -42,6 +47,7 @@ def write_run(
         learned: fewer than all leaves the run unfinished.
         images: test images of a task.
         subspaces: whether the method logs protected dimensions.
+        sealed: whether a finished run has its ledger; without, it is as runs were before ledgers.
         changes: other fields of the configuration.
     """
     draw = np.random.default_rng([seed, *method.encode()])
@@ -66,6 +72,8 @@ def write_run(
     count = len(tasks) if learned is None else learned
     status = "finished" if count == len(tasks) else "running"
     manifest = {"status": status, "sessions": [SESSION], "reason": None}
+    if sealed and status == "finished":
+        manifest["ledger"] = 1
     write_json(folder.path / "manifest.json", manifest)
     common = np.random.default_rng(images)  # test images and zero-shot model are the same for all
     targets = {t: common.integers(0, 10, images).astype(np.uint16) for t in tasks}
@@ -75,9 +83,19 @@ def write_run(
         of = draw if i else common
         guesses = {t: _guess(of, targets[t], known=j < i) for j, t in enumerate(tasks)}
         rows.append(tuple(100.0 * int((guesses[t] == targets[t]).sum()) / images for t in tasks))
-        folder.write_row(i, guesses, AccuracyMatrix(tasks, rows[0], tuple(rows[1:])))
+        write_row(folder, i, guesses, AccuracyMatrix(tasks, rows[0], tuple(rows[1:])))
     _write_log(folder, tasks[:count], draw, subspaces)
+    if sealed and status == "finished":
+        write_ledger(folder.path)
     return folder.path
+
+
+def write_row(
+    folder: RunFolder, learned: int, predictions: dict[str, np.ndarray], matrix: AccuracyMatrix
+) -> None:
+    """Write the predictions of a row, and the matrix that ends with it."""
+    folder.write_predictions(learned, predictions)
+    write_matrix(folder.path, matrix)
 
 
 def _guess(draw: np.random.Generator, targets: np.ndarray, known: bool) -> np.ndarray:
@@ -89,8 +107,9 @@ def _guess(draw: np.random.Generator, targets: np.ndarray, known: bool) -> np.nd
 def _write_log(
     folder: RunFolder, tasks: tuple[str, ...], draw: np.random.Generator, subspaces: bool
 ) -> None:
+    digest = folder.path.name.rpartition("-")[2]
     parameters, memory = int(draw.integers(1_000, 1_000_000)), int(draw.integers(2**29, 2**31))
-    lines: list[dict[str, Any]] = [{"event": "started", "time": 0.0, "digest": folder.path.name}]
+    lines: list[dict[str, Any]] = [{"event": "started", "time": 0.0, "digest": digest}]
     for i, task in enumerate(tasks, start=1):
         lines += [{"event": "step", "time": 0.0, "step": s, "loss": 1.0} for s in range(10)]
         dimensions = {

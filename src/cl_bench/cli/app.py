@@ -15,9 +15,11 @@ import typer
 import cl_bench
 from cl_bench.benchmark.errors import UserError
 from cl_bench.cli import data
-from cl_bench.cli.options import TensorBoard, Wandb, WandbEntity, WandbProject, WandbTags
+from cl_bench.cli.options import WandbEntity, WandbProject, WandbTags
+from cl_bench.cli.resume import resume
 from cl_bench.cli.run import run
 from cl_bench.cli.sweep.options import sweep
+from cl_bench.cli.verify.command import verify
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -63,23 +65,7 @@ def common(
 
 
 app.command()(run)
-
-
-@app.command()
-def resume(
-    run_dir: RunPath,
-    wandb: Wandb = None,
-    wandb_project: WandbProject = "cl-bench",
-    wandb_entity: WandbEntity = None,
-    wandb_tags: WandbTags = None,
-    tensorboard: TensorBoard = None,
-) -> None:
-    """Continue a run that was interrupted; the result is the same as without interruption."""
-    from cl_bench.cli import dashboards
-    from cl_bench.cli.execute import resume_command
-
-    boards = dashboards.chosen(wandb, wandb_project, wandb_entity, wandb_tags, tensorboard)
-    resume_command(run_dir, boards)
+app.command()(resume)
 
 
 @app.command()
@@ -119,7 +105,8 @@ def show(
     ] = False,
 ) -> None:
     """Show a run's accuracy matrix, its figures and its cost."""
-    from cl_bench.benchmark.record import check_run, read_run
+    from cl_bench.benchmark.claims import check_run
+    from cl_bench.benchmark.record import read_run
     from cl_bench.cli.console import console
     from cl_bench.reports.terminal.show import render
 
@@ -128,7 +115,13 @@ def show(
             raise UserError("; ".join(problems))
         typer.echo(f"{run_dir} is whole: its accuracies follow from its predictions")
         return
-    console.print(render(read_run(run_dir)))
+    run = read_run(run_dir)
+    console.print(render(run))
+    if not run.checkable:
+        typer.echo("made before ledgers: that its files are unchanged cannot be checked")
+
+
+app.command()(verify)
 
 
 class Listable(StrEnum):
@@ -187,9 +180,12 @@ def why(
     b: Annotated[Path, typer.Argument(help="Another.")],
 ) -> None:
     """Show what differs between two runs: configuration, code, data, packages, hardware."""
+    from cl_bench.benchmark.record import must_be_whole
     from cl_bench.cli.console import console
     from cl_bench.reports.terminal import why as reasons
 
+    for path in (a, b):
+        must_be_whole(path)
     console.print(reasons.why(a, b))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from cl_bench.benchmark.config import Settings, first_problem, read_toml
 from cl_bench.benchmark.errors import UserError, unknown
@@ -37,6 +37,8 @@ class Choices(Settings):
     partial_data: bool = False
     references: ReferenceFiles = ReferenceFiles()
     overrides: tuple[str, ...] = ()
+    relative: dict[str, str] = Field(default_factory=dict)
+    """In a run's record: where named files lie as seen from its directory, by option."""
 
 
 def read_config_file(path: Path) -> dict[str, Any]:

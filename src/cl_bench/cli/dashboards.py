@@ -77,6 +77,7 @@ def sync_command(
     tags: str | None, tensorboard: Path, checkpoints: bool, report: Path | None,
 ) -> None:  # fmt: skip
     """Send runs from their logs, finished or not; those that are there already stay one run."""
+    from cl_bench.benchmark.record import must_be_whole
     from cl_bench.cli.console import console
     from cl_bench.reports.runs.find import find_runs
     from cl_bench.reports.sinks.sink import replay
@@ -91,6 +92,7 @@ def sync_command(
     place = _place(mode, project, entity, tags, checkpoints=checkpoints, report=report)
     boards = Dashboards(place) if target == "wandb" else Dashboards(None, tensorboard)
     for path in found:
+        must_be_whole(path)
         (sink,) = boards.sinks()
         try:
             replay(path, sink)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cl_bench.benchmark.estimate import estimate
-from cl_bench.benchmark.record import RunFolder, RunResult, read_config, read_json, read_run
+from cl_bench.benchmark.opening import finished_run, is_finished
+from cl_bench.benchmark.record import RunFolder, RunResult, read_config
 from cl_bench.benchmark.run import run
 from cl_bench.benchmark.task import LabelSpace
 from cl_bench.cli.choices import Choices
 from cl_bench.cli.console import console
 from cl_bench.cli.dashboards import Dashboards
+from cl_bench.cli.places import recorded
 from cl_bench.cli.plan import Plan, make_plan, plan_again
 from cl_bench.cli.progress import shown, telling
 from cl_bench.datasets import backbones
@@ -37,12 +41,18 @@ def run_command(
         _show_plan(plans[0], len(seeds))
         return
     for plan in plans:
-        _execute(plan, RunFolder(directory(plan, out)), boards)
+        path = directory(plan, out)
+        kept = recorded(choices, plan.suite.name, path).model_dump(mode="json")
+        config = plan.config.model_copy(update={"choices": kept})
+        _execute(replace(plan, config=config), RunFolder(path), boards)
 
 
-def resume_command(path: Path, boards: Dashboards) -> None:
-    """Continue the run in ``path``."""
-    plan = plan_again(read_config(path))
+def resume_command(path: Path, given: Mapping[str, Path], boards: Dashboards) -> None:
+    """Continue the run in ``path``, with what the user says of where its files are now."""
+    if is_finished(path):  # then none of the files is needed that it was made from
+        _show_finished(RunFolder(path))
+        return
+    plan = plan_again(read_config(path), path, given)
     _execute(plan, RunFolder(path), boards)
 
 
@@ -61,11 +71,8 @@ def _execute(plan: Plan, folder: RunFolder, boards: Dashboards) -> None:
         f"seed {config.seed}, preset {config.preset}, {config.backbone.name} on {config.device}"
     )
     console.print(f"files  {folder.path}", soft_wrap=True)
-    if _is_finished(folder.path):
-        console.print("this run is finished already; nothing was done")
-        result = read_run(folder.path)
-        save_heat_map(result, result.picture)
-        _show_result(result)
+    if is_finished(folder.path):
+        _show_finished(folder)
         return
     check_data(plan.suite, plan.data_root)
     clip = backbones.load(config.backbone, config.device)
@@ -99,9 +106,12 @@ def _complain(words: str) -> None:
     console.print(words, style="yellow", soft_wrap=True, markup=False)
 
 
-def _is_finished(path: Path) -> bool:
-    manifest = path / "manifest.json"
-    return manifest.exists() and read_json(manifest).get("status") == "finished"
+def _show_finished(folder: RunFolder) -> None:
+    with folder.locked():
+        result = finished_run(folder.path)
+    console.print("this run is finished already; nothing was done")
+    save_heat_map(result, result.picture)
+    _show_result(result)
 
 
 def _show_result(result: RunResult) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cl_bench.benchmark.config import Protocol, Recipe, RunConfig
 from cl_bench.benchmark.errors import UserError, in_one_line, unknown
+from cl_bench.benchmark.files import sha256_of
 from cl_bench.cli.choices import Choices, Preset, parse_overrides, validated
+from cl_bench.cli.places import found_again
 from cl_bench.datasets.catalog import find_suite
 from cl_bench.datasets.namesakes import namesakes
 from cl_bench.datasets.prompts import cut_prompts
@@ -50,9 +52,7 @@ def make_plan(choices: Choices, seed: int) -> Plan:
     from cl_bench.methods.catalog import find_method
 
     entry = find_method(choices.method or "keeplora", choices.plugin)
-    root = choices.data_root or _environment_root()
-    partial_root = _partial_root(choices, root)
-    suite = find_suite(choices.suite or ("mtil" if root else "mini"), partial_root)
+    suite, root = suite_of(choices)
     given = parse_overrides(choices.overrides)
     suite = _revalidated(suite, _suite_changes(choices), _protocol_changes(choices))
     few = suite.protocol.shots is not None
@@ -82,6 +82,7 @@ def make_plan(choices: Choices, seed: int) -> Plan:
         order=order,
         tasks=tuple(task.name for task in tasks),
         method=entry.name,
+        plugin=sha256_of(entry.plugin) if entry.plugin else None,
         preset="custom" if by_hand else preset,
         method_settings=settings.model_dump(mode="json"),
         extra_data={need: _source(need, sources) for need in settings.needs()},
@@ -98,7 +99,18 @@ def make_plan(choices: Choices, seed: int) -> Plan:
         device=choose_device(choices.device),
         choices=choices.model_dump(mode="json"),
     )
-    return Plan(config, entry, suite, tasks, root, _cache(choices, root), sources)
+    return Plan(config, entry, suite, tasks, root, cache_folder(choices, root), sources)
+
+
+def suite_of(choices: Choices) -> tuple[Suite, Path | None]:
+    """The suite that the choices name, as it is defined here, and the data root.
+
+    Raises:
+        UserError: there is no such suite, or its file is wrong.
+    """
+    root = choices.data_root or environment_root()
+    name = choices.suite or ("mtil" if root else "mini")
+    return find_suite(name, _partial_root(choices, root)), root
 
 
 def _partial_root(choices: Choices, root: Path | None) -> Path | None:
@@ -107,7 +119,7 @@ def _partial_root(choices: Choices, root: Path | None) -> Path | None:
     return root.resolve() if root is not None and choices.partial_data else None
 
 
-def _cache(choices: Choices, root: Path | None) -> Path | None:
+def cache_folder(choices: Choices, root: Path | None) -> Path | None:
     """The named folder, else one beside the data sets."""
     named = choices.cache or os.environ.get("CL_BENCH_CACHE")
     return Path(named) if named else root and root / "cl-bench-cache"
@@ -138,28 +150,46 @@ def _source(need: Need, sources: dict[Need, Source]) -> str:
     return sources[need].about if need in sources else "of this suite, from the start"
 
 
-def plan_again(config: RunConfig) -> Plan:
+def plan_again(config: RunConfig, run: Path, given: Mapping[str, Path]) -> Plan:
     """The plan that ``config`` came from.
 
+    Args:
+        config: of the run.
+        run: its directory.
+        given: by option, where the user says that a file lies now.
+
     Raises:
-        UserError: the same choices lead to another run now: code, suite file or data changed.
+        UserError: a file is gone, or the same choices lead to another run now: code, suite file or
+            data changed.
     """
-    choices = Choices.model_validate({**config.choices, "device": config.device})
-    plan = make_plan(choices, config.seed)
-    if plan.config.digest() != config.digest():
-        changed = [
-            name
-            for name, value in config.model_dump(mode="json", exclude={"device", "choices"}).items()
-            if plan.config.model_dump(mode="json").get(name) != value
-        ]
-        raise UserError(
-            f"the run cannot be continued: its {', '.join(changed)} would not be what it began "
-            "with. The code, the suite file or its data has changed since."
-        )
-    return plan
+    choices = validated(lambda: Choices(**{**config.choices, "device": config.device}))
+    problems = []
+    for there in found_again(choices, run, given):
+        try:
+            plan = make_plan(there, config.seed)
+        except UserError as error:
+            problems.append(error)
+            continue
+        # Of a plug-in, older records say nothing.
+        now = plan.config if config.plugin else plan.config.model_copy(update={"plugin": None})
+        if now.digest() == config.digest():
+            return replace(plan, config=now)
+        problems.append(_changed(now, config))
+    raise problems[0]
 
 
-def _environment_root() -> Path | None:
+def _changed(now: RunConfig, then: RunConfig) -> UserError:
+    """Says in what a run differs from the one that it was to be."""
+    a, b = (c.model_dump(mode="json", exclude={"device", "choices"}) for c in (now, then))
+    names = ", ".join(name for name in b if a[name] != b[name])
+    return UserError(
+        f"the run cannot be continued: its {names} would not be what it began with. The code, the "
+        "suite file or its data has changed since."
+    )
+
+
+def environment_root() -> Path | None:
+    """The data root that ``CL_BENCH_DATA`` names."""
     root = os.environ.get("CL_BENCH_DATA")
     return Path(root) if root else None
 

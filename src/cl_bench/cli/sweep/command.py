@@ -9,6 +9,7 @@ from typing import Literal
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from cl_bench.benchmark.damage import damage, is_checkable, is_sealed
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.record import read_json, write_json
 from cl_bench.cli.choices import Choices
@@ -109,8 +110,12 @@ def _planned(sweep: Sweep) -> dict[Cell, Path]:
 def _state(path: Path, log: Path) -> State:
     if (path / "manifest.json").exists():
         status = read_json(path / "manifest.json").get("status")
-        if status in ("finished", "failed"):
-            return "done" if status == "finished" else "failed"
+        if status == "finished":
+            if is_checkable(path) and not is_sealed(path):
+                return "begun"  # killed just before its ledger
+            return "failed" if damage(path, checkpoints=False) else "done"
+        if status == "failed":
+            return "failed"
     if _reason(log):
         return "failed"
     return "begun" if (path / "config.json").exists() else "waiting"
@@ -123,6 +128,12 @@ def _reason(log: Path) -> str | None:
     lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
     errors = [line for line in lines[-1:] if line.startswith("error:") or "Error" in line]
     return errors[0] if errors else None
+
+
+def _damage(path: Path) -> str:
+    """What is wrong with a run that was begun, in words."""
+    begun = (path / "manifest.json").exists()
+    return "; ".join(damage(path, checkpoints=False)) if begun else ""
 
 
 def _remember(sweep: Sweep) -> None:
@@ -153,7 +164,7 @@ def _summary(sweep: Sweep, paths: dict[Cell, Path]) -> bool:
     _show(sweep, states)
     failed: Sequence[Cell] = [cell for cell, state in states.items() if state != "done"]
     for cell in failed:
-        reason = _reason(sweep.log(cell)) or f"see {sweep.log(cell)}"
+        reason = _damage(paths[cell]) or _reason(sweep.log(cell)) or f"see {sweep.log(cell)}"
         console.print(f"  {cell.name}: {reason}", soft_wrap=True, markup=False)
     if failed:
         console.print("--retry-failed runs them again")

@@ -1,0 +1,54 @@
+"""Arrays of whole numbers in a compressed file: no pickle, and no more memory than a run needs. No torch."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cl_bench.benchmark.errors import UserError
+from cl_bench.benchmark.files import write_atomically
+
+MOST_BYTES = 2**28  # of one file unpacked: 256 MiB; MTIL's predictions after a task have 0.4
+MOST_ARRAYS = 10_000
+
+
+def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write arrays by name, atomically."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    write_atomically(path, buffer.getvalue())
+
+
+def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """Read arrays of whole numbers by name.
+
+    Raises:
+        UserError: the file is missing, damaged, unpacks to too much, or holds something else.
+    """
+    try:
+        with path.open("rb") as file:
+            _must_be_small(file)
+            with np.load(file, allow_pickle=False) as packed:
+                arrays = dict(packed)
+        if odd := [name for name, array in arrays.items() if array.dtype.kind not in "iu"]:
+            raise ValueError(f"{odd[0]!r} holds no whole numbers")
+        return arrays
+    except FileNotFoundError as error:
+        raise UserError(f"{path} is missing") from error
+    except Exception as error:  # numpy raises whatever its zip reader does
+        raise UserError(f"{path} is damaged: {error}") from error
+
+
+def _must_be_small(file: io.BufferedReader) -> None:
+    """Raise where the archive unpacks to more than a run holds; a reader stops at these sizes."""
+    with zipfile.ZipFile(file) as archive:
+        members = archive.infolist()
+    if len(members) > MOST_ARRAYS or sum(m.file_size for m in members) > MOST_BYTES:
+        raise ValueError(f"it unpacks to more than {MOST_ARRAYS:,} arrays or {MOST_BYTES:,} bytes")
+    file.seek(0)

@@ -1,0 +1,214 @@
+"""What a run's directory claims, and what of it can be proven from the directory alone. No torch."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from cl_bench.benchmark import damage
+from cl_bench.benchmark.errors import UserError, in_one_line
+from cl_bench.benchmark.files import read_json, sha256_of
+from cl_bench.benchmark.ledger import NAME, read_ledger
+from cl_bench.benchmark.record import RunFolder, RunResult, open_run
+from cl_bench.benchmark.run_log import Event
+
+Verdict = Literal["proven", "not checkable here", "false"]
+BEFORE_LEDGERS = "the run was made before ledgers"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A statement about a run.
+
+    Attributes:
+        name: what it is about.
+        verdict: whether it holds.
+        words: what was found, in one line.
+    """
+
+    name: str
+    verdict: Verdict
+    words: str
+
+
+class NotCheckable(Exception):  # noqa: N818 (no error: a proof that lacks its means)
+    """What a claim is about is not here, or was not recorded; says why."""
+
+
+def judged(name: str, prove: Callable[[T], str], about: T) -> Claim:
+    """The claim that ``prove`` tries to prove.
+
+    Args:
+        name: of the claim.
+        prove: returns what it found; raises ``UserError`` where the claim is false.
+        about: handed to ``prove``.
+    """
+    try:
+        return Claim(name, "proven", prove(about))
+    except NotCheckable as reason:
+        return Claim(name, "not checkable here", str(reason))
+    except (UserError, OSError) as error:
+        return Claim(name, "false", str(error))
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        # a stranger's files may hold anything
+        words = (
+            f"a file of the run is not in its form: {type(error).__name__}: {in_one_line(error)}"
+        )
+        return Claim(name, "false", words)
+
+
+def record_claims(path: Path) -> list[Claim]:
+    """Everything that the directory of a run can prove or disprove by itself."""
+    ledger = judged("ledger", _ledger, path)
+    try:
+        run = open_run(path)
+    except UserError as error:
+        return [ledger, Claim("record", "false", str(error))]
+    return [ledger, *(judged(name, prove, run) for name, prove in PROOFS.items())]
+
+
+def check_run(path: Path) -> list[str]:
+    """Everything wrong with a run's directory, in words; empty where it is whole and finished."""
+    return [claim.words for claim in record_claims(path) if claim.verdict == "false"]
+
+
+def _ledger(path: Path) -> str:
+    damage.must_be_whole(path, checkpoints=True)
+    if damage.is_sealed(path):
+        files = read_ledger(path).files.values()
+        total = sum(entry.bytes for entry in files)
+        return f"all {len(files)} files are those in {NAME}, {total:,} bytes"
+    if damage.is_checkable(path):
+        raise NotCheckable(
+            f"the run is not finished and has no {NAME} yet; its log holds its files"
+        )
+    raise NotCheckable(f"{BEFORE_LEDGERS}: that its files are unchanged cannot be checked")
+
+
+def _config(run: RunResult) -> str:
+    digest = run.config.digest()
+    started = run.events[0].get("digest") if run.events else None
+    others = {"the log": started, "manifest.json": run.manifest.get("digest", digest)}
+    if named := re.fullmatch(r"seed\d+-([0-9a-f]{12})", run.path.resolve().name):
+        others["the directory's name"] = named[1]
+    wrong = [f"{where} says {other}" for where, other in others.items() if other != digest]
+    if wrong and run.config.backbone.is_file and not run.checkable:
+        raise NotCheckable(f"{BEFORE_LEDGERS}, when digests held the path of the weights")
+    if wrong:
+        raise UserError(f"the digest of config.json is {digest}, {'; '.join(wrong)}")
+    return f"its digest {digest} is that of {', '.join(others)}"
+
+
+def _accuracies(run: RunResult) -> str:
+    targets, tasks = run.targets(), run.matrix.tasks
+    wrong = []
+    for learned, row in enumerate((run.matrix.zero_shot, *run.matrix.rows)):
+        predicted = run.predictions(learned)
+        if any(predicted[t].shape != targets[t].shape or not targets[t].size for t in tasks):
+            wrong.append(f"row {learned}: predictions and targets are not of the same images")
+        elif list(row) != [
+            100.0 * int((predicted[t] == targets[t]).sum()) / len(targets[t]) for t in tasks
+        ]:
+            wrong.append(f"row {learned} of matrix.csv does not follow from its predictions")
+    if wrong:
+        raise UserError("; ".join(wrong))
+    images = sum(len(targets[t]) for t in tasks)
+    return f"{len(run.matrix.rows) + 1} rows follow from the predictions on {images:,} images"
+
+
+def _metrics(run: RunResult) -> str:
+    summary, again = read_json(run.path / "matrix.json"), run.matrix.metrics()
+    ahead = len(summary["rows"]) - len(run.matrix.rows)
+    if ahead and not (run.manifest.get("status") == "running" and ahead == 1):
+        raise UserError("matrix.json has other rows than matrix.csv")
+    if not ahead and summary["metrics"] != again:
+        raise UserError("the metrics in matrix.json do not follow from the matrix")
+    return (
+        f"{len(again)} figures in matrix.json follow from the matrix, which is that of matrix.csv"
+    )
+
+
+def _rows(run: RunResult) -> str:
+    rows = [
+        {"learned": i, "accuracies": dict(zip(run.matrix.tasks, row, strict=True))}
+        for i, row in enumerate((run.matrix.zero_shot, *run.matrix.rows))
+    ]
+    logged = [{key: e.get(key) for key in rows[0]} for e in _of(run, "evaluated")]
+    if logged[: len(rows)] != rows or (run.finished and len(logged) > len(rows)):
+        raise UserError("the evaluations in the log are not the rows of the matrix")
+    return f"the log holds {len(rows)} evaluations, those of the matrix, in its order"
+
+
+def _training(run: RunResult) -> str:
+    tasks = run.config.tasks[: len(run.matrix.rows)]
+    learned = _of(run, "learned")[: len(tasks)]
+    order = [(e.get("learned"), e.get("task")) for e in learned]
+    if order != list(enumerate(tasks, start=1)):
+        raise UserError("the tasks in the log are not those of the configuration in its order")
+    budget = run.config.budget.steps
+    for event in learned:
+        task = event["task"]
+        expected = budget[task] if event["trainable_parameters"] else 0
+        if event["steps"] != expected:
+            raise UserError(f"the log has {event['steps']} steps on {task}, the budget {expected}")
+    steps = sum(event["steps"] for event in learned)
+    return f"{len(tasks)} tasks in the order of config.json, {steps:,} steps as in its budget"
+
+
+def _end(run: RunResult) -> str:
+    if not run.finished:
+        raise UserError(f"{run.path} is not finished: status {run.manifest.get('status')!r}")
+    last = run.events[-1]
+    if last.get("event") != "finished" or last.get("metrics") != run.matrix.metrics():
+        raise UserError("the log does not end with the metrics of the matrix")
+    return "the log ends with the metrics of the matrix"
+
+
+def _checkpoint(run: RunResult) -> str:
+    learned = len(run.matrix.rows)
+    if not learned:
+        raise NotCheckable("no task is learned yet")
+    file = RunFolder(run.path).checkpoint(learned)
+    if not file.is_file():
+        raise UserError(f"{file} is missing")
+    saved = [e.get("sha256") for e in _of(run, "saved") if e.get("learned") == learned]
+    if not run.checkable or not saved or not isinstance(saved[-1], dict):
+        raise NotCheckable(f"{BEFORE_LEDGERS}: the log says nothing of the checkpoint's content")
+    if saved[-1].get(file.relative_to(run.path).as_posix()) != sha256_of(file):
+        raise UserError(f"{file} is not the one that the log saw written")
+    return f"{file.name} is the one that the log saw written"
+
+
+def _code(run: RunResult) -> str:
+    sessions = run.manifest["sessions"]
+    known = dict.fromkeys(_version(session) for session in sessions)
+    raise NotCheckable(f"by its own words made by {'; then '.join(known)}")
+
+
+def _version(session: Mapping[str, object]) -> str:
+    git = session.get("git")
+    version = f"cl-bench {session.get('cl_bench')}"
+    if not isinstance(git, dict):
+        return f"{version}, commit not known"
+    tree = "with uncommitted changes (dirty)" if git.get("dirty") else "without changes"
+    return f"{version}, commit {git.get('commit')} {tree}"
+
+
+def _of(run: RunResult, kind: str) -> list[Event]:
+    return [event for event in run.events if event.get("event") == kind]
+
+
+PROOFS: dict[str, Callable[[RunResult], str]] = {
+    "config": _config,
+    "accuracies": _accuracies,
+    "metrics": _metrics,
+    "log: rows": _rows,
+    "log: training": _training,
+    "log: end": _end,
+    "checkpoint": _checkpoint,
+    "code": _code,
+}

@@ -1,0 +1,41 @@
+"""What each task's test images are classified over, and the true classes in it."""
+
+from __future__ import annotations
+
+from itertools import accumulate
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cl_bench.benchmark.config import Protocol
+from cl_bench.benchmark.task import LabelSpace, TaskStream
+
+
+def label_spaces(
+    protocol: Protocol, stream: TaskStream
+) -> tuple[dict[str, LabelSpace], dict[str, torch.Tensor]]:
+    """Per task, the classes that its test images are classified over, and their true classes there.
+
+    Args:
+        protocol: whether those are the task's own classes or all tasks'.
+        stream: the tasks.
+
+    Returns:
+        By task name: the label space, and int64 [N] indices into it.
+    """
+    first = protocol.prompts == "first"
+    own = {t.name: t.labels.first_prompts() if first else t.labels for t in stream.tasks}
+    if protocol.labels == "own":
+        return own, {t.name: t.test.targets for t in stream.tasks}
+    sizes = [len(space.classnames) for space in own.values()]
+    starts = dict(zip(own, accumulate(sizes, initial=0), strict=False))
+    union = LabelSpace.union(list(own.values()))
+    return dict.fromkeys(own, union), {
+        t.name: t.test.targets + starts[t.name] for t in stream.tasks
+    }
+
+
+def as_stored(classes: torch.Tensor) -> NDArray[np.uint16]:
+    """Class indices as they are kept; a label space has at most 65,536 classes."""
+    return classes.numpy().astype(np.uint16)

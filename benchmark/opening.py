@@ -1,0 +1,149 @@
+"""A run's directory is begun, continued, or found finished; nothing damaged is built upon."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from cl_bench.benchmark import damage, trail
+from cl_bench.benchmark.claims import PROOFS, judged
+from cl_bench.benchmark.config import RunConfig
+from cl_bench.benchmark.errors import UserError
+from cl_bench.benchmark.files import write_atomically, write_json
+from cl_bench.benchmark.label_spaces import as_stored
+from cl_bench.benchmark.ledger import write_ledger
+from cl_bench.benchmark.manifest import read_manifest, write_manifest
+from cl_bench.benchmark.matrix import AccuracyMatrix
+from cl_bench.benchmark.record import (
+    RunFolder,
+    RunResult,
+    open_run,
+    read_config,
+    read_matrix,
+    read_run,
+)
+from cl_bench.benchmark.task import TaskStream
+
+
+class Log(Protocol):
+    """Takes an event of the run."""
+
+    def __call__(self, event: str, **values: Any) -> None:
+        """Keep it."""
+        ...
+
+
+def begin(
+    folder: RunFolder,
+    config: RunConfig,
+    stream: TaskStream,
+    targets: Mapping[str, Tensor],
+    here: dict[str, Any],
+    log: Log,
+) -> None:
+    """Write what a run begins with.
+
+    Args:
+        folder: where the run lives.
+        config: the resolved run.
+        stream: its tasks.
+        targets: the true classes of every task's test images, int64 [N].
+        here: the session of this process.
+        log: takes the run's first event.
+
+    Raises:
+        UserError: the directory holds results whose manifest is lost.
+    """
+    if folder.matrix_csv.exists():
+        raise UserError(
+            f"{folder.path / 'manifest.json'} is missing, though the run has results: put it back, or "
+            f"delete {folder.path} to start anew"
+        )
+    config_json = folder.path / "config.json"
+    write_json(config_json, config.model_dump(mode="json"))
+    folder.write_targets({name: as_stored(t) for name, t in targets.items()})
+    chosen = {t.name: t.train.rows.numpy() for t in stream.tasks if t.train.rows is not None}
+    if chosen:  # a few-shot run
+        folder.write_shots(chosen)
+    write_atomically(folder.events, b"")
+    kept = folder.digests(config_json, folder.targets, folder.shots)
+    log("started", digest=config.digest(), sha256=kept)
+    left_out = {
+        t.name: [*t.train.left_out, *t.test.left_out]
+        for t in stream.tasks
+        if t.train.left_out or t.test.left_out
+    }
+    about = {"status": "running", "digest": config.digest(), "data": _fingerprints(stream)}
+    # The manifest comes last: without it the directory counts as empty.
+    write_manifest(folder.path, about | {"left_out": left_out, "sessions": [here]})
+
+
+def go_on(
+    folder: RunFolder, config: RunConfig, stream: TaskStream, here: dict[str, Any], log: Log
+) -> AccuracyMatrix | None:
+    """Check that this process may continue the run, and note that it does.
+
+    Returns:
+        The rows that the run has; ``None`` before the first.
+
+    Raises:
+        UserError: the run is of another version, of other settings or images, or damaged.
+    """
+    path = folder.path
+    earlier = read_manifest(path)
+    made_by = earlier["sessions"][0]["cl_bench"]
+    if made_by != here["cl_bench"]:
+        raise UserError(
+            f"{path} was made by cl-bench {made_by}, this is {here['cl_bench']}; "
+            "finish it with that version or start anew with --out."
+        )
+    if read_config(path).digest() != config.digest():
+        raise UserError(f"{path / 'config.json'} is damaged, or of another run than this one")
+    if words := trail.departures(path, checkpoints=True):
+        raise UserError(f"the run cannot be continued: {'; '.join(words)}")
+    data = _fingerprints(stream)
+    if changed := [name for name in data if data[name] != earlier["data"].get(name)]:
+        raise UserError(f"{path}: the images of {', '.join(changed)} are not those it began with")
+    matrix = read_matrix(folder.matrix_csv) if folder.matrix_csv.exists() else None
+    learned = len(matrix.rows) if matrix else -1  # below 0: not even the zero-shot row
+    folder.cut_log(learned)
+    sessions = [*earlier["sessions"], here]
+    write_manifest(path, earlier | {"status": "running", "sessions": sessions})
+    log("resumed", learned=max(learned, 0))
+    return matrix
+
+
+def is_finished(path: Path) -> bool:
+    """Whether a directory holds a run that has ended well."""
+    there = (path / "manifest.json").exists()
+    return there and read_manifest(path).get("status") == "finished"
+
+
+def finished_run(path: Path) -> RunResult:
+    """Read a finished run, its checkpoint checked, too; write its ledger if a kill prevented that.
+
+    Raises:
+        UserError: something in it is damaged.
+    """
+    if damage.is_checkable(path) and not damage.is_sealed(path):
+        _seal(path)
+    damage.must_be_whole(path, checkpoints=True)
+    return read_run(path)
+
+
+def _seal(path: Path) -> None:
+    """Write the ledger that a kill prevented, if the log and the predictions bear the files out."""
+    words = trail.departures(path, checkpoints=True)
+    proofs = (judged(name, prove, open_run(path)) for name, prove in PROOFS.items())
+    words += [claim.words for claim in proofs if claim.verdict == "false"]
+    if words:
+        raise UserError("; ".join(words))
+    write_ledger(path)
+
+
+def _fingerprints(stream: TaskStream) -> dict[str, list[str]]:
+    """Of every task's training and test images."""
+    return {t.name: [t.train.fingerprint, t.test.fingerprint] for t in stream.tasks}

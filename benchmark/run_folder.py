@@ -1,0 +1,92 @@
+"""A run's directory as the runner writes it. No torch."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import filelock
+import numpy as np
+from numpy.typing import NDArray
+
+from cl_bench.benchmark.arrays_file import write_arrays
+from cl_bench.benchmark.errors import UserError
+from cl_bench.benchmark.files import sha256_of, write_atomically
+from cl_bench.benchmark.run_log import line_of, lines_until
+
+
+class RunFolder:
+    """Writes a run's directory. A task counts once its row of the matrix exists."""
+
+    def __init__(self, path: Path) -> None:
+        """Name the directory; nothing is made yet."""
+        self.path = path
+        self.matrix_csv = path / "matrix.csv"
+        self.events = path / "events.jsonl"
+        self.targets = path / "predictions" / "targets.npz"
+        self.shots = path / "shots.npz"
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the directory against other processes; the system lets go if this one dies.
+
+        Raises:
+            UserError: another living process holds it.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            with filelock.FileLock(self.path / ".lock", timeout=0):
+                yield
+        except filelock.Timeout as error:
+            raise UserError(f"{self.path} is in use by another process that is running") from error
+
+    def checkpoint(self, learned: int) -> Path:
+        """The file of the method's state after ``learned`` tasks."""
+        return self.path / "checkpoints" / f"after-{learned:02d}.safetensors"
+
+    def predictions(self, learned: int) -> Path:
+        """The file of every task's predicted classes after ``learned`` tasks."""
+        return self.path / "predictions" / f"after-{learned:02d}.npz"
+
+    def digests(self, *files: Path) -> dict[str, str]:
+        """SHA-256 of those of the run's files that are there, by their path below it."""
+        there = (file for file in files if file.exists())
+        return {file.relative_to(self.path).as_posix(): sha256_of(file) for file in there}
+
+    def log(self, event: str, **values: Any) -> dict[str, Any]:
+        """Append one event, durably; returns it."""
+        record = {"event": event, "time": round(time.time(), 3), **values}
+        with self.events.open("ab") as file:
+            file.write(line_of(record))
+            file.flush()
+            os.fsync(file.fileno())
+        return record
+
+    def cut_log(self, learned: int) -> None:
+        """Cut the log back to the row after ``learned`` tasks: a repeated task is logged once.
+
+        Negative: back to the run's first event.
+
+        Raises:
+            UserError: the log is damaged before that row.
+        """
+        kept = (line for line, _ in lines_until(self.events, learned))
+        write_atomically(self.events, b"".join(kept))
+
+    def write_targets(self, targets: Mapping[str, NDArray[np.uint16]]) -> None:
+        """Keep the true classes of every test image, per task."""
+        write_arrays(self.targets, targets)
+
+    def write_shots(self, rows: Mapping[str, NDArray[np.int64]]) -> None:
+        """Keep which images of every data set a few-shot run trains on."""
+        write_arrays(self.shots, rows)
+
+    def write_predictions(
+        self, learned: int, predictions: Mapping[str, NDArray[np.uint16]]
+    ) -> None:
+        """Keep the predictions of a row."""
+        write_arrays(self.predictions(learned), predictions)

@@ -1,0 +1,52 @@
+"""What an unfinished run is checked by: the digests that its log holds of its files. No torch.
+
+``started``, ``saved`` and ``evaluated`` say the SHA-256 of what was written before them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cl_bench.benchmark.files import sha256_of
+from cl_bench.benchmark.ledger import CHECKPOINTS, files_of
+from cl_bench.benchmark.matrix_file import read_matrix
+from cl_bench.benchmark.run_log import Event, lines_until
+
+
+def departures(run: Path, *, checkpoints: bool) -> list[str]:
+    """What in the run's directory is not as its log says, in words; empty where it may go on.
+
+    Args:
+        run: its directory.
+        checkpoints: whether to look at the checkpoint from which it would go on.
+
+    Raises:
+        UserError: the log or the matrix is damaged or missing.
+    """
+    matrix = read_matrix(run / "matrix.csv") if (run / "matrix.csv").exists() else None
+    rows = (matrix.zero_shot, *matrix.rows) if matrix is not None else ()
+    # The matrix was read first: a run that goes on meanwhile only adds to the log.
+    events = [event for _, event in lines_until(run / "events.jsonl", len(rows) - 1)]
+    words = []
+    evaluated = [event for event in events if event.get("event") == "evaluated"]
+    for learned, row in enumerate(rows):
+        said = next((e for e in evaluated if e.get("learned") == learned), {}).get("accuracies")
+        if said != dict(zip(matrix.tasks if matrix else (), row, strict=True)):
+            words.append(f"{run / 'matrix.csv'} is damaged: its row {learned} is not the log's")
+    last = f"{CHECKPOINTS}after-{len(rows) - 1:02d}.safetensors" if checkpoints else None
+    return words + _changed(run, events, last)
+
+
+def _changed(run: Path, events: list[Event], checkpoint: str | None) -> list[str]:
+    """The files that are missing or are not those that the log saw."""
+    there, words = files_of(run), []
+    tables = [event["sha256"] for event in events if isinstance(event.get("sha256"), dict)]
+    said = {name: digest for table in tables for name, digest in table.items()}
+    for name, digest in said.items():
+        if name.startswith(CHECKPOINTS) and name != checkpoint:
+            continue  # deleted once a later one was there
+        if name not in there:
+            words.append(f"{run / name} is missing")
+        elif sha256_of(run / name) != digest:
+            words.append(f"{run / name} is damaged: its SHA-256 is not the one in the log")
+    return words

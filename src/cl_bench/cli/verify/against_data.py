@@ -1,0 +1,53 @@
+"""What a run claims of its images, held against the data that is here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from cl_bench.benchmark.errors import UserError
+from cl_bench.cli.verify.installed import Installed
+
+
+def _test_images(about: Installed) -> str:
+    truth, start = about.run.targets(), 0
+    recorded, of_all = about.run.manifest["data"], about.run.config.protocol.labels == "all"
+    for spec in about.specs:
+        _, test = about.images(spec)
+        if not np.array_equal(truth[spec.name], test.targets.numpy() + start * of_all):
+            raise UserError(
+                f"the true classes of {spec.name} are not those of the data that is here"
+            )
+        if recorded[spec.name][1] != test.fingerprint:
+            raise UserError(f"the test images of {spec.name} are not those that are here")
+        start += len(spec.classnames)
+    return f"true classes and pixels of {len(about.specs)} tasks are those of the data that is here"
+
+
+def _training_images(about: Installed) -> str:
+    import torch
+
+    from cl_bench.datasets.few_shot import choose
+
+    config, recorded = about.run.config, about.run.manifest["data"]
+    rows = about.run.shots()
+    if (rows is None) != (config.protocol.shots is None):
+        raise UserError("shots.npz does not go with the configuration")
+    for spec in about.specs:
+        train, _ = about.images(spec)
+        if rows is not None and config.protocol.shots is not None:
+            drawn = choose(train.targets.numpy(), config.protocol.shots, config.seed, spec.name)
+            if not np.array_equal(rows[spec.name], drawn):
+                raise UserError(f"shots.npz: the images of {spec.name} are not those of the seed")
+            train = train.subset(torch.from_numpy(drawn))
+        if recorded[spec.name][0] != train.fingerprint:
+            raise UserError(f"the training images of {spec.name} are not those that are here")
+    few = f", the {config.protocol.shots} of a class that the seed draws" if rows else ""
+    return f"pixels and classes of {len(about.specs)} tasks are those of the data that is here{few}"
+
+
+PROOFS: dict[str, Callable[[Installed], str]] = {
+    "test images": _test_images,
+    "training images": _training_images,
+}

@@ -1,0 +1,66 @@
+"""What a run claims of its suite and settings, held against the definitions that are here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from cl_bench.benchmark.claims import NotCheckable
+from cl_bench.benchmark.errors import UserError
+from cl_bench.benchmark.manifest import session
+from cl_bench.cli.places import found_again
+from cl_bench.cli.plan import make_plan
+from cl_bench.cli.verify.installed import Installed, choices_of_run
+
+
+def _suite(about: Installed) -> str:
+    recorded, here = about.run.config.suite, about.digest
+    if (about.suite.name, here) != (recorded.name, recorded.digest):
+        raise UserError(
+            f"the run is on {recorded.name} {recorded.digest}; what is here is {about.suite.name} {here}"
+        )
+    return f"{recorded.name} {recorded.digest}, {len(about.suite.tasks)} tasks as defined here"
+
+
+def _tasks(about: Installed) -> str:
+    config = about.run.config
+    order = config.order if config.order in about.suite.orders else ",".join(config.tasks)
+    _, tasks = about.suite.order(order)
+    if tuple(task.name for task in tasks)[: len(config.tasks)] != config.tasks:
+        raise UserError(f"the run's tasks are not those of order {config.order}")
+    return f"{len(config.tasks)} tasks as in order {config.order}"
+
+
+def _label_space(about: Installed) -> str:
+    sizes = {spec.name: len(spec.classnames) for spec in about.specs}
+    if about.run.config.protocol.labels == "all":
+        sizes = dict.fromkeys(sizes, sum(sizes.values()))
+    rows = range(len(about.run.matrix.rows) + 1)
+    for where in (about.run.targets(), *map(about.run.predictions, rows)):
+        if odd := [n for n, classes in sizes.items() if int(where[n].max(initial=0)) >= classes]:
+            raise UserError(f"a class index of {odd[0]} is beyond its {sizes[odd[0]]} classes")
+    return "every true and predicted class is one of the suite's"
+
+
+def _settings(about: Installed) -> str:
+    run = about.run
+    choices = choices_of_run(run)
+    if choices.plugin is not None:
+        raise NotCheckable("its method is in a plug-in, and no code of a run is executed")
+    try:
+        plans = [make_plan(c, run.config.seed) for c in found_again(choices, run.path, {})]
+    except UserError as reason:
+        raise NotCheckable(f"the plan cannot be made here: {reason}") from reason
+    if any(plan.config.digest() == run.config.digest() for plan in plans):
+        return "what was typed leads to this configuration with the code that is here"
+    here, there = session({}), run.manifest["sessions"][0]
+    if any(here[key] != there.get(key) for key in ("cl_bench", "git")):
+        raise NotCheckable("what was typed leads to another configuration, but the code is another")
+    raise UserError("what was typed does not lead to this configuration")
+
+
+PROOFS: dict[str, Callable[[Installed], str]] = {
+    "suite": _suite,
+    "tasks": _tasks,
+    "label space": _label_space,
+    "settings": _settings,
+}

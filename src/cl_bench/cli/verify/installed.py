@@ -1,0 +1,105 @@
+"""The suite that a run names, as it is defined here, and the images that are here."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cl_bench.benchmark.claims import NotCheckable
+from cl_bench.benchmark.record import RunResult
+from cl_bench.cli.choices import Choices, validated
+from cl_bench.cli.places import found_again
+from cl_bench.cli.plan import cache_folder, environment_root, suite_of
+from cl_bench.datasets.catalog import BUILT_IN, find_suite
+from cl_bench.datasets.mini.suite import TINY
+from cl_bench.datasets.suite import Suite, TaskSpec
+
+if TYPE_CHECKING:
+    from cl_bench.benchmark.images import Images
+
+
+@dataclass(frozen=True)
+class Installed:
+    """A run beside what is here.
+
+    Attributes:
+        run: the run.
+        suite: of the run's suite's name, as defined here.
+    """
+
+    run: RunResult
+    suite: Suite
+
+    @property
+    def specs(self) -> tuple[TaskSpec, ...]:
+        """The run's tasks by the definition that is here."""
+        return tuple(self.suite.task(name) for name in self.run.config.tasks)
+
+    def images(self, spec: TaskSpec) -> tuple[Images, Images]:
+        """The training and the test images of a task, all of them.
+
+        Data root and cache are this machine's: nothing is written where a stranger's record says.
+        """
+        root, config = environment_root(), self.run.config
+        cache = cache_folder(Choices(), root)
+        size = _image_size(config.backbone.name)
+        return _images(spec.model_dump_json(), size, config.protocol.broken, root, cache)
+
+    @property
+    def digest(self) -> str:
+        """Of the suite that is here, on the run's own backbone."""
+        changed = self.suite.model_copy(update={"backbone": self.run.config.backbone})
+        return changed.identify().digest
+
+
+def installed(run: RunResult) -> Installed:
+    """The run with the suite that its choices name, as it is here.
+
+    Raises:
+        NotCheckable: the suite is not here.
+        UserError: the choices are no choices, or the suite file is wrong.
+    """
+    choices = choices_of_run(run)
+    if choices.suite in BUILT_IN and not choices.partial_data:
+        return Installed(run, find_suite(choices.suite))
+    kept = {name: getattr(choices, name) for name in ("suite", "data_root", "relative")}
+    lean = Choices(**kept, partial_data=choices.partial_data)
+    found = [Installed(run, suite_of(there)[0]) for there in found_again(lean, run.path, {})]
+    return next((f for f in found if f.digest == run.config.suite.digest), found[0])
+
+
+def choices_of_run(run: RunResult) -> Choices:
+    """What was typed, for a machine without a GPU."""
+    choices = validated(lambda: Choices(**{**run.config.choices, "device": "cpu"}))
+    return choices.model_copy(update={"suite": choices.suite or run.config.suite.name})
+
+
+@functools.cache
+def _image_size(backbone: str) -> int:
+    from cl_bench.benchmark.config import Backbone
+    from cl_bench.datasets import backbones
+    from cl_bench.datasets.mini.suite import tiny_clip
+
+    if backbone not in (TINY, *backbones.known_models()):  # a name may also be an address
+        raise NotCheckable(f"{backbone} is no model that open_clip brings")
+    known = tiny_clip() if backbone == TINY else Backbone(name=backbone, weights=backbones.RANDOM)
+    return backbones.load(known, "cpu").image_size
+
+
+@functools.lru_cache(maxsize=32)  # several runs are on the same images
+def _images(
+    spec: str, size: int, broken: str, root: Path | None, cache: Path | None
+) -> tuple[Images, Images]:
+    from cl_bench.datasets.store import Store
+    from cl_bench.datasets.streams import load_splits
+    from cl_bench.datasets.suite import MtilSource
+
+    task = TaskSpec.model_validate_json(spec)
+    source = task.source
+    if isinstance(source, MtilSource):
+        there = source.root or root
+        if there is None or not there.is_dir():
+            raise NotCheckable(f"the images of {task.name} are not here; set CL_BENCH_DATA=FOLDER")
+    return load_splits(task, size, Store(cache, broken), root)  # type: ignore[arg-type]
