@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cl_bench.benchmark.config import Protocol, Recipe, RunConfig
 from cl_bench.benchmark.errors import UserError, in_one_line, unknown
+from cl_bench.cli.changed import differences
 from cl_bench.cli.choices import Choices, Preset, parse_overrides, validated
 from cl_bench.datasets.catalog import find_suite
 from cl_bench.datasets.references import Source, find_sources
@@ -131,16 +132,17 @@ def plan_again(config: RunConfig) -> Plan:
         UserError: the same choices lead to another run now: code, suite file or data changed.
     """
     choices = Choices.model_validate({**config.choices, "device": config.device})
-    plan = make_plan(choices, config.seed)
+    try:
+        plan = make_plan(choices, config.seed)
+    except UserError as error:
+        raise UserError(f"the run cannot be continued: {error}") from error
     if plan.config.digest() != config.digest():
-        changed = [
-            name
-            for name, value in config.model_dump(mode="json", exclude={"device", "choices"}).items()
-            if plan.config.model_dump(mode="json").get(name) != value
-        ]
+        began, now = (
+            c.model_dump(mode="json", exclude={"device", "choices"}) for c in (config, plan.config)
+        )
         raise UserError(
-            f"the run cannot be continued: its {', '.join(changed)} would not be what it began "
-            "with. The code, the suite file or its data has changed since."
+            f"the run cannot be continued: its {', '.join(differences(began, now))} would not be "
+            "what it began with. The code, the suite file or its data has changed since."
         )
     return plan
 
