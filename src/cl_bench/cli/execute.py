@@ -58,8 +58,11 @@ def _execute(plan: Plan, folder: RunFolder, boards: Dashboards) -> None:
     console.print(f"suite  {config.suite.about}")
     console.print(
         f"run    {config.method}, order {config.order}, {len(config.tasks)} tasks, "
-        f"seed {config.seed}, preset {config.preset}, {config.backbone.name} on {config.device}"
+        f"seed {config.seed}, preset {config.preset}, {config.protocol.precision} on {config.device}",
+        soft_wrap=True,
     )
+    for caveat in config.caveats:
+        console.print(f"note   {caveat}", soft_wrap=True)
     console.print(f"files  {folder.path}", soft_wrap=True)
     if _is_finished(folder.path):
         console.print("this run is finished already; nothing was done")

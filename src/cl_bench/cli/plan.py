@@ -12,6 +12,7 @@ from cl_bench.benchmark.config import Protocol, Recipe, RunConfig
 from cl_bench.benchmark.errors import UserError, in_one_line, unknown
 from cl_bench.cli.changed import differences
 from cl_bench.cli.choices import Choices, Preset, parse_overrides, validated
+from cl_bench.cli.precision import choose_arithmetic
 from cl_bench.datasets.catalog import find_suite
 from cl_bench.datasets.references import Source, find_sources
 from cl_bench.datasets.suite import Suite, TaskSpec
@@ -40,8 +41,13 @@ class Plan:
     sources: dict[Need, Source]
 
 
-def make_plan(choices: Choices, seed: int) -> Plan:
+def make_plan(choices: Choices, seed: int, device: str | None = None) -> Plan:
     """Resolve everything; nothing is loaded but the method's code.
+
+    Args:
+        choices: what the user typed.
+        seed: of the run.
+        device: where the run will be made, if that is another machine; by default it is here.
 
     Raises:
         UserError: a name or value is wrong.
@@ -73,7 +79,12 @@ def make_plan(choices: Choices, seed: int) -> Plan:
     sources = find_sources(
         settings.needs(), choices.references, suite.name, suite.backbone.name, budget.batch_size
     )
-    by_hand = preset == "paper" and any(key in given for key in (*BUDGET_KEYS, *PROTOCOL_KEYS))
+    device = device or choose_device(choices.device)
+    arithmetic = choose_arithmetic(choices.precision, suite.protocol.precision, device)
+    suite = _revalidated(suite, {}, {"precision": arithmetic.precision})
+    by_hand = preset == "paper" and (
+        arithmetic.by_hand or any(key in given for key in (*BUDGET_KEYS, *PROTOCOL_KEYS))
+    )
     config = RunConfig(
         suite=suite.identify(),
         backbone=suite.backbone,
@@ -84,12 +95,12 @@ def make_plan(choices: Choices, seed: int) -> Plan:
         preset="custom" if by_hand else preset,
         method_settings=settings.model_dump(mode="json"),
         extra_data={need: _source(need, sources) for need in settings.needs()},
-        caveats=(*settings.caveats(), *_data_caveats(choices)),
+        caveats=(*settings.caveats(), *arithmetic.caveats, *_data_caveats(choices)),
         bound=entry.method.bound,
         recipe=recipe,
         budget=budget,
         seed=seed,
-        device=choose_device(choices.device),
+        device=device,
         choices=choices.model_dump(mode="json"),
     )
     return Plan(config, entry, suite, tasks, root, _cache(choices, root), sources)
@@ -110,9 +121,7 @@ def _cache(choices: Choices, root: Path | None) -> Path | None:
 def _protocol_changes(choices: Choices) -> dict[str, Any]:
     labels = LABELS[choices.protocol] if choices.protocol else None
     broken = "skip" if choices.skip_broken else None
-    changes = {
-        "precision": choices.precision, "labels": labels, "shots": choices.shots, "broken": broken,
-    }  # fmt: skip
+    changes = {"labels": labels, "shots": choices.shots, "broken": broken}
     return {key: value for key, value in changes.items() if value is not None}
 
 
