@@ -14,6 +14,7 @@ from cl_bench.cli.changed import differences
 from cl_bench.cli.choices import Choices, Preset, parse_overrides, validated
 from cl_bench.cli.precision import choose_arithmetic
 from cl_bench.datasets.catalog import find_suite
+from cl_bench.datasets.pretrained import preprocessing
 from cl_bench.datasets.references import Source, find_sources
 from cl_bench.datasets.suite import Suite, TaskSpec
 
@@ -95,7 +96,12 @@ def make_plan(choices: Choices, seed: int, device: str | None = None) -> Plan:
         preset="custom" if by_hand else preset,
         method_settings=settings.model_dump(mode="json"),
         extra_data={need: _source(need, sources) for need in settings.needs()},
-        caveats=(*settings.caveats(), *arithmetic.caveats, *_data_caveats(choices)),
+        caveats=(
+            *settings.caveats(),
+            *arithmetic.caveats,
+            *preprocessing.caveats(suite.backbone),
+            *_data_caveats(choices),
+        ),
         bound=entry.method.bound,
         recipe=recipe,
         budget=budget,
