@@ -9,6 +9,7 @@ import open_clip
 import torch
 import torch.nn.functional as F
 from open_clip.transformer import QuickGELU as OpenClipQuickGELU
+from open_clip.transformer import ResidualAttentionBlock
 from torch import Tensor, nn
 
 from cl_bench.benchmark.attention import Attention
@@ -16,8 +17,8 @@ from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.quick_gelu import QuickGELU
 from cl_bench.benchmark.task import Batch, LabelSpace, Pixels
 
-# OpenAI's pixel statistics, used by every CLIP of its family (open_clip/constants.py).
 PROMPTS_AT_ONCE = 2048  # bounds the memory of an ensemble over a thousand classes
+# OpenAI's pixel statistics; the weights of a few tags were trained with others, which open_clip knows.
 PIXEL_MEAN = (0.48145466, 0.4578275, 0.40821073)
 PIXEL_STD = (0.26862954, 0.26130258, 0.27577711)
 
@@ -31,6 +32,8 @@ class Clip(nn.Module):
         model: the open_clip model, its attention replaced by :class:`Attention`.
         image_size: side S of its square input, in pixels.
         context_length: positions of its text tower.
+        pixel_mean: what is taken from red, green and blue in [0, 1].
+        pixel_std: what they are divided by then.
     """
 
     def __init__(self, model: open_clip.CLIP, tokenizer: Tokenizer) -> None:
@@ -44,16 +47,15 @@ class Clip(nn.Module):
             UserError: the model is built differently.
         """
         super().__init__()
-        if type(model) is not open_clip.CLIP or not hasattr(model.visual, "transformer"):
-            raise UserError(
-                f"the backbone is a {type(model).__name__} with a {type(model.visual).__name__}; "
-                "cl-bench needs a CLIP with two plain transformers, such as ViT-B-16."
-            )
+        _check_layout(model)
         self.model = model
         self.tokenizer = tokenizer
         size = model.visual.image_size
         self.image_size: int = size[0] if isinstance(size, tuple) else size
         self.context_length: int = model.context_length
+        pixels = getattr(model.visual, "preprocess_cfg", {})  # those of its weights, where known
+        self.pixel_mean: tuple[float, ...] = tuple(pixels.get("mean", PIXEL_MEAN))
+        self.pixel_std: tuple[float, ...] = tuple(pixels.get("std", PIXEL_STD))
         for block in (*self.blocks()["v"], *self.blocks()["t"]):
             block.attn = Attention(block.attn)  # type: ignore[arg-type]
             if isinstance(block.mlp.gelu, OpenClipQuickGELU):  # type: ignore[union-attr]
@@ -96,8 +98,8 @@ class Clip(nn.Module):
 
     def normaliser(self) -> Pixels:
         """What turns uint8 pixels into this model's input, on its device."""
-        mean = torch.tensor(PIXEL_MEAN, device=self.device).view(3, 1, 1)
-        std = torch.tensor(PIXEL_STD, device=self.device).view(3, 1, 1)
+        mean = torch.tensor(self.pixel_mean, device=self.device).view(3, 1, 1)
+        std = torch.tensor(self.pixel_std, device=self.device).view(3, 1, 1)
         return Pixels(self.image_size, mean, std)
 
     def encode_images(self, images: Tensor) -> Tensor:
@@ -176,6 +178,27 @@ class Clip(nn.Module):
         _, unexpected = self.model.load_state_dict(dict(state), strict=False)
         if unexpected:
             raise ValueError(f"the model has no tensors named {', '.join(unexpected)}")
+
+
+def _check_layout(model: open_clip.CLIP) -> None:
+    """Raise UserError where ``Clip`` would compute something else than the model does."""
+    towers = (model.visual, model)
+    plain = type(model) is open_clip.CLIP and all(
+        isinstance(block, ResidualAttentionBlock) and isinstance(block.ls_1, nn.Identity)
+        for tower in towers
+        for block in getattr(getattr(tower, "transformer", None), "resblocks", [None])
+    )
+    if not plain:
+        raise UserError(
+            f"the backbone is a {type(model).__name__} with a {type(model.visual).__name__}; "
+            "cl-bench needs a CLIP with two plain transformers, such as ViT-B-16."
+        )
+    causal = model.attn_mask is not None and model.text_pool_type == "argmax"
+    if not causal or not isinstance(model.text_projection, nn.Parameter):
+        raise UserError(
+            "the backbone's text tower is not OpenAI's: cl-bench needs a causal one whose feature is "
+            "read at the end-of-text token and projected by a matrix, such as ViT-B-16's."
+        )
 
 
 def cut_padding(tokens: Tensor) -> Tensor:

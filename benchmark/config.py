@@ -79,7 +79,9 @@ class Backbone(Settings):
     """Which CLIP a run starts from."""
 
     name: str
-    """An open_clip model name, or the path of a model configuration (JSON)."""
+    """``tiny-clip`` or an open_clip model name; it tells the activation: QuickGELU where it ends in
+    ``-quickgelu``, else GELU. ``-gelu`` at its end, which open_clip's names lack, says that a file's
+    weights were called GELU by hand."""
     weights: str
     """A tag that open_clip knows, the path of a weight file, or ``random``."""
     sha256: str | None = None

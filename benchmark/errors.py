@@ -10,6 +10,10 @@ class UserError(Exception):
     """Something the user can mend. The command line prints it in one line, without a traceback."""
 
 
+class NotFiniteError(UserError):
+    """A loss, a gradient, a weight or a prediction became infinite or not a number."""
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
     """The error for a name that is not in a catalogue, with the nearest known names.
 

@@ -15,7 +15,7 @@ from cl_bench.benchmark import ledger
 from cl_bench.benchmark.checkpoint import load_checkpoint, save_checkpoint
 from cl_bench.benchmark.config import RunConfig
 from cl_bench.benchmark.cost import Stopwatch, peak_memory
-from cl_bench.benchmark.errors import UserError
+from cl_bench.benchmark.errors import NotFiniteError, UserError
 from cl_bench.benchmark.evaluate import accuracy, predict
 from cl_bench.benchmark.label_spaces import as_stored, label_spaces
 from cl_bench.benchmark.manifest import read_manifest, session, write_manifest
@@ -23,9 +23,10 @@ from cl_bench.benchmark.matrix import AccuracyMatrix
 from cl_bench.benchmark.matrix_file import write_matrix
 from cl_bench.benchmark.method import Classifier, Method
 from cl_bench.benchmark.opening import begin, finished_run, go_on, is_finished
+from cl_bench.benchmark.precision import autocast
 from cl_bench.benchmark.record import RunFolder, RunResult, read_run
 from cl_bench.benchmark.task import LabelSpace, Task, TaskStream, TrainingTask
-from cl_bench.benchmark.train import NotFiniteError, Progress, autocast, train
+from cl_bench.benchmark.train import Progress, train
 
 Listener = Callable[[dict[str, Any]], None]
 
@@ -152,6 +153,7 @@ class _Runner:
             learned=learned,
             steps=trained.steps,
             step_flops=trained.step_flops,
+            skipped_steps=trained.skipped_steps,
             seconds=watch.seconds,
             images_drawn=training.images_drawn,
             trainable_parameters=trainable,

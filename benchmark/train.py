@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from cl_bench.benchmark.config import Recipe
-from cl_bench.benchmark.errors import UserError
+from cl_bench.benchmark.errors import NotFiniteError
 from cl_bench.benchmark.method import Method
+from cl_bench.benchmark.precision import Scaling, autocast
 from cl_bench.benchmark.task import TrainingTask
 
 REPORT_EVERY = 10  # steps between reads of the loss; each read waits for the device
@@ -45,14 +46,13 @@ class Trained:
         steps: optimiser steps; 0 where nothing is trainable.
         step_flops: floating-point operations of the first step's loss and its gradient, as torch
             counts them: matrix products, convolutions and attention.
+        skipped_steps: how many of ``steps`` changed nothing, because the scaled fp16 gradient
+            overflowed; published code with mixed precision skips them, too.
     """
 
     steps: int
     step_flops: int
-
-
-class NotFiniteError(UserError):
-    """The loss became infinite or not a number."""
+    skipped_steps: int = 0
 
 
 def train(
@@ -77,7 +77,7 @@ def train(
         How many steps were made, and what the first one took.
 
     Raises:
-        NotFiniteError: the loss is not finite; names task and step.
+        NotFiniteError: the loss, the gradient or the result is not finite; names task and step.
     """
     parameters = list(method.trainable_parameters())
     if not parameters:
@@ -86,7 +86,7 @@ def train(
         parameters, recipe, recipe.lr_of(task.name), steps, task.batches_per_epoch()
     )
     device = parameters[0].device.type
-    scaler = torch.amp.GradScaler(device, enabled=precision == "fp16")
+    scaling = Scaling(device, precision)
     losses: list[Tensor] = []
     counter = FlopCounterMode(display=False)
     for step, batch in enumerate(islice(task.endless(), steps), start=1):
@@ -95,17 +95,19 @@ def train(
         with counter if step == 1 else nullcontext():
             with autocast(device, precision):
                 loss = method.loss(batch)
-            scaler.scale(loss).backward()
-        scaler.step(optimizer)
-        scaler.update()
+            scaling.backward(loss)
+        scaling.step(optimizer)
         if scheduler is not None:
-            scheduler.step()
+            scheduler.step()  # also behind a skipped step, as in published code
         method.after_step(step)
         losses.append(loss.detach())
         if step % REPORT_EVERY == 0 or step == steps:
-            report(Progress(step, steps, _mean_finite(losses, task.name, step), lr))
+            mean = _mean_finite(losses, task.name, step)
+            scaling.check(task.name, step, steps)
+            report(Progress(step, steps, mean, lr))
             losses.clear()
-    return Trained(steps, counter.get_total_flops())
+    _check_finite(parameters, task.name)
+    return Trained(steps, counter.get_total_flops(), scaling.skipped)
 
 
 def optimiser(
@@ -164,12 +166,6 @@ def epoch_cosine(step: int, steps: int, steps_per_epoch: int) -> float:
     return math.cos(0.99 * math.pi / 2 * (step // steps_per_epoch) / max(epochs - 1, 1))
 
 
-def autocast(device: str, precision: str) -> torch.autocast:
-    """The precision context of training and evaluation on ``device``."""
-    dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
-    return torch.autocast(device, dtype=dtype, enabled=precision != "fp32")
-
-
 def _mean_finite(losses: list[Tensor], task: str, step: int) -> float:
     """The mean of the losses that end at ``step``; raises where one is not finite."""
     values = torch.stack(losses).float().tolist()
@@ -178,3 +174,9 @@ def _mean_finite(losses: list[Tensor], task: str, step: int) -> float:
             bad = step - len(values) + 1 + i
             raise NotFiniteError(f"the loss became {value} on task {task!r} at step {bad}")
     return float(sum(values) / len(values))
+
+
+def _check_finite(parameters: list[nn.Parameter], task: str) -> None:
+    """Raise where the last steps left a weight that no further loss would show."""
+    if not all(bool(parameter.isfinite().all()) for parameter in parameters):
+        raise NotFiniteError(f"a weight is no longer finite after the last step on task {task!r}")

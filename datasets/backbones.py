@@ -1,4 +1,4 @@
-"""The CLIPs that runs start from: the shipped tiny one, and everything open_clip can build."""
+"""The CLIPs that runs start from: the shipped tiny one, and those of open_clip's that run here."""
 
 from __future__ import annotations
 
@@ -6,78 +6,104 @@ import hashlib
 import json
 import logging
 import warnings
-import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cl_bench.benchmark.config import Backbone
-from cl_bench.benchmark.errors import UserError, unknown
+from cl_bench.benchmark.errors import UserError, in_one_line, unknown
 from cl_bench.datasets.mini.suite import TINY, tiny_clip
+from cl_bench.datasets.pretrained import activation
+from cl_bench.datasets.pretrained.architectures import all_models, obstacle, runnable_models
+from cl_bench.datasets.pretrained.tags import model_name, tags_of
+from cl_bench.datasets.pretrained.weight_file import is_openai_archive
 
 if TYPE_CHECKING:  # torch and open_clip take seconds to import, and naming a model needs neither
     import open_clip
-    from torch import Tensor
 
     from cl_bench.benchmark.clip import Clip
 
 RANDOM = "random"
 _SHIPPED = Path(__file__).parent / "mini"
+_SUFFIXES = (".pt", ".pth", ".bin", ".safetensors", ".ckpt")
 
 
 def parse(text: str) -> Backbone:
     """``tiny-clip``, ``NAME:TAG``, ``NAME:random`` or ``NAME:FILE`` with a name of open_clip's.
 
+    Where a model exists with either activation, its name says which: ``NAME-quickgelu`` or
+    ``NAME-gelu``. A tag tells it, too, and so does OpenAI's own archive.
+
     Raises:
-        UserError: there is no such model.
+        UserError: there is no such model, or it does not run here; there are no such weights; what
+            activation they were trained with is not known, or is another.
     """
     name, _, weights = text.partition(":")
     if name == TINY:
+        if weights:
+            raise UserError(f"--backbone {TINY} brings its own weights: leave {weights!r} out")
         return tiny_clip()
-    if name not in known_models():
-        raise unknown("backbone", name, [TINY, *_familiar()])
+    _check_model(name)
     if not weights:
         raise UserError(
             f"--backbone {name} needs weights: {name}:openai, {name}:FILE or {name}:{RANDOM}"
         )
-    if Path(weights).is_file():
-        file = Path(weights).resolve()
-        name = _with_its_activation(name, is_openai_archive(file))
-        return Backbone(name=name, weights=str(file), sha256=_sha256(file))
-    return Backbone(
-        name=_with_its_activation(name, _tag_has_quick_gelu(name, weights)), weights=weights
-    )
+    return _from_file(name, weights) or _from_tag(name, weights)
 
 
-def _tag_has_quick_gelu(name: str, tag: str) -> bool:
-    import open_clip
+def _from_file(name: str, weights: str) -> Backbone | None:
+    """The backbone with weights of a file, or None where ``weights`` does not look like one."""
+    file = Path(weights).expanduser()
+    if not file.is_file():
+        if weights in _weight_names(name) or not (
+            file.is_dir() or file.suffix in _SUFFIXES or "/" in weights
+        ):
+            return None
+        problem = "is a folder: name the file in it" if file.is_dir() else "does not exist"
+        raise UserError(f"--backbone {name}: the weight file {weights} {problem}")
+    if weights in _weight_names(name):
+        raise UserError(
+            f"--backbone {name}: {weights!r} is a file here and also a name of weights; write "
+            f"{name}:./{weights} for the file"
+        )
+    file = file.resolve()
+    name = activation.name_for_file(name, file, is_openai_archive(file))
+    return Backbone(name=name, weights=str(file), sha256=_sha256(file))
 
-    return bool((open_clip.get_pretrained_cfg(name, tag) or {}).get("quick_gelu"))
+
+def _from_tag(name: str, weights: str) -> Backbone:
+    """The backbone with weights that open_clip knows by name, or random ones."""
+    if weights == RANDOM:
+        return Backbone(name=model_name(name), weights=RANDOM)
+    if weights not in _weight_names(name):
+        raise unknown(f"weights of {name}", weights, [*_weight_names(name), "FILE"])
+    return Backbone(name=activation.name_for_tag(name, weights), weights=weights)
 
 
-def _with_its_activation(name: str, quick_gelu: bool) -> str:
-    """The model name whose activation is the one the weights were trained with."""
-    fitting = f"{name}-quickgelu"
-    return fitting if quick_gelu and fitting in known_models() else name
+def _check_model(name: str) -> None:
+    """Raise where open_clip has no such model, or one that does not run here."""
+    plain = model_name(name)
+    known = all_models()
+    if plain not in known or (plain != name and activation.activation(plain) != "GELU"):
+        raise unknown("backbone", name, [TINY, *_familiar()])
+    if reason := obstacle(plain):
+        raise UserError(
+            f"--backbone {name} does not run here: {reason}. `cl-bench list backbones` shows which do"
+        )
 
 
-def is_openai_archive(file: Path) -> bool:
-    """Whether a weight file is a TorchScript archive, as OpenAI's own files are (ViT-B-16.pt)."""
-    if not zipfile.is_zipfile(file):
-        return False
-    with zipfile.ZipFile(file) as archive:
-        return any(name.endswith("constants.pkl") for name in archive.namelist())
-
-
-def known_models() -> list[str]:
-    """Every model name that open_clip can build."""
-    import open_clip
-
-    names: list[str] = open_clip.list_models()
-    return names
+def _weight_names(name: str) -> list[str]:
+    """What may stand for weights that are no file."""
+    return [*tags_of(name), RANDOM]
 
 
 def _familiar() -> list[str]:
-    return [name for name in known_models() if name.startswith(("ViT-B-", "ViT-L-14", "ViT-S-"))]
+    return [name for name in runnable_models() if name.startswith(("ViT-B-", "ViT-L-14", "ViT-S-"))]
+
+
+def about(backbone: Backbone) -> str:
+    """Name, weights and activation in one line."""
+    name = "QuickGELU" if backbone.name == TINY else activation.activation(backbone.name)
+    return f"{backbone.name}, weights {backbone.weights}, {name}"
 
 
 def load(backbone: Backbone, device: str) -> Clip:
@@ -97,52 +123,34 @@ def load(backbone: Backbone, device: str) -> Clip:
         return Clip(model, open_clip.get_tokenizer("ViT-B-16")).to(device)
     if backbone.sha256 is not None and _sha256(Path(backbone.weights)) != backbone.sha256:
         raise UserError(f"the weight file {backbone.weights} is not the one the run began with")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = _built(backbone)
+    tokenizer = open_clip.get_tokenizer(model_name(backbone.name))
+    return Clip(model, tokenizer).to(device)
+
+
+def _built(backbone: Backbone) -> open_clip.CLIP:
+    """The model with its weights."""
+    import open_clip
+
+    from cl_bench.datasets.pretrained.fit import load_file
+
+    name = model_name(backbone.name)
+    tag = None if backbone.sha256 or backbone.weights == RANDOM else backbone.weights
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            logging.disable(logging.WARNING)  # random weights, where they were asked for
-            model = _built(backbone)
+        logging.disable(logging.WARNING)  # random weights, where they were asked for
+        model = open_clip.create_model(name, pretrained=tag, weights_only=True)
     except Exception as error:  # the hub's client raises a dozen kinds without a common base
         raise UserError(
-            f"cannot load the weights {backbone.weights!r} of {backbone.name}: {_reason(error)}. "
+            f"cannot load the weights {backbone.weights!r} of {name}: {in_one_line(error)}. "
             f"Without a network, give a local file: --backbone {backbone.name}:FILE"
         ) from error
     finally:
         logging.disable(logging.NOTSET)
-    return Clip(model, open_clip.get_tokenizer(backbone.name)).to(device)
-
-
-def _built(backbone: Backbone) -> open_clip.CLIP:
-    """The model with its weights; files are read as tensors, no code in them is run."""
-    import open_clip
-
-    file = Path(backbone.weights) if backbone.sha256 else None
-    if file is not None and is_openai_archive(file):
-        model = open_clip.create_model(backbone.name, pretrained=None)
-        model.load_state_dict(_archived_tensors(file))
-        return model
-    pretrained = None if backbone.weights == RANDOM else backbone.weights
-    return open_clip.create_model(backbone.name, pretrained=pretrained, weights_only=True)
-
-
-def _archived_tensors(file: Path) -> dict[str, Tensor]:
-    """The tensors of OpenAI's archive (16-bit there); its TorchScript is parsed, never run."""
-    import torch
-
-    state: dict[str, Tensor] = torch.jit.load(str(file), map_location="cpu").state_dict()
-    for constant in ("input_resolution", "context_length", "vocab_size"):
-        state.pop(constant, None)
-    return state
-
-
-def _reason(error: Exception) -> str:
-    """What went wrong, in one line."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    if "state_dict" in str(error):  # torch names the first mismatch after a heading
-        return f"they are of another architecture ({' '.join(lines[1:2])})"
-    if "weights_only" in str(error).lower():  # torch's own words advise to trust the file
-        return "the file does not hold plain tensors"
-    return lines[0] if lines else type(error).__name__
+    if backbone.sha256 is not None:
+        load_file(model, Path(backbone.weights), backbone.name)
+    return model
 
 
 def _tiny_model(backbone: Backbone) -> open_clip.CLIP:

@@ -63,8 +63,10 @@ class KeepLoRAConfig(MethodConfig):
     """ε_w of the vision tower: energy of the pretrained weights to protect; 0 protects none."""
     text_weight_share: Share = 0.2
     """ε_w of the text tower."""
-    feature_share: Share = 0.99
-    """ε_f: energy of each task's features to protect, both towers; 0 protects none."""
+    vision_feature_share: Share = 0.99
+    """ε_f of the vision tower: energy of each task's features to protect; 0 protects none."""
+    text_feature_share: Share = 0.99
+    """ε_f of the text tower."""
     direction: Literal["gradient", "random"] = "gradient"
     """The frozen A: leading directions of the projected gradient, or random (then B starts at 0)."""
     start: Literal["gradient", "zero"] = "gradient"
@@ -242,17 +244,24 @@ class KeepLoRA(Method):
         if self.head is not None:
             self.heads[task.labels.classnames] = self.head.requires_grad_(False)
             self.head = None
-        if self.config.feature_share == 0:
+        self._protect_features(task)
+
+    def _protect_features(self, task: TrainingTask) -> None:
+        """Add the leading directions of the task's features, of the towers that protect some."""
+        c = self.config
+        shares = {"v": c.vision_feature_share, "t": c.text_feature_share}
+        if not any(shares.values()):
             return
-        statistic = BatchMean if self.config.feature_statistic == "batch_mean" else Gram
-        padded = self.config.text_positions == "padded"
-        for tower, grams in task_grams(self.clip, task, statistic, padded).items():
+        statistic = BatchMean if c.feature_statistic == "batch_mean" else Gram
+        grams = task_grams(self.clip, task, statistic, padded=c.text_positions == "padded")
+        for tower, share in shares.items():
             known = self.protected[tower]
+            if share == 0:
+                continue
             if known.U.shape[-1] == 0:  # no weights protected: the first task follows step 0's rule
-                rule = self.config.rank_rule
-                self.protected[tower] = Subspaces.of_grams(grams, self.config.feature_share, rule)
+                self.protected[tower] = Subspaces.of_grams(grams[tower], share, c.rank_rule)
             else:
-                self.protected[tower] = known.extended(grams, self.config.feature_share)
+                self.protected[tower] = known.extended(grams[tower], share)
 
     def classifier(self, labels: LabelSpace) -> Classifier:
         """Text logits; for the classes of learned tasks, those of their cosine classifier on top."""

@@ -10,10 +10,17 @@ import open_clip
 import pytest
 import torch
 from safetensors.torch import save_file
+from tiny_pair import add_tiny_pair, tiny_tensors
 
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.quick_gelu import QuickGELU
 from cl_bench.datasets.backbones import load, parse
+
+
+@pytest.fixture
+def tiny_pair(monkeypatch: pytest.MonkeyPatch) -> str:
+    return add_tiny_pair(monkeypatch)
+
 
 SMALL = "ViT-S-32-alt"  # the smallest two-transformer CLIP that open_clip knows
 
@@ -68,13 +75,17 @@ class Tensors(torch.nn.Module):
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
-def test_openais_archive(state: dict[str, torch.Tensor], tmp_path: Path) -> None:
-    file = tmp_path / "ViT-S-32.pt"
+def test_openais_archive(tiny_pair: str, tmp_path: Path) -> None:
+    state, file = tiny_tensors(), tmp_path / "ViT-tiny.pt"
     torch.jit.script(Tensors(state)).save(str(file))
     assert parse(f"ViT-B-16:{file}").name == "ViT-B-16-quickgelu", "OpenAI trained with QuickGELU"
-    clip = load(parse(f"{SMALL}:{file}"), "cpu")
+    clip = load(parse(f"{tiny_pair}:{file}"), "cpu")
     assert clip.model.visual.proj.dtype == torch.float32
     assert torch.equal(clip.model.visual.proj, state["visual.proj"].half().float())
+    assert isinstance(clip.blocks()["v"][0].mlp.gelu, QuickGELU)  # type: ignore[union-attr]
+    for name in (f"{tiny_pair}-gelu", SMALL):
+        with pytest.raises(UserError, match=f"whose models use QuickGELU, but {name} uses GELU"):
+            parse(f"{name}:{file}")
 
 
 def test_a_file_that_runs_code_is_refused(tmp_path: Path) -> None:
@@ -103,3 +114,51 @@ def test_quick_gelu_reaches_every_block() -> None:
     clip = load(parse("ViT-B-32-quickgelu:random"), "cpu")
     for tower in clip.blocks().values():
         assert all(isinstance(block.mlp.gelu, QuickGELU) for block in tower)
+
+
+def test_a_folder_and_a_missing_file_are_named(tmp_path: Path) -> None:
+    for weights, problem in (
+        (str(tmp_path), "is a folder: name the file in it"),
+        (str(tmp_path / "none.pt"), "does not exist"),
+        ("none.safetensors", "does not exist"),
+    ):
+        with pytest.raises(UserError, match=f"the weight file {weights} {problem}"):
+            parse(f"ViT-B-16:{weights}")
+
+
+def test_a_tag_nobody_knows_is_named_before_anything_is_fetched() -> None:
+    with pytest.raises(
+        UserError, match=r"unknown weights of ViT-B-16 'openia': did you mean 'openai'"
+    ):
+        parse("ViT-B-16:openia")
+
+
+@pytest.mark.parametrize("name", ["openai", "random"])
+def test_a_file_that_is_called_as_a_tag_is_not_taken_for_either(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / name).write_bytes(b"")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=rf"write ViT-B-16:\./{name} for the file"):
+        parse(f"ViT-B-16:{name}")
+    (tmp_path / name).unlink()
+    (tmp_path / name).mkdir()
+    assert parse(f"ViT-B-16:{name}").weights == name
+
+
+def test_the_tiny_clip_takes_no_other_weights() -> None:
+    with pytest.raises(UserError, match="brings its own weights: leave 'openai' out"):
+        parse("tiny-clip:openai")
+
+
+def test_a_context_of_another_length_is_used(
+    tiny_pair: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = open_clip.get_model_config(tiny_pair)
+    config["text_cfg"]["context_length"] = 16
+    monkeypatch.setitem(open_clip.factory._MODEL_CONFIGS, "ViT-short", config)
+    clip = load(parse("ViT-short:random"), "cpu")
+    long = "a photo of " + "very " * 40 + "many things"
+    assert clip.context_length == 16 and clip.tokenize([long]).shape == (1, 16)
+    assert int(clip.tokenize([long])[0, -1]) == 49407, "the end of the text is kept"
+    assert clip.encode_prompts([long, "a cat"]).isfinite().all()

@@ -237,12 +237,13 @@ def test_keeplora_plus_plus_scales_layers_and_starts_at_zero() -> None:
 
 
 def test_ablations_protect_what_they_say() -> None:
-    nothing = {"vision_weight_share": 0, "text_weight_share": 0, "feature_share": 0}
+    no_features = {"vision_feature_share": 0, "text_feature_share": 0}
+    nothing = {"vision_weight_share": 0, "text_weight_share": 0} | no_features
     method, task = learner(direction="random", **nothing)
     assert all(not u.B.any() and not u.A.requires_grad for u, _ in method.adapters._pairs)
     method.after_task(task)
     assert all(int(s.rank.max()) == 0 for s in method.protected.values())
-    method, task = learner(feature_share=0)
+    method, task = learner(**no_features)
     before = method.diagnostics()
     method.after_task(task)
     assert method.diagnostics() == before and min(before.values()) > 0, "weights alone"
@@ -250,6 +251,18 @@ def test_ablations_protect_what_they_say() -> None:
     assert max(method.diagnostics().values()) == 0
     method.after_task(task)
     assert min(method.diagnostics().values()) > 0, "features alone"
+
+
+@pytest.mark.parametrize(("setting", "tower"), [("vision", "v"), ("text", "t")])
+def test_each_tower_has_its_own_feature_share(setting: str, tower: str) -> None:
+    ranks = {}
+    for share in (0.99, 0.5, 0):
+        method, task = learner(**{f"{setting}_feature_share": share})
+        method.after_task(task)
+        ranks[share] = {t: int(s.rank.sum()) for t, s in method.protected.items()}
+    (other,) = {"v", "t"} - {tower}
+    assert ranks[0.99][tower] > ranks[0.5][tower] >= ranks[0][tower]
+    assert ranks[0.99][other] == ranks[0.5][other] == ranks[0][other]
 
 
 def test_the_cosine_head_starts_at_class_means_and_is_kept_per_task(tmp_path: Path) -> None:

@@ -9,10 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from cl_bench.benchmark.config import Recipe
+from cl_bench.benchmark.errors import NotFiniteError
 from cl_bench.benchmark.images import Images
 from cl_bench.benchmark.method import Method
 from cl_bench.benchmark.task import Batch, LabelSpace, Pixels, Task, TrainingTask
-from cl_bench.benchmark.train import NotFiniteError, Progress, Trained, optimiser, train
+from cl_bench.benchmark.train import Progress, Trained, optimiser, train
 
 
 def training_task(size: int = 10, batch_size: int = 4, seed: int = 0) -> TrainingTask:

@@ -20,7 +20,6 @@ from cl_bench.cli.plan import Plan, make_plan, plan_again
 from cl_bench.cli.progress import shown, telling
 from cl_bench.datasets import backbones
 from cl_bench.datasets.catalog import check_data
-from cl_bench.datasets.mini.suite import TINY
 from cl_bench.datasets.references import load_assets
 from cl_bench.datasets.store import Store
 from cl_bench.datasets.streams import Shots, build_stream
@@ -68,8 +67,12 @@ def _execute(plan: Plan, folder: RunFolder, boards: Dashboards) -> None:
     console.print(f"suite  {config.suite.about}")
     console.print(
         f"run    {config.method}, order {config.order}, {len(config.tasks)} tasks, "
-        f"seed {config.seed}, preset {config.preset}, {config.backbone.name} on {config.device}"
+        f"seed {config.seed}, preset {config.preset}, {config.protocol.precision} on {config.device}",
+        soft_wrap=True,
     )
+    console.print(f"model  {backbones.about(config.backbone)}", soft_wrap=True)
+    for caveat in config.caveats:
+        console.print(f"note   {caveat}", soft_wrap=True)
     console.print(f"files  {folder.path}", soft_wrap=True)
     if is_finished(folder.path):
         _show_finished(folder)
@@ -133,7 +136,7 @@ def _show_plan(plan: Plan, seeds: int) -> None:
     if trainable is not None:
         console.print(f"trains    {trainable:,} weights of a ViT-B/16 under its default settings")
     console.print(f"recipe    {config.recipe.model_dump()}", soft_wrap=True)
-    console.print(f"backbone  {config.backbone.name}, weights {config.backbone.weights}")
+    console.print(f"backbone  {backbones.about(config.backbone)}", soft_wrap=True)
     for i, task in enumerate(plan.tasks, start=1):
         console.print(
             f"{i:5d}     {task.name:20s} {steps[task.name]:6,d} steps, lr "
@@ -146,10 +149,9 @@ def _show_plan(plan: Plan, seeds: int) -> None:
     console.print(
         f"total     {sum(steps.values()):,} optimiser steps of {budget.batch_size} images"
     )
-    # The cost does not depend on the weights, which may not be here yet.
-    backbone = config.backbone.model_copy(update={"weights": backbones.RANDOM, "sha256": None})
-    known = config.backbone if config.backbone.name == TINY else backbone
-    clip = backbones.load(known, config.device)
+    # The cost does not depend on the weights: those of a tag may not be here yet. A file is checked.
+    unknown = config.backbone.model_copy(update={"weights": backbones.RANDOM})
+    clip = backbones.load(config.backbone if config.backbone.sha256 else unknown, config.device)
     first = plan.tasks[0]
     labels = LabelSpace.from_templates(first.classnames, first.templates)
     evaluated = (len(plan.tasks) + 1) * sum(task.test_size for task in plan.tasks)

@@ -68,12 +68,15 @@ def _datasets(suite: str) -> Iterable[tuple[str, ...]]:
 
 
 def _backbones() -> Iterable[tuple[str, ...]]:
-    from cl_bench.datasets.backbones import known_models
     from cl_bench.datasets.mini.suite import TINY
+    from cl_bench.datasets.pretrained.architectures import all_models, runnable_models
 
+    runnable = runnable_models()
     yield TINY, "the mini suite's, shipped with its weights"
     yield "NAME:WEIGHTS", "WEIGHTS is a tag of open_clip's, a file, or `random`; NAME is one of"
-    yield from (("", name) for name in known_models() if name.startswith("ViT-"))
+    yield from (("", name) for name in runnable)
+    others = len(all_models()) - len(runnable)
+    yield "", f"({others} more of open_clip's models are built otherwise and do not run here)"
 
 
 def show_doctor() -> bool:

@@ -23,11 +23,14 @@ Backbone = Annotated[
 Device = Annotated[
     str | None, typer.Option(help="cpu, cuda, cuda:1. (default: a GPU if there is one)")
 ]
-Precision = Annotated[str | None, typer.Option(help="fp32, bf16 or fp16. (default: the suite's)")]
+Precision = Annotated[
+    str | None, typer.Option(help="fp32, bf16 or fp16. (default: the preset's, else the suite's)")
+]
 Preset = Annotated[
     str | None,
     typer.Option(
-        help="paper: the method's published budget, prompts, augmentation. fair: one for all. "
+        help="paper: the method's published budget, prompts, augmentation, precision. fair: one "
+        "for all. "
         "(default: the suite's)"
     ),
 ]

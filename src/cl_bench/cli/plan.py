@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Any
 from cl_bench.benchmark.config import Protocol, Recipe, RunConfig
 from cl_bench.benchmark.errors import UserError, in_one_line, unknown
 from cl_bench.benchmark.files import sha256_of
+from cl_bench.cli.changed import differences
 from cl_bench.cli.choices import Choices, Preset, parse_overrides, validated
 from cl_bench.cli.places import found_again
+from cl_bench.cli.precision import choose_arithmetic
 from cl_bench.datasets.catalog import find_suite
 from cl_bench.datasets.namesakes import namesakes
+from cl_bench.datasets.pretrained import preprocessing
 from cl_bench.datasets.prompts import cut_prompts
 from cl_bench.datasets.references import Source, find_sources
 from cl_bench.datasets.suite import Suite, TaskSpec
@@ -43,8 +46,13 @@ class Plan:
     sources: dict[Need, Source]
 
 
-def make_plan(choices: Choices, seed: int) -> Plan:
+def make_plan(choices: Choices, seed: int, device: str | None = None) -> Plan:
     """Resolve everything; nothing is loaded but the method's code.
+
+    Args:
+        choices: what the user typed.
+        seed: of the run.
+        device: where the run will be made, if that is another machine; by default it is here.
 
     Raises:
         UserError: a name or value is wrong.
@@ -74,7 +82,12 @@ def make_plan(choices: Choices, seed: int) -> Plan:
     sources = find_sources(
         settings.needs(), choices.references, suite.name, suite.backbone.name, budget.batch_size
     )
-    by_hand = preset == "paper" and any(key in given for key in (*BUDGET_KEYS, *PROTOCOL_KEYS))
+    device = device or choose_device(choices.device)
+    arithmetic = choose_arithmetic(choices.precision, suite.protocol.precision, device)
+    suite = _revalidated(suite, {}, {"precision": arithmetic.precision})
+    by_hand = preset == "paper" and (
+        arithmetic.by_hand or any(key in given for key in (*BUDGET_KEYS, *PROTOCOL_KEYS))
+    )
     config = RunConfig(
         suite=suite.identify(),
         backbone=suite.backbone,
@@ -90,13 +103,15 @@ def make_plan(choices: Choices, seed: int) -> Plan:
             *settings.caveats(),
             *suite.remarks,
             *_prompt_caveats(suite, tasks),
+            *arithmetic.caveats,
+            *preprocessing.caveats(suite.backbone),
             *_data_caveats(choices),
         ),
         bound=entry.method.bound,
         recipe=recipe,
         budget=budget,
         seed=seed,
-        device=choose_device(choices.device),
+        device=device,
         choices=choices.model_dump(mode="json"),
     )
     return Plan(config, entry, suite, tasks, root, cache_folder(choices, root), sources)
@@ -128,9 +143,7 @@ def cache_folder(choices: Choices, root: Path | None) -> Path | None:
 def _protocol_changes(choices: Choices) -> dict[str, Any]:
     labels = LABELS[choices.protocol] if choices.protocol else None
     broken = "skip" if choices.skip_broken else None
-    changes = {
-        "precision": choices.precision, "labels": labels, "shots": choices.shots, "broken": broken,
-    }  # fmt: skip
+    changes = {"labels": labels, "shots": choices.shots, "broken": broken}
     return {key: value for key, value in changes.items() if value is not None}
 
 
@@ -168,7 +181,7 @@ def plan_again(config: RunConfig, run: Path, given: Mapping[str, Path]) -> Plan:
         try:
             plan = make_plan(there, config.seed)
         except UserError as error:
-            problems.append(error)
+            problems.append(UserError(f"the run cannot be continued: {error}"))
             continue
         # Of a plug-in, older records say nothing.
         now = plan.config if config.plugin else plan.config.model_copy(update={"plugin": None})
@@ -181,10 +194,9 @@ def plan_again(config: RunConfig, run: Path, given: Mapping[str, Path]) -> Plan:
 def _changed(now: RunConfig, then: RunConfig) -> UserError:
     """Says in what a run differs from the one that it was to be."""
     a, b = (c.model_dump(mode="json", exclude={"device", "choices"}) for c in (now, then))
-    names = ", ".join(name for name in b if a[name] != b[name])
     return UserError(
-        f"the run cannot be continued: its {names} would not be what it began with. The code, the "
-        "suite file or its data has changed since."
+        f"the run cannot be continued: its {', '.join(differences(b, a))} would not be what it began "
+        "with. The code, the suite file or its data has changed since."
     )
 
 

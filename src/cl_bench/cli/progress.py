@@ -121,6 +121,8 @@ class _Lines:
             text = f"[{event['learned']:2d}/{total}] {name}: {accuracies[name]:.1f} % just learned"
             if self._learned["steps"]:
                 text += f", {self._learned['steps']} steps, loss {self._loss:.3f}"
+            if skipped := self._learned.get("skipped_steps"):
+                text += f", {skipped} steps skipped (fp16 overflow)"
         text += f"; mean of all {total}: {mean:.1f} %{self._left(event['learned'])}"
         self._console.print(text, soft_wrap=True)
 

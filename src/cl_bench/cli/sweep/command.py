@@ -53,7 +53,7 @@ def sweep_command(sweep: Sweep, launcher: Launcher, retry_failed: bool, dry_run:
         UserError: a cell cannot be planned, or the folder holds another sweep.
     """
     paths = _planned(sweep)
-    states = {cell: _state(path, sweep.log(cell)) for cell, path in paths.items()}
+    states = {cell: _state(where, sweep.log(cell)) for cell, where in paths.items()}
     _show(sweep, states)
     todo = [
         cell
@@ -90,8 +90,12 @@ def _launch(sweep: Sweep, launcher: Launcher, cells: Sequence[Cell]) -> None:
             raise
 
 
-def _planned(sweep: Sweep) -> dict[Cell, Path]:
-    """Every cell's run directory; so every mistake shows before anything starts."""
+def _planned(sweep: Sweep) -> dict[Cell, tuple[Path, ...]]:
+    """Every cell's run directory; so every mistake shows before anything starts.
+
+    Where no device is named, a cell may run on another machine than this one, and a published
+    precision that only some devices have then leads to another directory: all of them are listed.
+    """
     paths = {}
     for cell in sweep.cells:
         changes = {
@@ -100,14 +104,18 @@ def _planned(sweep: Sweep) -> dict[Cell, Path]:
             "overrides": (*cell.own, *sweep.choices.overrides),
         }
         try:
-            plan = make_plan(sweep.choices.model_copy(update=changes), cell.seed)
+            choices = sweep.choices.model_copy(update=changes)
+            plans = [make_plan(choices, cell.seed)]
+            if not choices.device and plans[0].config.preset != "fair":
+                plans += [make_plan(choices, cell.seed, device) for device in ("cpu", "cuda")]
         except UserError as error:
             raise UserError(f"{cell.name}: {error}") from error
-        paths[cell] = directory(plan, sweep.out)
+        paths[cell] = tuple(dict.fromkeys(directory(plan, sweep.out) for plan in plans))
     return paths
 
 
-def _state(path: Path, log: Path) -> State:
+def _state(paths: tuple[Path, ...], log: Path) -> State:
+    path = next((path for path in paths if path.exists()), paths[0])
     if (path / "manifest.json").exists():
         status = read_json(path / "manifest.json").get("status")
         if status == "finished":
@@ -130,10 +138,10 @@ def _reason(log: Path) -> str | None:
     return errors[0] if errors else None
 
 
-def _damage(path: Path) -> str:
+def _damage(paths: tuple[Path, ...]) -> str:
     """What is wrong with a run that was begun, in words."""
-    begun = (path / "manifest.json").exists()
-    return "; ".join(damage(path, checkpoints=False)) if begun else ""
+    begun = (path for path in paths if (path / "manifest.json").exists())
+    return "; ".join(words for path in begun for words in damage(path, checkpoints=False))
 
 
 def _remember(sweep: Sweep) -> None:
@@ -158,9 +166,9 @@ def _show(sweep: Sweep, states: dict[Cell, State]) -> None:
     )
 
 
-def _summary(sweep: Sweep, paths: dict[Cell, Path]) -> bool:
+def _summary(sweep: Sweep, paths: dict[Cell, tuple[Path, ...]]) -> bool:
     """Name what failed, and why."""
-    states = {cell: _state(path, sweep.log(cell)) for cell, path in paths.items()}
+    states = {cell: _state(where, sweep.log(cell)) for cell, where in paths.items()}
     _show(sweep, states)
     failed: Sequence[Cell] = [cell for cell, state in states.items() if state != "done"]
     for cell in failed:

@@ -81,8 +81,9 @@ def _image_size(backbone: str) -> int:
     from cl_bench.benchmark.config import Backbone
     from cl_bench.datasets import backbones
     from cl_bench.datasets.mini.suite import tiny_clip
+    from cl_bench.datasets.pretrained.architectures import runnable_models
 
-    if backbone not in (TINY, *backbones.known_models()):  # a name may also be an address
+    if backbone not in (TINY, *runnable_models()):  # a name may also be an address
         raise NotCheckable(f"{backbone} is no model that open_clip brings")
     known = tiny_clip() if backbone == TINY else Backbone(name=backbone, weights=backbones.RANDOM)
     return backbones.load(known, "cpu").image_size

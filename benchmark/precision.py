@@ -1,0 +1,65 @@
+"""16-bit arithmetic over float32 weights: autocast, and for fp16 a scaled loss."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from cl_bench.benchmark.errors import NotFiniteError
+
+LEAST_SCALE = 1.0  # below it, the gradient overflows without any scaling: training has diverged
+
+
+def autocast(device: str, precision: str) -> torch.autocast:
+    """The precision context of training and evaluation on ``device``."""
+    dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
+    return torch.autocast(device, dtype=dtype, enabled=precision != "fp32")
+
+
+class Scaling:
+    """Scales the loss where the precision is fp16, so that small gradients do not become zero.
+
+    A step whose scaled gradient overflows is skipped and the scale is halved, as published code that
+    trains with mixed precision does: no divergence, and the first steps of a task are usually such.
+    A gradient that is not finite at any scale would skip all steps and leave the model untrained;
+    that is divergence, and :meth:`check` raises.
+
+    Attributes:
+        skipped: how many steps had been skipped when ``check`` last looked.
+    """
+
+    def __init__(self, device: str, precision: str) -> None:
+        """A fresh scale for one task."""
+        self._scaler = torch.amp.GradScaler(device, enabled=precision == "fp16")
+        self._one = torch.ones((), device=device)
+        self._scales = [self._scale()]  # at the last check and after each step since; on the device
+        self.skipped = 0
+
+    def backward(self, loss: Tensor) -> None:
+        """Compute the gradients of ``loss``, scaled."""
+        self._scaler.scale(loss).backward()
+
+    def step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Let ``optimizer`` take a step on the gradients without the scale, or skip it."""
+        self._scaler.step(optimizer)
+        self._scaler.update()
+        self._scales.append(self._scale())
+
+    def check(self, task: str, step: int, steps: int) -> None:
+        """Count the skipped steps; waits for the device.
+
+        Raises:
+            NotFiniteError: no scale helps, or none of all ``steps`` was taken.
+        """
+        scales = torch.stack(self._scales)
+        self.skipped += int((scales[1:] < scales[:-1]).sum())
+        del self._scales[:-1]
+        if float(scales[-1]) < LEAST_SCALE or self.skipped == steps:
+            raise NotFiniteError(
+                f"the gradient is not finite on task {task!r} at step {step}: {self.skipped} of "
+                f"{step} steps could not be taken"
+            )
+
+    def _scale(self) -> Tensor:
+        """The present scale, read without waiting for the device."""
+        return self._scaler.scale(self._one)
