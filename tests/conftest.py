@@ -11,7 +11,11 @@ import pytest
 def digests_in_tmp(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> Path:
-    """Digests of files are remembered below pytest's own folder."""
-    folder = tmp_path_factory.mktemp("digests")
-    monkeypatch.setenv("CL_BENCH_CACHE", str(folder))
-    return folder
+    """Digests of files are remembered below pytest's own folder.
+
+    Not by ``CL_BENCH_CACHE``, which would move the decoded images of every test, too.
+    """
+    folder = tmp_path_factory.mktemp("home-cache")
+    monkeypatch.delenv("CL_BENCH_CACHE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
+    return folder / "cl-bench" / "digests"

@@ -262,9 +262,9 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
             digests_of([tmp_path / name])
 
 
-def test_the_memory_lies_in_the_users_cache_folder(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("CL_BENCH_CACHE")
-    monkeypatch.setattr(remembered.platformdirs, "user_cache_path", lambda name: Path("/c") / name)
-    assert remembered.folder_of_memory() == Path("/c/cl-bench/digests")
+def test_the_memory_lies_in_the_users_cache_folder(
+    digests_in_tmp: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert remembered.folder_of_memory() == digests_in_tmp
     monkeypatch.setenv("CL_BENCH_CACHE", "/else")
     assert remembered.folder_of_memory() == Path("/else/digests")
