@@ -29,6 +29,7 @@ class Images:
         targets: int64 [N], indices into the task's class names, on the CPU.
         whole: opens the i-th image uncropped, in RGB; for random crops.
         known_digest: SHA-256 of the pixels where it was computed before.
+        contents: per image, a digest of its file's bytes, where it was computed.
         left_out: files that could not be read and are missing here, as the user asked.
         rows: which images of the data set these are, int64 [N]; ``None``: all.
     """
@@ -37,6 +38,7 @@ class Images:
     targets: Tensor
     whole: Callable[[int], Image.Image] | None = None
     known_digest: str | None = None
+    contents: tuple[str, ...] | None = None
     left_out: tuple[str, ...] = ()
     rows: Tensor | None = None
 
@@ -60,11 +62,12 @@ class Images:
 
     def subset(self, rows: Tensor) -> Images:
         """Some of the images, int64 ``rows`` [n], in memory."""
-        whole = self.whole
+        whole, contents = self.whole, self.contents
         return Images(
             self.take(rows),
             self.targets[rows],
             whole=None if whole is None else lambda i: whole(int(rows[i])),
+            contents=contents and tuple(contents[i] for i in rows.tolist()),
             left_out=self.left_out,
             rows=rows,
         )

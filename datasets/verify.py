@@ -8,8 +8,9 @@ import numpy as np
 
 from cl_bench.benchmark.ahead import ahead
 from cl_bench.datasets.decode import BrokenImageError, open_whole
+from cl_bench.datasets.image_files import DECODERS
 from cl_bench.datasets.listing import Listing
-from cl_bench.datasets.store import DECODERS, Tell
+from cl_bench.datasets.tell import Tell
 
 PART = 256  # images per call of a thread
 
@@ -29,7 +30,7 @@ def broken_images(name: str, listing: Listing, tell: Tell) -> list[str]:
     for part, found in zip(parts, ahead(_problems, parts, DECODERS), strict=True):
         problems += found
         done += len(part)
-        tell(name, done, len(paths))
+        tell(f"decoding {name}", done, len(paths))
     return problems
 
 

@@ -101,7 +101,8 @@ def cache(
     """Decode every data set once, so that runs start at once; continues where it was stopped."""
     from cl_bench.cli.console import console
     from cl_bench.cli.progress import telling
-    from cl_bench.datasets.store import Store, of_other_versions
+    from cl_bench.datasets.cache import of_other_versions
+    from cl_bench.datasets.store import Store
     from cl_bench.datasets.streams import load_splits
 
     root = _root(data_root)
