@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -19,6 +20,18 @@ HASHED = 64  # images per part of a fingerprint
 ROOM = 4  # a GPU keeps a data set where this many would fit: training needs memory, too
 
 
+class Origin(NamedTuple):
+    """Where an image comes from.
+
+    Attributes:
+        name: of its file, or its number among native pixels.
+        digest: SHA-256 of the file's bytes, or of its native pixels.
+    """
+
+    name: str
+    digest: str
+
+
 @dataclass(frozen=True)
 class Images:
     """Labelled images: resized and centre-cropped, and as they were before.
@@ -29,7 +42,7 @@ class Images:
         targets: int64 [N], indices into the task's class names, on the CPU.
         whole: opens the i-th image uncropped, in RGB; for random crops.
         known_digest: SHA-256 of the pixels where it was computed before.
-        contents: per image, a digest of its file's bytes, where it was computed.
+        origins: where each image comes from, where that is known.
         left_out: files that could not be read and are missing here, as the user asked.
         rows: which images of the data set these are, int64 [N]; ``None``: all.
     """
@@ -38,7 +51,7 @@ class Images:
     targets: Tensor
     whole: Callable[[int], Image.Image] | None = None
     known_digest: str | None = None
-    contents: tuple[str, ...] | None = None
+    origins: tuple[Origin, ...] = ()
     left_out: tuple[str, ...] = ()
     rows: Tensor | None = None
 
@@ -62,12 +75,12 @@ class Images:
 
     def subset(self, rows: Tensor) -> Images:
         """Some of the images, int64 ``rows`` [n], in memory."""
-        whole, contents = self.whole, self.contents
+        whole, origins = self.whole, self.origins
         return Images(
             self.take(rows),
             self.targets[rows],
             whole=None if whole is None else lambda i: whole(int(rows[i])),
-            contents=contents and tuple(contents[i] for i in rows.tolist()),
+            origins=origins and tuple(origins[i] for i in rows.tolist()),
             left_out=self.left_out,
             rows=rows,
         )

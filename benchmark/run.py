@@ -130,8 +130,9 @@ class _Runner:
                 for t in self.stream.tasks
                 if t.train.left_out or t.test.left_out
             }
+            remarks = list(self.stream.remarks)
             about = {"status": "running", "data": self._data(), "left_out": left_out}
-            write_json(path, about | {"sessions": [session]})
+            write_json(path, about | {"remarks": remarks, "sessions": [session]})
             return 0
         learned = -1  # not even the zero-shot row
         if self.folder.matrix_csv.exists():

@@ -17,6 +17,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cl_bench.benchmark.ahead import ahead
 from cl_bench.benchmark.errors import UserError
 from cl_bench.datasets.remembered import Entries, recall, remember, settled_stamp, stamp
@@ -71,6 +74,11 @@ def _unchanged(folder: str, files: list[str]) -> dict[str, str]:
             if before == stamp(os.stat(file)):
                 digests[file] = digest
     return digests
+
+
+def digests_of_pixels(pixels: NDArray[np.uint8]) -> Iterator[str]:
+    """The SHA-256 of each image of uint8 [N, ...]."""
+    return (hashlib.sha256(image.data).hexdigest() for image in np.ascontiguousarray(pixels))
 
 
 def read_anew(

@@ -14,8 +14,9 @@ import torch
 from numpy.typing import NDArray
 
 from cl_bench.benchmark.ahead import ahead
-from cl_bench.benchmark.images import Images, digest_of_part, digest_of_parts
+from cl_bench.benchmark.images import Images, Origin, digest_of_part, digest_of_parts
 from cl_bench.datasets.cache import open_cached
+from cl_bench.datasets.content import digests_of_pixels
 from cl_bench.datasets.decode import open_whole
 from cl_bench.datasets.image_files import DECODERS, Decoded, ImageFiles
 from cl_bench.datasets.listing import Listing
@@ -53,13 +54,12 @@ class Store:
         files = self.files(name, listing.images, size, native)
         decoded = open_cached(files, self.folder) if self.folder else _in_memory(files)
         kept = np.setdiff1d(np.arange(len(files.paths)), decoded.left_out)
-        contents = files.contents if self.folder else None
         return Images(
             torch.from_numpy(decoded.pixels),
             torch.from_numpy(listing.targets[kept]),
             whole=functools.partial(_open, files.paths, kept),
             known_digest=digest_of_parts(decoded.parts),
-            contents=contents and tuple(contents[i] for i in kept),
+            origins=tuple(Origin(str(files.paths[i]), files.contents[i]) for i in kept),
             left_out=tuple(str(files.paths[i]) for i in decoded.left_out),
         )
 
@@ -75,7 +75,12 @@ class Store:
 def _of_arrays(pixels: NDArray[np.uint8], targets: NDArray[np.int64]) -> Images:
     """Images that are pixels already: [N, H, W] or [N, H, W, 3] to [N, C, H, W]."""
     planes = pixels[:, None] if pixels.ndim == 3 else pixels.transpose(0, 3, 1, 2)
-    return Images(torch.from_numpy(np.ascontiguousarray(planes)), torch.from_numpy(targets))
+    origins = (Origin(f"image {i}", d) for i, d in enumerate(digests_of_pixels(pixels), start=1))
+    return Images(
+        torch.from_numpy(np.ascontiguousarray(planes)),
+        torch.from_numpy(targets),
+        origins=tuple(origins),
+    )
 
 
 def _open(paths: Sequence[Path], kept: NDArray[np.int64], row: int) -> PIL.Image.Image:

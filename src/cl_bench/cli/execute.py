@@ -77,6 +77,8 @@ def _execute(plan: Plan, folder: RunFolder, boards: Dashboards) -> None:
         stream = build_stream(config.suite.name, plan.tasks, size, store, plan.data_root, shots)
         needs = settings.needs()
         assets = load_assets(plan.sources, needs, stream, size, config.device, store)
+    for remark in stream.remarks:
+        console.print(f"note   {remark}", soft_wrap=True, markup=False)
 
     def make_method() -> Method:
         return plan.entry.method(clip, settings, assets)
