@@ -62,7 +62,11 @@ def decode(path: Path, size: int, *, native: bool = False) -> NDArray[np.uint8]:
     Raises:
         BrokenImageError: it cannot be read or is not of its native size; names it.
     """
-    image = open_whole(path)
+    return fitted(open_whole(path), path, size, native=native)
+
+
+def fitted(image: Image.Image, path: Path, size: int, *, native: bool) -> NDArray[np.uint8]:
+    """What ``decode`` makes of the opened file; arguments as there."""
     if not native:
         _check_shape(path, image, size)
         image = _to_size(size)(image)

@@ -69,22 +69,28 @@ def prepare(names: Names = None, data_root: Root = None) -> None:
 
 
 @app.command()
-def verify(names: Names = None, data_root: Root = None) -> None:
-    """Decode every image and list those that cannot be read."""
+def verify(names: Names = None, data_root: Root = None, cache: Cache = None) -> None:
+    """Read every image and list those that are broken, have changed, or are cached wrongly."""
     from cl_bench.cli.console import console
     from cl_bench.cli.progress import telling
     from cl_bench.datasets.mtil.readers import read_both
-    from cl_bench.datasets.verify import broken_images
+    from cl_bench.datasets.verify import Problems, verify_images
 
-    root, problems = _root(data_root), []
+    root, found = _root(data_root), Problems([], [], [])
     with telling(console) as tell:
         for name in _there(names, root):
             for listing, split in zip(read_both(name, root), ("train", "test"), strict=True):
-                problems += broken_images(f"{name}-{split}", listing, tell)
-    for problem in problems:
-        console.print(problem, soft_wrap=True)
-    console.print(f"{len(problems) or 'no'} broken images")
-    if problems:
+                more = verify_images(f"{name}-{split}", listing, cache or root / CACHE, tell)
+                for kind, problems in zip(found, more, strict=True):
+                    kind += problems
+    for problem in (*found.broken, *found.changed, *found.cached):
+        console.print(problem, soft_wrap=True, markup=False)
+    console.print(
+        f"{len(found.broken) or 'no'} broken images; changed behind equal size and time: "
+        f"{len(found.changed) or 'none'}; wrong caches: {len(found.cached) or 'none'}",
+        soft_wrap=True,
+    )
+    if any(found):
         raise typer.Exit(1)
 
 
