@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -20,16 +19,9 @@ HASHED = 64  # images per part of a fingerprint
 ROOM = 4  # a GPU keeps a data set where this many would fit: training needs memory, too
 
 
-class Origin(NamedTuple):
-    """Where an image comes from.
-
-    Attributes:
-        name: of its file, or its number among native pixels.
-        digest: SHA-256 of the file's bytes, or of its native pixels.
-    """
-
-    name: str
-    digest: str
+def numbered(i: int) -> str:
+    """What the i-th image is called where it has no file of its own."""
+    return f"image {i + 1}"
 
 
 @dataclass(frozen=True)
@@ -42,7 +34,8 @@ class Images:
         targets: int64 [N], indices into the task's class names, on the CPU.
         whole: opens the i-th image uncropped, in RGB; for random crops.
         known_digest: SHA-256 of the pixels where it was computed before.
-        origins: where each image comes from, where that is known.
+        digests: per image, SHA-256 of its file's bytes or of its native pixels, where known.
+        called: what the i-th image is called, for people.
         left_out: files that could not be read and are missing here, as the user asked.
         rows: which images of the data set these are, int64 [N]; ``None``: all.
     """
@@ -51,7 +44,8 @@ class Images:
     targets: Tensor
     whole: Callable[[int], Image.Image] | None = None
     known_digest: str | None = None
-    origins: tuple[Origin, ...] = ()
+    digests: Sequence[str] = ()
+    called: Callable[[int], str] = numbered
     left_out: tuple[str, ...] = ()
     rows: Tensor | None = None
 
@@ -75,12 +69,13 @@ class Images:
 
     def subset(self, rows: Tensor) -> Images:
         """Some of the images, int64 ``rows`` [n], in memory."""
-        whole, origins = self.whole, self.origins
+        whole, digests, called = self.whole, self.digests, self.called
         return Images(
             self.take(rows),
             self.targets[rows],
             whole=None if whole is None else lambda i: whole(int(rows[i])),
-            origins=origins and tuple(origins[i] for i in rows.tolist()),
+            digests=digests and [digests[i] for i in rows.tolist()],
+            called=lambda i: called(int(rows[i])),
             left_out=self.left_out,
             rows=rows,
         )

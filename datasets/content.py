@@ -52,24 +52,24 @@ def digests_of(
     Raises:
         UserError: one is missing, is no file or cannot be read, and ``stand_in`` is not given.
     """
-    names = [os.fspath(path) for path in paths]
-    known: dict[str, str] = {}
-    folders: dict[str, list[str]] = {}
-    for name in names:
-        folders.setdefault(os.path.dirname(name), []).append(name)
-    for folder, files in folders.items():
-        known |= _unchanged(folder, files)
-    new = [name for files in folders.values() for name in files if name not in known]
-    known |= read_anew(list(dict.fromkeys(new)), tell, stand_in)
-    return tuple(known[name] for name in names)
-
-
-def _unchanged(folder: str, files: list[str]) -> dict[str, str]:
-    """The digests of those files in ``folder`` that are as they were when they were read."""
-    entries, start = recall(folder), len(os.path.join(folder, ""))
-    digests = {}
+    files = [os.fspath(path) for path in paths]
+    folders: dict[str, list[tuple[str, str]]] = {}
     for file in files:
-        before, digest = entries.get(file[start:], ("", ""))
+        folder, _, name = file.rpartition(os.sep)  # MTIL has hundreds of thousands
+        folders.setdefault(folder, []).append((name, file))
+    known: dict[str, str] = {}
+    for folder, named in folders.items():
+        known |= _unchanged(folder, named)
+    new = [file for named in folders.values() for _, file in named if file not in known]
+    known |= read_anew(list(dict.fromkeys(new)), tell, stand_in)
+    return tuple(known[file] for file in files)
+
+
+def _unchanged(folder: str, named: list[tuple[str, str]]) -> dict[str, str]:
+    """The digests of those files in ``folder`` that are as they were when they were read."""
+    entries, digests = recall(folder or os.curdir), {}
+    for name, file in named:
+        before, digest = entries.get(name, ("", ""))
         with suppress(OSError):  # what cannot be looked at is named when it is read
             if before == stamp(os.stat(file)):
                 digests[file] = digest

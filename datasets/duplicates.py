@@ -15,14 +15,14 @@ def in_both(task: str, train: Images, test: Images) -> str | None:
         train: what is trained on.
         test: what accuracies are measured on.
     """
-    trained = {image.digest: image.name for image in train.origins}
-    shared = [image for image in test.origins if image.digest in trained]
+    trained = {digest: i for i, digest in enumerate(train.digests)}
+    shared = [i for i, digest in enumerate(test.digests) if digest in trained]
     if not shared:
         return None
-    first = shared[0]
+    first, twin = shared[0], trained[test.digests[shared[0]]]
     are = "is" if len(shared) == 1 else "are"
     return (
         f"{task}: {len(shared):,} of {len(test):,} test images {are} byte for byte among its "
-        f"{len(train):,} training images (the first: {first.name}, in training "
-        f"{trained[first.digest]})"
+        f"{len(train):,} training images (the first: {test.called(first)}, in training "
+        f"{train.called(twin)})"
     )

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from cl_bench.benchmark.ahead import ahead
-from cl_bench.benchmark.images import Images, Origin, digest_of_part, digest_of_parts
+from cl_bench.benchmark.images import Images, digest_of_part, digest_of_parts
 from cl_bench.datasets.cache import open_cached
 from cl_bench.datasets.content import digests_of_pixels
 from cl_bench.datasets.decode import open_whole
@@ -59,7 +59,8 @@ class Store:
             torch.from_numpy(listing.targets[kept]),
             whole=functools.partial(_open, files.paths, kept),
             known_digest=digest_of_parts(decoded.parts),
-            origins=tuple(Origin(str(files.paths[i]), files.contents[i]) for i in kept),
+            digests=[files.contents[i] for i in kept] if decoded.left_out else files.contents,
+            called=lambda i: str(files.paths[kept[i]]),
             left_out=tuple(str(files.paths[i]) for i in decoded.left_out),
         )
 
@@ -75,11 +76,10 @@ class Store:
 def _of_arrays(pixels: NDArray[np.uint8], targets: NDArray[np.int64]) -> Images:
     """Images that are pixels already: [N, H, W] or [N, H, W, 3] to [N, C, H, W]."""
     planes = pixels[:, None] if pixels.ndim == 3 else pixels.transpose(0, 3, 1, 2)
-    origins = (Origin(f"image {i}", d) for i, d in enumerate(digests_of_pixels(pixels), start=1))
     return Images(
         torch.from_numpy(np.ascontiguousarray(planes)),
         torch.from_numpy(targets),
-        origins=tuple(origins),
+        digests=tuple(digests_of_pixels(pixels)),
     )
 
 

@@ -212,8 +212,8 @@ def test_a_file_that_cannot_be_read_at_all_is_left_out_on_request(
         images = store.images("toy", listing, SIDE)
         assert images.left_out == (str(path),) and len(images) == COUNT - 1
     readable = [Path(str(p)) for p in listing.images if p != path]
-    assert [image.name for image in images.origins] == [str(p) for p in readable]
-    assert tuple(image.digest for image in images.origins) == content.digests_of(readable)
+    assert [images.called(i) for i in range(COUNT - 1)] == [str(p) for p in readable]
+    assert tuple(images.digests) == content.digests_of(readable)
     with pytest.raises(UserError, match=r"002\.bmp is no file"):
         pixels_of(Store(tmp_path / "cache"), listing)
 

@@ -11,7 +11,7 @@ import torch
 from command_line import cl_bench
 from mtil_fixtures import WRITERS, Maker, classnames
 
-from cl_bench.benchmark.images import Images, Origin
+from cl_bench.benchmark.images import Images
 from cl_bench.benchmark.record import read_run
 from cl_bench.datasets.content import digests_of
 from cl_bench.datasets.duplicates import in_both
@@ -23,9 +23,13 @@ from cl_bench.datasets.streams import Shots, build_stream
 
 
 def images(*contents: str) -> Images:
-    origins = tuple(Origin(f"{i}.jpg", content) for i, content in enumerate(contents))
     count = len(contents)
-    return Images(torch.zeros(count, 1, 1, 1), torch.zeros(count).long(), origins=origins)
+    return Images(
+        torch.zeros(count, 1, 1, 1),
+        torch.zeros(count).long(),
+        digests=contents,
+        called=lambda i: f"{i}.jpg",
+    )
 
 
 def test_what_both_have_is_counted_and_the_first_named() -> None:
@@ -90,13 +94,14 @@ def test_whole_and_clean_data_sets_have_no_remark(root: Path) -> None:
     specs = [partial_task(name, root) for name in ("CIFAR100", "DTD", "MNIST")]
     stream = build_stream("s", specs, 32)
     assert stream.remarks == ()
-    assert all(len(task.train.origins) == len(task.train) for task in stream.tasks)
+    assert all(len(task.train.digests) == len(task.train) for task in stream.tasks)
 
 
-def test_origins_of_files_and_of_pixels(tmp_path: Path) -> None:
+def test_native_pixels_have_digests_of_their_bytes(tmp_path: Path) -> None:
     grey = np.arange(50, dtype=np.uint8).reshape(2, 5, 5)
     listed = Listing(grey, np.array([0, 1]), ("a", "b"))
-    first, second = Store().images("toy", listed, 16).origins
+    images = Store().images("toy", listed, 16)
     (tmp_path / "raw").write_bytes(grey[1].tobytes())
-    assert (first.name, second.name) == ("image 1", "image 2")
-    assert second.digest == digests_of([tmp_path / "raw"])[0] != first.digest
+    assert (images.called(0), images.called(1)) == ("image 1", "image 2")
+    first, second = images.digests
+    assert second == digests_of([tmp_path / "raw"])[0] != first
