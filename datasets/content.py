@@ -11,7 +11,6 @@ import os
 import stat
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -70,9 +69,12 @@ def _unchanged(folder: str, named: list[tuple[str, str]]) -> dict[str, str]:
     entries, digests = recall(folder or os.curdir), {}
     for name, file in named:
         before, digest = entries.get(name, ("", ""))
-        with suppress(OSError):  # what cannot be looked at is named when it is read
-            if before == stamp(os.stat(file)):
-                digests[file] = digest
+        try:
+            now = stamp(os.stat(file))
+        except OSError:
+            continue  # it is named when it is read
+        if before == now:
+            digests[file] = digest
     return digests
 
 

@@ -11,7 +11,6 @@ import typer
 from cl_bench.benchmark.errors import UserError, unknown
 
 if TYPE_CHECKING:
-    from cl_bench.datasets.mtil.status import Status
     from cl_bench.datasets.suite import TaskSpec
 
 app = typer.Typer(no_args_is_help=True, help="The MTIL data sets: fetch, check, cache, look at.")
@@ -23,22 +22,26 @@ Root = Annotated[
 ]
 Cache = Annotated[
     Path | None,
-    typer.Option(help="Of decoded images. (default: beside the data sets)", metavar="DIR"),
+    typer.Option(
+        help="Of decoded images. (default: beside the data sets)",
+        metavar="DIR",
+        envvar="CL_BENCH_CACHE",  # as for runs
+    ),
 ]
 Size = Annotated[int, typer.Option(min=1, help="Side of the backbone's input in pixels.")]
 CACHE = "cl-bench-cache"
-COLOURS = {"found": "green", "missing": "yellow", "wrong": "red"}
 
 
 @app.command()
 def status(names: Names = None, data_root: Root = None) -> None:
     """Say what is found, missing or wrong, and where each file belongs."""
+    from cl_bench.cli.data_table import print_notes, print_table
     from cl_bench.datasets.mtil.status import status as look
 
     root = _root(data_root)
     states = [look(name, root) for name in _known(names)]
-    _print_table(root, states)
-    _print_notes(states)
+    print_table(root, states)
+    print_notes(states)
     if any(state.state != "found" for state in states):
         raise typer.Exit(1)
 
@@ -202,44 +205,3 @@ def _specs(names: list[str] | None, root: Path) -> list[TaskSpec]:
     from cl_bench.datasets.mtil.suites import partial_task
 
     return [partial_task(name, root.resolve()) for name in _there(names, root)]
-
-
-def _print_table(root: Path, states: list[Status]) -> None:
-    from rich.table import Table
-
-    from cl_bench.cli.console import console
-
-    table = Table(box=None, pad_edge=False, title=f"MTIL under {root}", title_justify="left")
-    for column in ("data set", "state"):
-        table.add_column(column)
-    for column in ("training images", "test images", "classes"):
-        table.add_column(column, justify="right")
-    for s in states:
-        counts = zip((s.train, s.test, s.classes), s.expected, strict=True)
-        cells = [_count(have, want) for have, want in counts]
-        table.add_row(s.name, f"[{COLOURS[s.state]}]{s.state}", *cells)
-    console.print(table)
-
-
-def _count(have: int | None, want: int) -> str:
-    if have == want:
-        return f"{have:,}"
-    return f"[dim]{want:,}" if have is None else f"[red]{have:,}[/red] of {want:,}"
-
-
-def _print_notes(states: list[Status]) -> None:
-    """What to do about data sets that are not whole."""
-    from rich.markup import escape
-
-    from cl_bench.cli.console import console
-    from cl_bench.datasets.mtil.prepare import archives
-
-    known = archives()
-    for s in [s for s in states if s.state != "found"]:
-        console.print(f"\n[bold]{s.name}")
-        for note in s.notes:
-            console.print(f"  {escape(note)}", soft_wrap=True)
-        if s.state == "missing":
-            by_hand = next((part.by_hand for part in known[s.name] if part.by_hand), None)
-            how = f"by hand: {by_hand}" if by_hand else f"`cl-bench data prepare {s.name}`"
-            console.print(f"  [green]to get it[/green]: {how}", soft_wrap=True)
