@@ -19,6 +19,11 @@ HASHED = 64  # images per part of a fingerprint
 ROOM = 4  # a GPU keeps a data set where this many would fit: training needs memory, too
 
 
+def numbered(i: int) -> str:
+    """What the i-th image is called where it has no file of its own."""
+    return f"image {i + 1}"
+
+
 @dataclass(frozen=True)
 class Images:
     """Labelled images: resized and centre-cropped, and as they were before.
@@ -29,6 +34,8 @@ class Images:
         targets: int64 [N], indices into the task's class names, on the CPU.
         whole: opens the i-th image uncropped, in RGB; for random crops.
         known_digest: SHA-256 of the pixels where it was computed before.
+        digests: per image, SHA-256 of its file's bytes or of its native pixels, where known.
+        called: what the i-th image is called, for people.
         left_out: files that could not be read and are missing here, as the user asked.
         rows: which images of the data set these are, int64 [N]; ``None``: all.
     """
@@ -37,6 +44,8 @@ class Images:
     targets: Tensor
     whole: Callable[[int], Image.Image] | None = None
     known_digest: str | None = None
+    digests: Sequence[str] = ()
+    called: Callable[[int], str] = numbered
     left_out: tuple[str, ...] = ()
     rows: Tensor | None = None
 
@@ -60,11 +69,13 @@ class Images:
 
     def subset(self, rows: Tensor) -> Images:
         """Some of the images, int64 ``rows`` [n], in memory."""
-        whole = self.whole
+        whole, digests, called = self.whole, self.digests, self.called
         return Images(
             self.take(rows),
             self.targets[rows],
             whole=None if whole is None else lambda i: whole(int(rows[i])),
+            digests=digests and [digests[i] for i in rows.tolist()],
+            called=lambda i: called(int(rows[i])),
             left_out=self.left_out,
             rows=rows,
         )

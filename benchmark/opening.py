@@ -77,6 +77,7 @@ def begin(
         if t.train.left_out or t.test.left_out
     }
     about = {"status": "running", "digest": config.digest(), "data": _fingerprints(stream)}
+    about |= {"remarks": list(stream.remarks)}
     # The manifest comes last: without it the directory counts as empty.
     write_manifest(folder.path, about | {"left_out": left_out, "sessions": [here]})
 

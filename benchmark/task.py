@@ -95,6 +95,8 @@ class TaskStream:
 
     name: str
     tasks: tuple[Task, ...]
+    remarks: tuple[str, ...] = ()
+    """What was found in the images that whoever reads the results should know, in words."""
 
 
 @dataclass(frozen=True)

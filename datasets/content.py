@@ -11,19 +11,22 @@ import os
 import stat
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cl_bench.benchmark.ahead import ahead
 from cl_bench.benchmark.errors import UserError
-from cl_bench.datasets.remembered import Entries, recall, remember, stamp
+from cl_bench.datasets.remembered import Entries, recall, remember, settled_stamp, stamp
 from cl_bench.datasets.tell import Tell, silent
 
 READERS = min(2 * (os.cpu_count() or 1), 32)  # threads; hashing and reading release the GIL
 PART = 32  # files per call of a thread
 KEPT_EVERY = 4096  # files of one folder between two notes of their digests
-SETTLED = 2_000_000_000  # ns; two changes within a file system's clock tick leave the same times
 
 
 class _Hashed(NamedTuple):
@@ -32,7 +35,9 @@ class _Hashed(NamedTuple):
     digest: str
 
 
-def digests_of(paths: Sequence[Path], tell: Tell = silent) -> tuple[str, ...]:
+def digests_of(
+    paths: Sequence[Path], tell: Tell = silent, stand_in: str | None = None
+) -> tuple[str, ...]:
     """The SHA-256 of each file's bytes, in hexadecimal.
 
     A file is read once and remembered by size, times, device and inode (``remembered.py``). A file
@@ -41,41 +46,55 @@ def digests_of(paths: Sequence[Path], tell: Tell = silent) -> tuple[str, ...]:
     Args:
         paths: of the files.
         tell: hears of the files that must be read.
+        stand_in: what a file that cannot be read gets in the place of a digest.
 
     Raises:
-        UserError: one is missing, is no file or cannot be read; names it.
+        UserError: one is missing, is no file or cannot be read, and ``stand_in`` is not given.
     """
-    names = [os.fspath(path) for path in paths]
-    known: dict[str, str] = {}
-    folders: dict[str, list[str]] = {}
-    for name in names:
-        folders.setdefault(os.path.dirname(name), []).append(name)
-    for folder, files in folders.items():
-        known |= _unchanged(folder, files)
-    new = [name for files in folders.values() for name in files if name not in known]
-    known |= _read(list(dict.fromkeys(new)), tell)
-    return tuple(known[name] for name in names)
-
-
-def _unchanged(folder: str, files: list[str]) -> dict[str, str]:
-    """The digests of those files in ``folder`` that are as they were when they were read."""
-    entries, start = recall(folder), len(os.path.join(folder, ""))
-    digests = {}
+    files = [os.fspath(path) for path in paths]
+    folders: dict[str, list[tuple[str, str]]] = {}
     for file in files:
+        folder, _, name = file.rpartition(os.sep)  # MTIL has hundreds of thousands
+        folders.setdefault(folder, []).append((name, file))
+    known: dict[str, str] = {}
+    for folder, named in folders.items():
+        known |= _unchanged(folder, named)
+    new = [file for named in folders.values() for _, file in named if file not in known]
+    known |= read_anew(list(dict.fromkeys(new)), tell, stand_in)
+    return tuple(known[file] for file in files)
+
+
+def _unchanged(folder: str, named: list[tuple[str, str]]) -> dict[str, str]:
+    """The digests of those files in ``folder`` that are as they were when they were read."""
+    entries, digests = recall(folder or os.curdir), {}
+    for name, file in named:
+        before, digest = entries.get(name, ("", ""))
         try:
             now = stamp(os.stat(file))
-        except OSError as error:
-            raise _unreadable(file, error) from error
-        before, digest = entries.get(file[start:], ("", ""))
+        except OSError:
+            continue  # it is named when it is read
         if before == now:
             digests[file] = digest
     return digests
 
 
-def _read(files: list[str], tell: Tell) -> dict[str, str]:
-    """Read files, folder by folder, and remember their digests."""
+def digests_of_pixels(pixels: NDArray[np.uint8]) -> Iterator[str]:
+    """The SHA-256 of each image of uint8 [N, ...]."""
+    return (hashlib.sha256(image.data).hexdigest() for image in np.ascontiguousarray(pixels))
+
+
+def read_anew(
+    files: Sequence[str], tell: Tell = silent, stand_in: str | None = None
+) -> dict[str, str]:
+    """Read files, remembered or not, and remember their digests; as ``digests_of`` otherwise.
+
+    Args:
+        files: those of a folder beside each other.
+        tell: hears of the progress.
+        stand_in: what a file that cannot be read gets in the place of a digest.
+    """
     digests: dict[str, str] = {}
-    hashed = ahead(_hash_all, _parts(files), READERS)
+    hashed = ahead(partial(_hash_all, stand_in=stand_in), _parts(files), READERS)
     for folder, results in groupby(hashed, lambda part: os.path.dirname(part[0].file)):
         entries: Entries = {}
         for part in results:
@@ -90,15 +109,23 @@ def _read(files: list[str], tell: Tell) -> dict[str, str]:
     return digests
 
 
-def _parts(files: list[str]) -> Iterator[list[str]]:
+def _parts(files: Sequence[str]) -> Iterator[list[str]]:
     """A few files of one folder at a time."""
     for _, group in groupby(files, os.path.dirname):
         together = list(group)
         yield from (together[i : i + PART] for i in range(0, len(together), PART))
 
 
-def _hash_all(files: list[str]) -> list[_Hashed]:
-    return [_hash(file) for file in files]
+def _hash_all(files: list[str], stand_in: str | None) -> list[_Hashed]:
+    hashed = []
+    for file in files:
+        try:
+            hashed.append(_hash(file))
+        except UserError:
+            if stand_in is None:
+                raise
+            hashed.append(_Hashed(file, None, stand_in))
+    return hashed
 
 
 def _hash(file: str) -> _Hashed:
@@ -109,10 +136,5 @@ def _hash(file: str) -> _Hashed:
             about, now = os.fstat(opened.fileno()), time.time_ns()
             digest = hashlib.file_digest(opened, "sha256").hexdigest()
     except OSError as error:
-        raise _unreadable(file, error) from error
-    young = max(about.st_mtime_ns, about.st_ctime_ns) + SETTLED >= now
-    return _Hashed(file, None if young else stamp(about), digest)
-
-
-def _unreadable(file: str, error: OSError) -> UserError:
-    return UserError(f"{file} cannot be read: {error.strerror}")
+        raise UserError(f"{file} cannot be read: {error.strerror}") from error
+    return _Hashed(file, settled_stamp(about, now), digest)

@@ -15,10 +15,14 @@ import json
 import os
 import tempfile
 from pathlib import Path
+from typing import Literal
 
 import platformdirs
 
 Entries = dict[str, list[str]]  # file name -> its stamp, its digest
+Kind = Literal["bytes", "pixels"]
+"""What the digests are of: a file's bytes, or the parts of a cache of pixels."""
+SETTLED = 2_000_000_000  # ns
 
 
 def folder_of_memory() -> Path:
@@ -32,10 +36,20 @@ def stamp(about: os.stat_result) -> str:
     return f"{about.st_size} {about.st_mtime_ns} {about.st_ctime_ns} {about.st_dev} {about.st_ino}"
 
 
-def recall(folder: str) -> Entries:
+def settled_stamp(about: os.stat_result, now: int) -> str | None:
+    """The stamp of a file that is read after ``now`` (ns); ``None`` where it is too young for one.
+
+    Two changes within a tick of the file system's clock leave the same times, so that a file that
+    was changed a moment ago may change once more without a trace.
+    """
+    young = max(about.st_mtime_ns, about.st_ctime_ns) + SETTLED >= now
+    return None if young else stamp(about)
+
+
+def recall(folder: str, kind: Kind = "bytes") -> Entries:
     """What is remembered of the files in ``folder``; nothing where the memory is damaged."""
     try:
-        head, _, text = _place(folder).read_bytes().partition(b"\n")
+        head, _, text = _place(folder, kind).read_bytes().partition(b"\n")
         if hashlib.sha256(text).hexdigest().encode() == head:
             entries: Entries = json.loads(text)
             return entries
@@ -44,7 +58,7 @@ def recall(folder: str) -> Entries:
     return {}
 
 
-def remember(folder: str, entries: Entries) -> None:
+def remember(folder: str, entries: Entries, kind: Kind = "bytes") -> None:
     """Add to what is remembered of ``folder``; files that are gone are forgotten.
 
     Whoever writes last wins: what another process adds meanwhile may be lost and is hashed again.
@@ -52,16 +66,16 @@ def remember(folder: str, entries: Entries) -> None:
     """
     with contextlib.suppress(OSError):
         present = frozenset(os.listdir(os.path.abspath(folder)))
-        known = recall(folder) | entries
+        known = recall(folder, kind) | entries
         text = json.dumps({name: known[name] for name in known if name in present}).encode()
-        place = _place(folder)
+        place = _place(folder, kind)
         place.parent.mkdir(parents=True, exist_ok=True)
         _replace(place, hashlib.sha256(text).hexdigest().encode() + b"\n" + text)
 
 
-def _place(folder: str) -> Path:
+def _place(folder: str, kind: Kind) -> Path:
     key = hashlib.sha256(os.fsencode(os.path.abspath(folder))).hexdigest()
-    return folder_of_memory() / key[:2] / f"{key}.json"
+    return folder_of_memory() / kind / key[:2] / f"{key}.json"
 
 
 def _replace(place: Path, content: bytes) -> None:

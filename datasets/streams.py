@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.images import Images
 from cl_bench.benchmark.task import LabelSpace, Task, TaskStream
+from cl_bench.datasets.duplicates import in_both
 from cl_bench.datasets.few_shot import choose
 from cl_bench.datasets.folders import Entries
 from cl_bench.datasets.listing import Listing
@@ -51,8 +52,11 @@ def build_stream(
         UserError: an image cannot be read, or a data set is not what its task says.
     """
     kept = store or Store()
-    tasks = (_load(spec, image_size, kept, data_root, shots) for spec in specs)
-    return TaskStream(name, tuple(tasks))
+    tasks = tuple(_load(spec, image_size, kept, data_root, shots) for spec in specs)
+    # what image folders share is found when they are listed
+    published = (t for t, spec in zip(tasks, specs, strict=True) if spec.source.kind == "mtil")
+    remarks = (in_both(task.name, task.train, task.test) for task in published)
+    return TaskStream(name, tasks, tuple(remark for remark in remarks if remark))
 
 
 def _load(spec: TaskSpec, size: int, store: Store, root: Path | None, shots: Shots | None) -> Task:

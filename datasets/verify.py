@@ -1,43 +1,98 @@
-"""Decode every listed image once, to find those that cannot be."""
+"""Read and decode every listed image once: what is broken, has changed, or is cached wrongly."""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from cl_bench.benchmark.ahead import ahead
+from cl_bench.datasets.changed_files import changed_files
 from cl_bench.datasets.decode import BrokenImageError, open_whole
+from cl_bench.datasets.image_files import DECODERS
 from cl_bench.datasets.listing import Listing
-from cl_bench.datasets.store import DECODERS, Tell
+from cl_bench.datasets.matching_caches import MatchingCache, matching_caches
+from cl_bench.datasets.tell import Tell
 
 PART = 256  # images per call of a thread
 
 
-def broken_images(name: str, listing: Listing, tell: Tell) -> list[str]:
-    """What is wrong with which file, in words; native pixels cannot be broken.
+class Problems(NamedTuple):
+    """What is wrong, in words.
+
+    Attributes:
+        broken: images that cannot be read.
+        changed: files whose bytes changed behind equal size and time.
+        cached: caches that are damaged or hold other pixels than the files.
+    """
+
+    broken: list[str]
+    changed: list[str]
+    cached: list[str]
+
+
+def verify_images(name: str, listing: Listing, cache: Path, tell: Tell) -> Problems:
+    """Look for problems; native pixels have no image files of their own.
 
     Args:
-        name: of data set and split, for people.
+        name: of data set and split, as caches are called.
         listing: which images.
+        cache: folder of cached pixels, there or not.
         tell: hears of the progress.
     """
     if isinstance(listing.images, np.ndarray):
+        return Problems([], [], [])
+    read = partial(tell, f"reading {name}")
+    changed = changed_files(listing.images, lambda _, done, total: read(done, total))
+    # after the files were read anew: caches are found by what these hold
+    caches, damages = matching_caches(name, listing.images, cache, tell)
+    broken, strange = _decode_all(name, listing.images, caches, tell)
+    return Problems(broken, changed, [*damages, *strange])
+
+
+def broken_images(name: str, listing: Listing, tell: Tell) -> list[str]:
+    """Which listed images cannot be decoded, in words; native pixels cannot be broken."""
+    if isinstance(listing.images, np.ndarray):
         return []
-    paths, problems, done = listing.images, [], 0
-    parts = [paths[i : i + PART] for i in range(0, len(paths), PART)]
-    for part, found in zip(parts, ahead(_problems, parts, DECODERS), strict=True):
-        problems += found
-        done += len(part)
-        tell(name, done, len(paths))
-    return problems
+    return _decode_all(name, listing.images, (), tell)[0]
 
 
-def _problems(paths: tuple[Path, ...]) -> list[str]:
-    problems = []
-    for path in paths:
-        try:
-            open_whole(path)
-        except BrokenImageError as error:
-            problems.append(str(error))
-    return problems
+def _decode_all(
+    name: str, paths: tuple[Path, ...], caches: Sequence[MatchingCache], tell: Tell
+) -> tuple[list[str], list[str]]:
+    """Files that cannot be read, and caches whose pixels are not those of the files."""
+    broken: list[str] = []
+    strange: dict[Path, list[Path]] = defaultdict(list)
+    parts = [range(i, min(i + PART, len(paths))) for i in range(0, len(paths), PART)]
+    compare = partial(_compare, paths=paths, caches=caches)
+    for part, found in zip(parts, ahead(compare, parts, DECODERS), strict=True):
+        broken += [problem for problem in found if isinstance(problem, str)]
+        for cache, file in (problem for problem in found if not isinstance(problem, str)):
+            strange[cache].append(file)
+        tell(f"decoding {name}", part.stop, len(paths))
+    return broken, [
+        f"{cache}: the pixels of {len(files):,} images do not follow from their files, the first "
+        f"{files[0]}; delete it and {cache.with_suffix('.json').name}, and run again"
+        for cache, files in strange.items()
+    ]
+
+
+def _compare(
+    part: range, paths: tuple[Path, ...], caches: Sequence[MatchingCache]
+) -> list[str | tuple[Path, Path]]:
+    return [problem for i in part for problem in _problems(i, paths[i], caches)]
+
+
+def _problems(
+    i: int, path: Path, caches: Sequence[MatchingCache]
+) -> Iterator[str | tuple[Path, Path]]:
+    """Why a file is broken, in words; or which caches hold other pixels of it."""
+    try:
+        image = open_whole(path)
+        yield from ((cache.path, path) for cache in caches if not cache.holds(i, image))
+    except BrokenImageError as error:
+        yield str(error)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import pickle
-import shutil
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -140,31 +139,12 @@ WRONG: list[tuple[str, Callable[[Path], Any], str]] = [
         remove("SUN397/a/apse/indoor/*"),
         r"the class folder .*/SUN397/a/apse/indoor holds no image",
     ),
+    ("Caltech101", put(f"{CAL}/Faces/notes.txt"), r"Faces/notes\.txt is no image of the data set"),
+    ("Caltech101", put(f"{CAL}/notes.txt"), r"101_ObjectCategories/notes\.txt is no class folder"),
     (
-        "Caltech101",
-        lambda root: shutil.rmtree(root / CAL / "BACKGROUND_Google"),
-        "wants the folder .*BACKGROUND_Google: make an empty one",
-    ),
-    (
-        "Caltech101",
-        put(f"{CAL}/Faces/.DS_Store"),
-        r"Faces/\.DS_Store is no image of the data set; remove it",
-    ),
-    ("Caltech101", put(f"{CAL}/Faces/Thumbs.db"), r"Faces/Thumbs\.db is no image of the data set"),
-    (
-        "Caltech101",
-        put(f"{CAL}/.DS_Store"),
-        r"101_ObjectCategories/\.DS_Store is no class folder; remove it",
-    ),
-    (
-        "EuroSAT",
-        put("eurosat/2750/Forest/._Forest_1.jpg"),
-        r"Forest/\._Forest_1\.jpg is no image of the data set; remove it",
-    ),
-    (
-        "EuroSAT",
-        lambda root: (root / "eurosat/2750/.cache").mkdir(),
-        r"class folder .*/\.cache holds no image",
+        "DTD",
+        edit("dtd/dtd/labels/train1.txt", lambda t: [*t, "banded/._banded_0001.jpg"]),
+        r"train1\.txt, line 7, names .*/banded/\._banded_0001\.jpg, which is not there",
     ),
     # damaged files
     (

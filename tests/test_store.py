@@ -14,10 +14,12 @@ from PIL import Image
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.images import Images
 from cl_bench.benchmark.task import LabelSpace, Pixels, Task, TrainingTask
-from cl_bench.datasets import store as module
+from cl_bench.datasets import cache as module
+from cl_bench.datasets import image_files
+from cl_bench.datasets.cache import of_other_versions
 from cl_bench.datasets.few_shot import choose
 from cl_bench.datasets.listing import Listing
-from cl_bench.datasets.store import Store, of_other_versions
+from cl_bench.datasets.store import Store
 
 COUNT = 150  # three parts of 64
 
@@ -41,6 +43,11 @@ def crops(images: Images) -> list[torch.Tensor]:
     return [batch.images for batch in task.epoch()]
 
 
+def sidecar(store: Store, listing: Listing) -> Path:
+    assert store.folder is not None
+    return store.files("toy", listing.images, 16).sidecar(store.folder)  # type: ignore[arg-type]
+
+
 def files(folder: Path) -> set[str]:
     return {path.suffix for path in folder.iterdir()} - {".lock"}
 
@@ -57,7 +64,8 @@ def test_cached_equals_decoded(listing: Listing, tmp_path: Path) -> None:
         assert np.array_equal(np.asarray(images.whole(7)), np.asarray(decoded.whole(7)))  # type: ignore[misc]
     assert files(tmp_path / "cache") == {".pixels", ".json"}
     done = [64, 128, COUNT]
-    assert heard == [("toy", n, COUNT) for n in done], "the second time nothing is decoded"
+    decoding = [progress for progress in heard if progress[0] == "decoding toy"]
+    assert decoding == [("decoding toy", n, COUNT) for n in done], "the second time nothing is"
     for ours, theirs in zip(crops(opened), crops(decoded), strict=True):
         assert torch.equal(ours, theirs), "random crops do not come from the cache"
     rows = torch.tensor([140, 3])
@@ -110,8 +118,10 @@ def test_a_killed_process_is_continued(
     assert ".json" not in files(tmp_path / "cache") and ".pixels" not in files(tmp_path / "cache")
     monkeypatch.setattr(module, "_append", append)
     seen: list[int] = []
-    real = module.decode
-    monkeypatch.setattr(module, "decode", lambda p, *a, **k: seen.append(1) or real(p, *a, **k))
+    real = image_files.decode
+    monkeypatch.setattr(
+        image_files, "decode", lambda p, *a, **k: seen.append(1) or real(p, *a, **k)
+    )
     images = Store(tmp_path / "cache").images("toy", listing, 16)
     assert torch.equal(images.pixels, decoded.pixels)
     assert images.fingerprint == decoded.fingerprint
@@ -140,8 +150,7 @@ def test_a_cache_of_something_else_is_not_used(
     change: str, listing: Listing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = Store(tmp_path / "cache")
-    before = store.sidecar("toy", listing, 16, None)
-    assert before is not None
+    before = sidecar(store, listing)
     store.images("toy", listing, 16)
     assert of_other_versions(tmp_path / "cache") == []
     if change == "another Pillow":
@@ -149,8 +158,7 @@ def test_a_cache_of_something_else_is_not_used(
         (words,) = of_other_versions(tmp_path / "cache")
         assert str(before.with_suffix(".pixels")) in words and "not used; delete it" in words
     changed = CHANGES[change](listing)
-    after = store.sidecar("toy", changed, 16, None)
-    assert after is not None
+    after = sidecar(store, changed)
     assert before.exists() and not after.exists()
 
 
@@ -187,7 +195,7 @@ def test_a_full_disk_is_named_before_and_while_writing(
         module._append(
             Full(),
             np.zeros(1, np.uint8),
-            module._Files("toy", (), 1, False, "stop"),
+            Store().files("toy", (), 1),
             tmp_path,  # type: ignore[arg-type]
         )
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cl_bench.benchmark.errors import UserError
+from cl_bench.datasets.visible import is_visible
 
 Split = Literal["train", "test"]
 
@@ -92,7 +93,8 @@ def _check_targets(found: Found) -> None:
 
 def _check_files(found: Found, images: Sequence[Path]) -> None:
     """One look into each folder, as a look for each of 100,000 files takes minutes on a network."""
-    places = [os.path.split(path) for path in images]  # strings: they hash faster than paths
+    # strings: they hash faster than paths
+    places = [os.fspath(path).rpartition(os.sep)[::2] for path in images]
     folders = {folder: _entries(Path(folder)) for folder in {folder for folder, _ in places}}
     missing = [i for i, (folder, name) in enumerate(places) if name not in folders[folder]]
     if missing:
@@ -102,8 +104,8 @@ def _check_files(found: Found, images: Sequence[Path]) -> None:
             f"{found.source}, {found.place(i)}, names {images[i]}, which is not there{more}; "
             "unpack the images again"
         )
-    if stray := [os.path.join(*place) for place in places if place[1].startswith(".")]:
-        raise UserError(f"{stray[0]} is no image of the data set; remove it")
+    if hidden := [os.path.join(*place) for place in places if not is_visible(place[1])]:
+        raise UserError(f"{found.source} names {hidden[0]}, which is hidden and so no data")
 
 
 def _entries(folder: Path) -> frozenset[str]:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from cl_bench.benchmark.errors import UserError
 from cl_bench.datasets.mtil.layout import facts, missing_files
+from cl_bench.datasets.mtil.misplaced import misplaced
 
 State = Literal["found", "missing", "wrong"]
 
@@ -44,14 +45,17 @@ def status(name: str, root: Path) -> Status:
     expected = (known["train"], known["test"], known["classes"])
     if missing := missing_files(root)[name]:
         if len(missing) == len(known["required"]):
-            notes: tuple[str, ...] = (f"belongs at {root / known['layout_under_root']}",)
+            belongs = f"belongs at {root / known['layout_under_root']}"
+            notes = (belongs, *misplaced(name, root))
             return Status(name, "missing", None, None, None, expected, notes)
-        notes = tuple(f"{root / path} is missing" for path in missing)
+        lacking = [f"{root / path} is missing" for path in missing]
+        notes = (*lacking, *misplaced(name, root))
         return Status(name, "wrong", None, None, None, expected, notes)
     try:
         train, test = read_both(name, root)
     except UserError as error:
-        return Status(name, "wrong", None, None, None, expected, (str(error),))
+        notes = (str(error), *misplaced(name, root))
+        return Status(name, "wrong", None, None, None, expected, notes)
     found = (len(train.targets), len(test.targets), len(train.classnames))
     words = ("training images", "test images", "classes")
     notes = tuple(
@@ -61,4 +65,6 @@ def status(name: str, root: Path) -> Status:
     )
     if found[2] == expected[2]:
         notes += tuple(check_classnames(name, train))
+    elif notes:
+        notes += tuple(misplaced(name, root))
     return Status(name, "wrong" if notes else "found", *found, expected, notes)

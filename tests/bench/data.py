@@ -1,5 +1,7 @@
 """Images: from the cache against decoding, caching on all cores against one, opening all of MTIL.
 
+And what it costs to tell files by their bytes: the first time, and when their digests are remembered.
+
 The photographs are drawn (500 px, JPEG); MTIL is eleven layouts with as many files as the published
 ones, all empty, whose cached images are two pixels wide.
 """
@@ -21,10 +23,12 @@ from PIL import Image
 
 from cl_bench.benchmark.images import Images
 from cl_bench.benchmark.task import LabelSpace, Pixels, Task, TrainingTask
-from cl_bench.datasets import store as module
+from cl_bench.datasets import cache, image_files
+from cl_bench.datasets.content import digests_of
 from cl_bench.datasets.listing import Listing
 from cl_bench.datasets.mtil.layout import facts, names_in_files
 from cl_bench.datasets.mtil.readers import read_both
+from cl_bench.datasets.remembered import folder_of_memory
 from cl_bench.datasets.store import Store
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
@@ -47,20 +51,25 @@ class EmptyFiles(Maker):
 
 def main() -> None:
     torch.set_num_threads(1)  # so that normalising does not blur what reading takes
-    with tempfile.TemporaryDirectory() as folder:
-        photographs(Path(folder))
-    with tempfile.TemporaryDirectory() as folder:
-        mtil(Path(folder))
+    for measure in (photographs, mtil):
+        with tempfile.TemporaryDirectory() as folder:
+            os.environ["CL_BENCH_CACHE"] = str(Path(folder) / "memory")
+            measure(Path(folder) / "data")
 
 
 def photographs(folder: Path) -> None:
     listing = draw(folder / "images")
+    paths = [Path(str(path)) for path in listing.images]
+    size = sum(path.stat().st_size for path in paths)
+    print(
+        f"reading photographs for their digests: {size / 1e6 / timed(lambda: digests_of(paths)):,.0f} MB/s"
+    )
     seconds, all_cores = {}, os.sched_getaffinity(0)
     for threads in (1, len(all_cores)):
-        module.DECODERS = threads
+        cache.DECODERS = threads  # type: ignore[attr-defined]
         os.sched_setaffinity(0, sorted(all_cores)[:threads])  # the writing thread counts, too
-        cache = folder / f"cache{threads}"
-        seconds[threads] = timed(lambda cache=cache: Store(cache).images("photos", listing, SIZE))
+        place = folder / f"cache{threads}"
+        seconds[threads] = timed(lambda place=place: Store(place).images("photos", listing, SIZE))
     (one, alone), *more = seconds.items()
     for threads, together in more:
         print(
@@ -79,7 +88,7 @@ def photographs(folder: Path) -> None:
 
 
 def draw(folder: Path) -> Listing:
-    folder.mkdir()
+    folder.mkdir(parents=True)
     generator = np.random.default_rng(0)
     for i in range(PHOTOGRAPHS):
         coarse = generator.integers(0, 256, (25, 33, 3), dtype=np.uint8)
@@ -105,18 +114,27 @@ class Bytes(Pixels):
 
 
 def mtil(root: Path) -> None:
-    files = 0
     for name, known in facts()["datasets"].items():
         per_class = [known[split] // known["classes"] for split in ("train", "test")]
         WRITERS[name](
             root, EmptyFiles(list(names_in_files(name)), *per_class, np.random.default_rng())
         )
-    module.decode = lambda path, size, **how: np.zeros((3, size, size), np.uint8)
+    paths = [Path(place, name) for place, _, names in os.walk(root) for name in names]
+    time.sleep(3)  # younger files are not remembered
+    cold = timed(lambda: digests_of(paths))
+    warm = min(timed(lambda: digests_of(paths)) for _ in range(2))
+    memory = sum(file.stat().st_size for file in folder_of_memory().rglob("*.json")) / 2**20
+    print(
+        f"digests of {len(paths):,} files: {cold:.1f} s where all are read (empty ones), {warm:.1f} s "
+        f"where they are remembered ({memory:.0f} MiB)"
+    )
+    image_files.decode = lambda path, size, **how: np.zeros((3, size, size), np.uint8)
     open_all(root)
-    files = sum(len(names) for _, _, names in os.walk(root))
-    module.decode = None  # type: ignore[assignment]  # nothing may be decoded now
-    seconds = timed(lambda: open_all(root))
-    print(f"opening all eleven data sets ({files:,} files) from the cache: {seconds:.1f} s")
+    image_files.decode = None  # type: ignore[assignment]  # nothing may be decoded now
+    time.sleep(3)
+    open_all(root)  # reads the cached pixels through, once
+    seconds = min(timed(lambda: open_all(root)) for _ in range(2))
+    print(f"opening all eleven data sets ({len(paths):,} files) from the cache: {seconds:.1f} s")
     shutil.rmtree(root / "cache")
 
 

@@ -12,7 +12,6 @@ from cl_bench.benchmark.errors import UserError, unknown
 from cl_bench.cli.check import check
 
 if TYPE_CHECKING:
-    from cl_bench.datasets.mtil.status import Status
     from cl_bench.datasets.suite import TaskSpec
 
 app = typer.Typer(no_args_is_help=True, help="Data sets and suites: fetch, check, cache, look at.")
@@ -24,23 +23,27 @@ Root = Annotated[
 ]
 Cache = Annotated[
     Path | None,
-    typer.Option(help="Of decoded images. (default: beside the data sets)", metavar="DIR"),
+    typer.Option(
+        help="Of decoded images. (default: beside the data sets)",
+        metavar="DIR",
+        envvar="CL_BENCH_CACHE",  # as for runs
+    ),
 ]
 Size = Annotated[int, typer.Option(min=1, help="Side of the backbone's input in pixels.")]
 CACHE = "cl-bench-cache"
 app.command()(check)
-COLOURS = {"found": "green", "missing": "yellow", "wrong": "red"}
 
 
 @app.command()
 def status(names: Names = None, data_root: Root = None) -> None:
     """Say what is found, missing or wrong, and where each file belongs."""
+    from cl_bench.cli.data_table import print_notes, print_table
     from cl_bench.datasets.mtil.status import status as look
 
     root = _root(data_root)
     states = [look(name, root) for name in _known(names)]
-    _print_table(root, states)
-    _print_notes(states)
+    print_table(root, states)
+    print_notes(states)
     if any(state.state != "found" for state in states):
         raise typer.Exit(1)
 
@@ -71,22 +74,28 @@ def prepare(names: Names = None, data_root: Root = None) -> None:
 
 
 @app.command()
-def verify(names: Names = None, data_root: Root = None) -> None:
-    """Decode every image and list those that cannot be read."""
+def verify(names: Names = None, data_root: Root = None, cache: Cache = None) -> None:
+    """Read every image and list those that are broken, have changed, or are cached wrongly."""
     from cl_bench.cli.console import console
     from cl_bench.cli.progress import telling
     from cl_bench.datasets.mtil.readers import read_both
-    from cl_bench.datasets.verify import broken_images
+    from cl_bench.datasets.verify import Problems, verify_images
 
-    root, problems = _root(data_root), []
+    root, found = _root(data_root), Problems([], [], [])
     with telling(console) as tell:
         for name in _there(names, root):
             for listing, split in zip(read_both(name, root), ("train", "test"), strict=True):
-                problems += broken_images(f"{name}-{split}", listing, tell)
-    for problem in problems:
-        console.print(problem, soft_wrap=True)
-    console.print(f"{len(problems) or 'no'} broken images")
-    if problems:
+                more = verify_images(f"{name}-{split}", listing, cache or root / CACHE, tell)
+                for kind, problems in zip(found, more, strict=True):
+                    kind += problems
+    for problem in (*found.broken, *found.changed, *found.cached):
+        console.print(problem, soft_wrap=True, markup=False)
+    console.print(
+        f"{len(found.broken) or 'no'} broken images; changed behind equal size and time: "
+        f"{len(found.changed) or 'none'}; wrong caches: {len(found.cached) or 'none'}",
+        soft_wrap=True,
+    )
+    if any(found):
         raise typer.Exit(1)
 
 
@@ -103,7 +112,8 @@ def cache(
     """Decode every data set once, so that runs start at once; continues where it was stopped."""
     from cl_bench.cli.console import console
     from cl_bench.cli.progress import telling
-    from cl_bench.datasets.store import Store, of_other_versions
+    from cl_bench.datasets.cache import of_other_versions
+    from cl_bench.datasets.store import Store
     from cl_bench.datasets.streams import load_splits
 
     root = _root(data_root)
@@ -197,44 +207,3 @@ def _specs(names: list[str] | None, root: Path) -> list[TaskSpec]:
     from cl_bench.datasets.mtil.suites import partial_task
 
     return [partial_task(name, root.resolve()) for name in _there(names, root)]
-
-
-def _print_table(root: Path, states: list[Status]) -> None:
-    from rich.table import Table
-
-    from cl_bench.cli.console import console
-
-    table = Table(box=None, pad_edge=False, title=f"MTIL under {root}", title_justify="left")
-    for column in ("data set", "state"):
-        table.add_column(column)
-    for column in ("training images", "test images", "classes"):
-        table.add_column(column, justify="right")
-    for s in states:
-        counts = zip((s.train, s.test, s.classes), s.expected, strict=True)
-        cells = [_count(have, want) for have, want in counts]
-        table.add_row(s.name, f"[{COLOURS[s.state]}]{s.state}", *cells)
-    console.print(table)
-
-
-def _count(have: int | None, want: int) -> str:
-    if have == want:
-        return f"{have:,}"
-    return f"[dim]{want:,}" if have is None else f"[red]{have:,}[/red] of {want:,}"
-
-
-def _print_notes(states: list[Status]) -> None:
-    """What to do about data sets that are not whole."""
-    from rich.markup import escape
-
-    from cl_bench.cli.console import console
-    from cl_bench.datasets.mtil.prepare import archives
-
-    known = archives()
-    for s in [s for s in states if s.state != "found"]:
-        console.print(f"\n[bold]{s.name}")
-        for note in s.notes:
-            console.print(f"  {escape(note)}", soft_wrap=True)
-        if s.state == "missing":
-            by_hand = next((part.by_hand for part in known[s.name] if part.by_hand), None)
-            how = f"by hand: {by_hand}" if by_hand else f"`cl-bench data prepare {s.name}`"
-            console.print(f"  [green]to get it[/green]: {how}", soft_wrap=True)

@@ -72,7 +72,7 @@ def _execute(plan: Plan, folder: RunFolder, boards: Dashboards) -> None:
     )
     console.print(f"model  {backbones.about(config.backbone)}", soft_wrap=True)
     for caveat in config.caveats:
-        console.print(f"note   {caveat}", soft_wrap=True)
+        console.print(f"note   {caveat}", soft_wrap=True, markup=False)
     console.print(f"files  {folder.path}", soft_wrap=True)
     if is_finished(folder.path):
         _show_finished(folder)
@@ -85,8 +85,11 @@ def _execute(plan: Plan, folder: RunFolder, boards: Dashboards) -> None:
     with telling(console) as tell:
         store = Store(plan.cache, config.protocol.broken, tell)
         stream = build_stream(config.suite.name, plan.tasks, size, store, plan.data_root, shots)
+        stream = replace(stream, remarks=(*plan.suite.remarks, *stream.remarks))
         needs = settings.needs()
         assets = load_assets(plan.sources, needs, stream, size, config.device, store)
+    for remark in stream.remarks:
+        console.print(f"note   {remark}", soft_wrap=True, markup=False)
 
     def make_method() -> Method:
         return plan.entry.method(clip, settings, assets)
@@ -130,8 +133,8 @@ def _show_plan(plan: Plan, seeds: int) -> None:
     console.print(f"method    {config.method} {config.method_settings}", soft_wrap=True)
     for need, source in config.extra_data.items():
         console.print(f"needs     {need}: {source}", soft_wrap=True)
-    for caveat in config.caveats:
-        console.print(f"note      {caveat}", soft_wrap=True)
+    for note in (*config.caveats, *plan.suite.remarks):
+        console.print(f"note      {note}", soft_wrap=True, markup=False)
     trainable = plan.entry.settings.get("about", {}).get("trainable")
     if trainable is not None:
         console.print(f"trains    {trainable:,} weights of a ViT-B/16 under its default settings")

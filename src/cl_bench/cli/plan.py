@@ -101,7 +101,6 @@ def make_plan(choices: Choices, seed: int, device: str | None = None) -> Plan:
         extra_data={need: _source(need, sources) for need in settings.needs()},
         caveats=(
             *settings.caveats(),
-            *suite.remarks,
             *_prompt_caveats(suite, tasks),
             *arithmetic.caveats,
             *preprocessing.caveats(suite.backbone),

@@ -18,7 +18,7 @@ from rich.progress import (
 )
 
 from cl_bench.benchmark.run import Listener
-from cl_bench.datasets.store import Tell
+from cl_bench.datasets.tell import Tell
 
 
 @contextmanager
@@ -59,26 +59,26 @@ def shown(console: Console, steps: dict[str, int]) -> Iterator[Listener]:
 
 @contextmanager
 def telling(console: Console) -> Iterator[Tell]:
-    """Follow the decoding of images: a bar per data set and split.
+    """Follow work on files, as their decoding: a bar per work and data set.
 
     Yields:
-        What to hand to a store; where no one watches it says a line per finished data set.
+        What to hand to a store; where no one watches it says a line per finished work.
     """
     if not console.is_terminal:
         yield (
-            lambda name, done, total: (
-                console.print(f"decoded {name}: {total:,} images") if done == total else None
+            lambda what, done, total: (
+                console.print(f"{what}: {total:,} done") if done == total else None
             )
         )
         return
-    columns = (TextColumn("decoding {task.description}"), BarColumn(), MofNCompleteColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bars:
         known: dict[str, TaskID] = {}
 
-        def tell(name: str, done: int, total: int) -> None:
-            if name not in known:
-                known[name] = bars.add_task(name, total=total)
-            bars.update(known[name], completed=done)
+        def tell(what: str, done: int, total: int) -> None:
+            if what not in known:
+                known[what] = bars.add_task(what, total=total)
+            bars.update(known[what], completed=done)
 
         yield tell
 
