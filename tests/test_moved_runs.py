@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from cl_bench.reports.command import reproduce
 from command_line import cl_bench
 from PIL import Image
 
@@ -23,6 +22,7 @@ from cl_bench.cli.choices import Choices
 from cl_bench.cli.dashboards import Dashboards
 from cl_bench.cli.plan import make_plan
 from cl_bench.datasets.suite_file import read_suite
+from cl_bench.reports.runs.command import reproduce
 
 SUITE = """
 name = "boxes"
