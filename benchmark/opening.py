@@ -101,8 +101,7 @@ def go_on(
             f"{path} was made by cl-bench {made_by}, this is {here['cl_bench']}; "
             "finish it with that version or start anew with --out."
         )
-    if read_config(path).digest() != config.digest():
-        raise UserError(f"{path / 'config.json'} is damaged, or of another run than this one")
+    must_be_of(path, config)
     if words := trail.departures(path, checkpoints=True):
         raise UserError(f"the run cannot be continued: {'; '.join(words)}")
     data = _fingerprints(stream)
@@ -115,6 +114,12 @@ def go_on(
     write_manifest(path, earlier | {"status": "running", "sessions": sessions})
     log("resumed", learned=max(learned, 0))
     return matrix
+
+
+def must_be_of(path: Path, config: RunConfig) -> None:
+    """Raise ``UserError`` where a directory holds another run than that of ``config``."""
+    if read_config(path).digest() != config.digest():
+        raise UserError(f"{path / 'config.json'} is damaged, or of another run than this one")
 
 
 def is_finished(path: Path) -> bool:

@@ -22,7 +22,7 @@ from cl_bench.benchmark.manifest import read_manifest, session, write_manifest
 from cl_bench.benchmark.matrix import AccuracyMatrix
 from cl_bench.benchmark.matrix_file import write_matrix
 from cl_bench.benchmark.method import Classifier, Method
-from cl_bench.benchmark.opening import begin, finished_run, go_on, is_finished
+from cl_bench.benchmark.opening import begin, finished_run, go_on, is_finished, must_be_of
 from cl_bench.benchmark.precision import autocast
 from cl_bench.benchmark.record import RunFolder, RunResult, read_run
 from cl_bench.benchmark.task import LabelSpace, Task, TaskStream, TrainingTask
@@ -56,6 +56,7 @@ def run(
     """
     with folder.locked():
         if is_finished(folder.path):
+            must_be_of(folder.path, config)
             return finished_run(folder.path)
         return _Runner(config, make_method(), stream, folder, listen).run()
 

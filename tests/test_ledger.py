@@ -318,6 +318,13 @@ def test_nothing_is_built_on_a_flipped_bit(file: str, killed: Path, tmp_path: Pa
         (path / file).write_bytes(honest)
 
 
+def test_a_finished_run_in_the_place_of_another_is_not_taken_for_it(
+    other_seed: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(other_seed, tmp_path / "run")
+    refused(tmp_path / "run", "of another run than this one")
+
+
 def test_results_without_their_manifest_are_not_overwritten(killed: Path, tmp_path: Path) -> None:
     path = tmp_path / "run"
     shutil.copytree(killed, path)

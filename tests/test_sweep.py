@@ -102,6 +102,9 @@ def test_a_sweep_runs_names_what_failed_and_goes_on(
     assert cl_bench(monkeypatch, *command, "--seeds", "0,1", "--dry-run") == 0
     assert cl_bench(monkeypatch, *command, "--seeds", "0,1") == 2
     assert "sweep.json is of another sweep (2 runs)" in capsys.readouterr().err
+    (path / "predictions" / "targets.npz").unlink()
+    assert cl_bench(monkeypatch, *command, "--dry-run") == 0
+    assert "0 done, 0 begun, 0 waiting, 2 failed" in capsys.readouterr().out, "it is damaged"
 
 
 def test_the_options_of_run_are_options_of_a_sweep_and_reach_every_run(

@@ -114,9 +114,9 @@ def show(
         if problems := check_run(run_dir):
             raise UserError("; ".join(problems))
         typer.echo(f"{run_dir} is whole: its accuracies follow from its predictions")
-        return
     run = read_run(run_dir)
-    console.print(render(run))
+    if not check:
+        console.print(render(run))
     if not run.checkable:
         typer.echo("made before ledgers: that its files are unchanged cannot be checked")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cl_bench.benchmark.estimate import estimate
-from cl_bench.benchmark.opening import finished_run, is_finished
+from cl_bench.benchmark.opening import finished_run, is_finished, must_be_of
 from cl_bench.benchmark.record import RunFolder, RunResult, read_config
 from cl_bench.benchmark.run import run
 from cl_bench.benchmark.task import LabelSpace
@@ -16,7 +16,8 @@ from cl_bench.cli.choices import Choices
 from cl_bench.cli.console import console
 from cl_bench.cli.dashboards import Dashboards
 from cl_bench.cli.places import recorded
-from cl_bench.cli.plan import Plan, make_plan, plan_again
+from cl_bench.cli.plan import Plan, make_plan
+from cl_bench.cli.plan_again import plan_again
 from cl_bench.cli.progress import shown, telling
 from cl_bench.datasets import backbones
 from cl_bench.datasets.catalog import check_data
@@ -75,6 +76,7 @@ def _execute(plan: Plan, folder: RunFolder, boards: Dashboards) -> None:
         console.print(f"note   {caveat}", soft_wrap=True, markup=False)
     console.print(f"files  {folder.path}", soft_wrap=True)
     if is_finished(folder.path):
+        must_be_of(folder.path, config)
         _show_finished(folder)
         return
     check_data(plan.suite, plan.data_root)

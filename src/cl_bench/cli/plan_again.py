@@ -1,0 +1,51 @@
+"""From the record of a run to the plan that it came from, wherever its files are now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from cl_bench.benchmark.config import RunConfig
+from cl_bench.benchmark.errors import UserError
+from cl_bench.cli.changed import differences
+from cl_bench.cli.choices import Choices, validated
+from cl_bench.cli.places import found_again
+from cl_bench.cli.plan import Plan, make_plan
+
+
+def plan_again(config: RunConfig, run: Path, given: Mapping[str, Path]) -> Plan:
+    """The plan that ``config`` came from.
+
+    Args:
+        config: of the run.
+        run: its directory.
+        given: by option, where the user says that a file lies now.
+
+    Raises:
+        UserError: a file is gone, or the same choices lead to another run now: code, suite file or
+            data changed.
+    """
+    choices = validated(lambda: Choices(**{**config.choices, "device": config.device}))
+    problems = []
+    for there in found_again(choices, run, given):
+        try:
+            plan = make_plan(there, config.seed)
+        except UserError as error:
+            problems.append(UserError(f"the run cannot be continued: {error}"))
+            continue
+        # Of a plug-in, older records say nothing.
+        now = plan.config if config.plugin else plan.config.model_copy(update={"plugin": None})
+        if now.digest() == config.digest():
+            return replace(plan, config=now)
+        problems.append(_changed(now, config))
+    raise problems[0]
+
+
+def _changed(now: RunConfig, then: RunConfig) -> UserError:
+    """Says in what a run differs from the one that it was to be."""
+    a, b = (c.model_dump(mode="json", exclude={"device", "choices"}) for c in (now, then))
+    return UserError(
+        f"the run cannot be continued: its {', '.join(differences(b, a))} would not be what it began "
+        "with. The code, the suite file or its data has changed since."
+    )
