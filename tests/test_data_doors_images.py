@@ -6,11 +6,15 @@ import shutil
 from pathlib import Path
 
 import pytest
+from command_line import cl_bench
 from own_suite import write_classes, write_suite
 
+from cl_bench.benchmark.record import read_run
 from cl_bench.cli.choices import Choices
 from cl_bench.cli.plan import make_plan
 from cl_bench.datasets.suite_file import read_suite
+from cl_bench.reports.report import write_report
+from cl_bench.reports.runs.find import find_runs
 
 SPLIT = 'name = "{0}"\ntrain = "{0}/train"\ntest = "{0}/test"'
 
@@ -51,13 +55,32 @@ COPIES = {
 @pytest.mark.parametrize(
     "copy", [shutil.copy, lambda a, b: b.hardlink_to(a)], ids=["copy", "hard link"]
 )
-def test_the_same_bytes_are_said_in_the_runs_record(case: str, copy: object, folder: Path) -> None:
+def test_the_same_bytes_are_remarked(case: str, copy: object, folder: Path) -> None:
     old, new, words = COPIES[case]
     copy(folder / old, folder / new)  # type: ignore[operator]
     file = write_suite(folder, SPLIT.format("x"), SPLIT.format("y"))
     assert read_suite(file).remarks == (words,)
-    config = make_plan(Choices(suite=str(file), method="finetune", device="cpu"), 0).config
-    assert words in config.caveats
+
+
+def test_remarks_are_said_printed_and_recorded_and_part_no_results(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On the screen, in the manifest, under the table; but they are no part of a run's digest."""
+    old, new, words = COPIES["train and test"]
+    file = write_suite(folder, SPLIT.format("x"), SPLIT.format("y"))
+    shutil.copy(folder / old, folder / new)
+    choices = Choices(suite=str(file), method="zero-shot", device="cpu")
+    before = make_plan(choices, 0).config.digest()
+    (folder / "x" / "train" / "cat" / "notes.txt").write_text("not an image")
+    assert make_plan(choices, 0).config.digest() == before, "a stray file changes no result"
+    options = ("--suite", str(file), "--method", "zero-shot", "--device", "cpu")
+    assert cl_bench(monkeypatch, "run", *options, "--out", str(folder / "runs")) == 0
+    assert words in capsys.readouterr().out
+    (run,) = (read_run(path) for path in find_runs([folder / "runs"]))
+    assert words in run.remarks and any("notes.txt" in remark for remark in run.remarks)
+    write_report([folder / "runs"], folder / "report")
+    assert words in (folder / "report" / "table.md").read_text()
+    assert words in (folder / "report" / "report.html").read_text()
 
 
 def test_copies_are_counted_per_pair_of_places(folder: Path) -> None:

@@ -168,7 +168,8 @@ def test_another_plug_in_in_the_place_of_the_old_is_refused(
 ) -> None:  # fmt: skip
     with (tmp_path / "after" / "norm_tuning.py").open("a") as file:
         file.write("\n# changed\n")
-    assert "its plugin would not be what it began with" in resume(moved, monkeypatch, capsys)
+    words = resume(moved, monkeypatch, capsys)
+    assert "its plugin '" in words and "would not be what it began with" in words
 
 
 def test_an_option_that_the_run_has_no_use_for_is_named(
@@ -231,7 +232,7 @@ def test_weights_of_a_suite_file_may_lie_beside_it(
 ) -> None:
     folder = lay_out(tmp_path / "suite")
     torch.save({}, folder / "weights.pt")
-    text = SUITE.replace("tiny-clip", "ViT-B-32:weights.pt")
+    text = SUITE.replace("tiny-clip", "ViT-B-32-quickgelu:weights.pt")
     (folder / "boxes.toml").write_text(text)
     monkeypatch.chdir(tmp_path)
     suite = read_suite(folder / "boxes.toml")
