@@ -12,7 +12,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from cl_bench.benchmark.errors import UserError
-from cl_bench.benchmark.files import write_atomically
+from cl_bench.benchmark.records.files import write_atomically
 
 _SEPARATOR = "/"
 

@@ -62,7 +62,7 @@ class Clip(nn.Module):
                 block.mlp.gelu = QuickGELU()  # type: ignore[union-attr]
         self.eval()  # CLIP has no dropout; nothing here differs between training and evaluation
         self._pretrained = {name: _fingerprint(t) for name, t in self.model.state_dict().items()}
-        self._class_cache: tuple[object, Tensor] | None = None
+        self._frozen: tuple[LabelSpace, Tensor] | None = None
 
     def blocks(self) -> dict[str, list[nn.Module]]:
         """The blocks of each tower in depth order, under ``"v"`` (vision) and ``"t"`` (text).
@@ -87,14 +87,6 @@ class Clip(nn.Module):
     def weights(self) -> dict[str, nn.Parameter]:
         """Every parameter but the logit scale, which no method trains, by open_clip's names."""
         return {n: p for n, p in self.model.named_parameters() if n != "logit_scale"}
-
-    def text_parameters(self) -> list[nn.Parameter]:
-        """Every parameter that the text features depend on."""
-        return [
-            parameter
-            for name, parameter in self.model.named_parameters()
-            if not name.startswith("visual.") and name != "logit_scale"
-        ]
 
     def normaliser(self) -> Pixels:
         """What turns uint8 pixels into this model's input, on its device."""
@@ -147,23 +139,19 @@ class Clip(nn.Module):
 
     def cross_entropy(self, batch: Batch, label_smoothing: float = 0.0) -> Tensor:
         """The classification loss of a batch against its classes' prompts, a scalar."""
-        logits = self.logits(self.encode_images(batch.images), self.classes(batch.labels))
+        logits = self.logits(self.encode_images(batch.images), self.encode_classes(batch.labels))
         return F.cross_entropy(logits, batch.targets, label_smoothing=label_smoothing)
 
-    def classes(self, labels: LabelSpace) -> Tensor:
-        """``encode_classes``, computed once for as long as nothing changes or trains the tower."""
-        text = self.text_parameters()
-        if any(parameter.requires_grad for parameter in text) or self._text_is_adapted():
-            return self.encode_classes(labels)
-        # _version counts in-place changes, so a merge or an optimiser step invalidates the cache.
-        key = (labels, [(id(p), p._version) for p in text])
-        if self._class_cache is None or self._class_cache[0] != key:
-            with torch.no_grad():
-                self._class_cache = (key, self.encode_classes(labels))
-        return self._class_cache[1]
+    def frozen_classes(self, labels: LabelSpace) -> Tensor:
+        """``encode_classes`` without a gradient, computed once for as long as ``labels`` stay.
 
-    def _text_is_adapted(self) -> bool:
-        return any(a.add_to_qkv or a.add_to_out for a in self.attentions()["t"])
+        For a model that never changes, such as a teacher: what a hook or an adapter does to the
+        text tower cannot be seen from here, so nothing is remembered unless it is asked for.
+        """
+        if self._frozen is None or self._frozen[0] != labels:
+            with torch.no_grad():
+                self._frozen = (labels, self.encode_classes(labels))
+        return self._frozen[1]
 
     def changed_state(self) -> dict[str, Tensor]:
         """The tensors that are no longer the pre-trained ones, by open_clip's names."""

@@ -8,14 +8,9 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
-from cl_bench.benchmark import damage, trail
-from cl_bench.benchmark.claims import PROOFS, judged
 from cl_bench.benchmark.config import RunConfig
 from cl_bench.benchmark.errors import UserError
-from cl_bench.benchmark.files import write_atomically, write_json
 from cl_bench.benchmark.label_spaces import as_stored
-from cl_bench.benchmark.ledger import write_ledger
-from cl_bench.benchmark.manifest import read_manifest, write_manifest
 from cl_bench.benchmark.matrix import AccuracyMatrix
 from cl_bench.benchmark.record import (
     RunFolder,
@@ -25,6 +20,11 @@ from cl_bench.benchmark.record import (
     read_matrix,
     read_run,
 )
+from cl_bench.benchmark.records import damage, trail
+from cl_bench.benchmark.records.claims import PROOFS, judged
+from cl_bench.benchmark.records.files import write_atomically, write_json
+from cl_bench.benchmark.records.ledger import write_ledger
+from cl_bench.benchmark.records.manifest import read_manifest, write_manifest
 from cl_bench.benchmark.task import TaskStream
 
 

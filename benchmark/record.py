@@ -11,16 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from cl_bench.benchmark.arrays_file import read_arrays
 from cl_bench.benchmark.config import RunConfig
-from cl_bench.benchmark.damage import is_checkable, must_be_whole
 from cl_bench.benchmark.errors import UserError
-from cl_bench.benchmark.files import read_json, write_atomically, write_json
-from cl_bench.benchmark.manifest import read_manifest
 from cl_bench.benchmark.matrix import AccuracyMatrix
-from cl_bench.benchmark.matrix_file import ZERO_SHOT, must_agree, read_matrix
-from cl_bench.benchmark.run_folder import RunFolder
-from cl_bench.benchmark.run_log import Event, read_log
+from cl_bench.benchmark.records.arrays_file import read_arrays
+from cl_bench.benchmark.records.damage import is_checkable, must_be_whole
+from cl_bench.benchmark.records.files import read_json, write_atomically, write_json
+from cl_bench.benchmark.records.manifest import read_manifest
+from cl_bench.benchmark.records.matrix_file import ZERO_SHOT, must_agree, read_matrix
+from cl_bench.benchmark.records.run_folder import RunFolder
+from cl_bench.benchmark.records.run_log import Event, read_log
 
 __all__ = [
     "ZERO_SHOT", "RunFolder", "RunResult", "must_be_whole", "open_run", "read_config", "read_json",

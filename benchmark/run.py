@@ -11,20 +11,20 @@ from typing import Any
 import numpy as np
 import torch
 
-from cl_bench.benchmark import ledger
 from cl_bench.benchmark.checkpoint import load_checkpoint, save_checkpoint
 from cl_bench.benchmark.config import RunConfig
 from cl_bench.benchmark.cost import Stopwatch, peak_memory
 from cl_bench.benchmark.errors import NotFiniteError, UserError
 from cl_bench.benchmark.evaluate import accuracy, predict
 from cl_bench.benchmark.label_spaces import as_stored, label_spaces
-from cl_bench.benchmark.manifest import read_manifest, session, write_manifest
 from cl_bench.benchmark.matrix import AccuracyMatrix
-from cl_bench.benchmark.matrix_file import write_matrix
 from cl_bench.benchmark.method import Classifier, Method
 from cl_bench.benchmark.opening import begin, finished_run, go_on, is_finished, must_be_of
 from cl_bench.benchmark.precision import autocast
 from cl_bench.benchmark.record import RunFolder, RunResult, read_run
+from cl_bench.benchmark.records import ledger
+from cl_bench.benchmark.records.manifest import read_manifest, session, write_manifest
+from cl_bench.benchmark.records.matrix_file import write_matrix
 from cl_bench.benchmark.task import LabelSpace, Task, TaskStream, TrainingTask
 from cl_bench.benchmark.train import Progress, train
 

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.images import Images
 from cl_bench.benchmark.task import LabelSpace, Task, TaskStream
-from cl_bench.datasets.duplicates import in_both
+from cl_bench.datasets.checks.duplicates import in_both
 from cl_bench.datasets.few_shot import choose
-from cl_bench.datasets.folders import Entries
-from cl_bench.datasets.listing import Listing
+from cl_bench.datasets.images.listing import Listing
+from cl_bench.datasets.images.store import Store
 from cl_bench.datasets.mini.domains import draw
-from cl_bench.datasets.store import Store
+from cl_bench.datasets.own.folders import Entries
 from cl_bench.datasets.suite import FolderSource, MiniSource, MtilSource, TaskSpec
 
 

@@ -220,7 +220,7 @@ class KeepLoRA(Method):
     def loss(self, batch: Batch) -> Tensor:
         """Cross-entropy alone, unless a classifier or a teacher was asked for."""
         features = self.clip.encode_images(batch.images)  # [B, D]
-        logits = self.clip.logits(features, self.clip.classes(batch.labels))
+        logits = self.clip.logits(features, self.clip.encode_classes(batch.labels))
         loss = F.cross_entropy(logits + self.head(features) if self.head else logits, batch.targets)
         if self.teacher is not None:
             loss = loss + self._distillation(batch, features, logits)
@@ -232,7 +232,7 @@ class KeepLoRA(Method):
         assert teacher is not None
         with torch.no_grad():
             f_T = teacher.encode_images(batch.images)
-            l_T = teacher.logits(f_T, teacher.classes(batch.labels))
+            l_T = teacher.logits(f_T, teacher.frozen_classes(batch.labels))
         drift = 1 - (features * f_T).sum(dim=-1).mean()
         return c.feature_distillation * drift + c.logit_distillation * soft_cross_entropy(
             l_T, logits, c.temperature

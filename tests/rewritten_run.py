@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from written_run import write_row
 
-from cl_bench.benchmark.ledger import write_ledger
 from cl_bench.benchmark.record import RunFolder, read_run
+from cl_bench.benchmark.records.ledger import write_ledger
 
 
 def rewrite(path: Path, right: int, start: int = 0) -> None:

@@ -14,8 +14,8 @@ from cl_bench.benchmark.task import Task, TaskStream
 from cl_bench.cli.choices import Choices
 from cl_bench.cli.plan import Plan, make_plan
 from cl_bench.datasets import backbones
-from cl_bench.datasets.references import load_assets
-from cl_bench.datasets.store import Store
+from cl_bench.datasets.extra.references import load_assets
+from cl_bench.datasets.images.store import Store
 from cl_bench.datasets.streams import build_stream
 
 # The selector's training would take longer than everything else.

@@ -15,12 +15,12 @@ import torch
 from PIL import Image
 
 from cl_bench.benchmark.errors import UserError
-from cl_bench.datasets import cache as module
-from cl_bench.datasets import cache_check, content
-from cl_bench.datasets.cache import of_other_versions
-from cl_bench.datasets.listing import Listing
-from cl_bench.datasets.sidecar import read_sidecar
-from cl_bench.datasets.store import Store
+from cl_bench.datasets.images import cache as module
+from cl_bench.datasets.images import cache_check, content
+from cl_bench.datasets.images.cache import of_other_versions
+from cl_bench.datasets.images.listing import Listing
+from cl_bench.datasets.images.sidecar import read_sidecar
+from cl_bench.datasets.images.store import Store
 
 COUNT = 70  # two parts
 SIDE = 8

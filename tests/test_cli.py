@@ -13,10 +13,10 @@ from small_run import fresh, small_plan, small_run
 from torch import Tensor
 
 from cl_bench.benchmark.assets import Assets
-from cl_bench.benchmark.claims import check_run
 from cl_bench.benchmark.errors import UserError
-from cl_bench.benchmark.manifest import read_manifest, write_manifest
 from cl_bench.benchmark.record import read_run
+from cl_bench.benchmark.records.claims import check_run
+from cl_bench.benchmark.records.manifest import read_manifest, write_manifest
 from cl_bench.benchmark.task import Batch
 from cl_bench.cli import app
 from cl_bench.methods.zscl import ZSCL

@@ -14,8 +14,8 @@ from rewritten_run import rewrite
 from written_run import write_run
 
 from cl_bench.benchmark.config import Protocol
-from cl_bench.benchmark.ledger import write_ledger
 from cl_bench.benchmark.record import write_json
+from cl_bench.benchmark.records.ledger import write_ledger
 
 
 def test_the_three_questions_are_answered_apart(

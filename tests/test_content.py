@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from cl_bench.benchmark.errors import UserError
-from cl_bench.datasets import content as module
-from cl_bench.datasets import remembered
-from cl_bench.datasets.content import digests_of
+from cl_bench.datasets.images import content as module
+from cl_bench.datasets.images import remembered
+from cl_bench.datasets.images.content import digests_of
 
 SETTLED = 10_000_000_000
 """By how much the clock is put forward, so that files just written count as old."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cl_bench.benchmark.errors import UserError
-from cl_bench.datasets.captions_file import read_captions
+from cl_bench.datasets.extra.captions_file import read_captions
 
 COCO = {
     "info": {"description": "COCO 2017 Dataset"},

@@ -14,8 +14,8 @@ from rich.console import Console
 
 from cl_bench.benchmark.errors import UserError
 from cl_bench.cli import console
-from cl_bench.datasets import suite_check
-from cl_bench.datasets.suite_check import check_suite
+from cl_bench.datasets.checks import suite_check
+from cl_bench.datasets.checks.suite_check import check_suite
 from cl_bench.datasets.tell import silent
 
 FOOD = 'name = "food"\ntrain = "food/train"\ntest = "food/test"'

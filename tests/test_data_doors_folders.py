@@ -11,9 +11,9 @@ import pytest
 from own_suite import write_classes, write_image, write_suite
 
 from cl_bench.benchmark.errors import UserError
-from cl_bench.datasets.references import ReferenceFiles, find_sources
+from cl_bench.datasets.extra.references import ReferenceFiles, find_sources
+from cl_bench.datasets.own.suite_file import read_suite
 from cl_bench.datasets.suite import Suite
-from cl_bench.datasets.suite_file import read_suite
 
 HIDDEN = (
     ".ipynb_checkpoints/0-checkpoint.png", "._cat", "cat/._0.png", "cat/.hidden.png", ".DS_Store",

@@ -12,7 +12,7 @@ from own_suite import write_classes, write_suite
 from cl_bench.benchmark.record import read_run
 from cl_bench.cli.choices import Choices
 from cl_bench.cli.plan import make_plan
-from cl_bench.datasets.suite_file import read_suite
+from cl_bench.datasets.own.suite_file import read_suite
 from cl_bench.reports.report import write_report
 from cl_bench.reports.runs.find import find_runs
 

@@ -11,9 +11,9 @@ import pytest
 from own_suite import write_image, write_list, write_suite
 
 from cl_bench.benchmark.errors import UserError
-from cl_bench.datasets.folders import Files
-from cl_bench.datasets.image_lists import read_image_list
-from cl_bench.datasets.suite_file import read_suite
+from cl_bench.datasets.own.folders import Files
+from cl_bench.datasets.own.image_lists import read_image_list
+from cl_bench.datasets.own.suite_file import read_suite
 
 TRAIN_AND_TEST = ("a1.png,a,train", "a2.png,a,test", "b1.png,b,train", "b2.png,b,test")
 

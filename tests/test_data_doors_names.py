@@ -10,8 +10,8 @@ from own_suite import HEAD, write_classes, write_list, write_suite
 
 from cl_bench.benchmark.errors import UserError
 from cl_bench.datasets.catalog import BUILT_IN, find_suite
-from cl_bench.datasets.prompts import same_first_prompts
-from cl_bench.datasets.suite_file import read_suite
+from cl_bench.datasets.checks.prompts import same_first_prompts
+from cl_bench.datasets.own.suite_file import read_suite
 
 PAIRS = (
     ("hot_dog", "hot dog"), ("Apple", "apple"), ("caf\u00e9", "cafe\u0301"), ("A4", "A 4"),

@@ -15,9 +15,9 @@ from cl_bench.benchmark.task import LabelSpace
 from cl_bench.cli.choices import Choices
 from cl_bench.cli.plan import make_plan
 from cl_bench.datasets import backbones
-from cl_bench.datasets.prompts import cut_prompts
+from cl_bench.datasets.checks.prompts import cut_prompts
+from cl_bench.datasets.own.suite_file import read_suite
 from cl_bench.datasets.streams import build_stream
-from cl_bench.datasets.suite_file import read_suite
 from cl_bench.methods.catalog import find_method
 
 TASK = 'name = "{}"\nimages = "{}"\ntemplates = ["{}"]'

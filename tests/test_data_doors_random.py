@@ -18,8 +18,8 @@ from own_suite import write_image, write_suite
 from torch import Tensor
 
 from cl_bench.benchmark.errors import UserError
+from cl_bench.datasets.own.suite_file import read_suite
 from cl_bench.datasets.suite import FolderSource, TaskSpec
-from cl_bench.datasets.suite_file import read_suite
 
 AWKWARD = (
     "NA", "None", "nan", "", " ", "001", "010", "1e3", "-", "#", "true", "hot_dog", "hot dog", "Hot dog", "caf\u00e9",

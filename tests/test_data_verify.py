@@ -14,7 +14,7 @@ from mtil_fixtures import WRITERS, Maker, classnames
 
 from cl_bench.benchmark.config import digest_of
 from cl_bench.benchmark.images import digest_of_pixels
-from cl_bench.datasets import remembered
+from cl_bench.datasets.images import remembered
 
 
 @pytest.fixture

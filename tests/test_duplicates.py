@@ -13,12 +13,12 @@ from mtil_fixtures import WRITERS, Maker, classnames
 
 from cl_bench.benchmark.images import Images
 from cl_bench.benchmark.record import read_run
-from cl_bench.datasets.content import digests_of
-from cl_bench.datasets.duplicates import in_both
-from cl_bench.datasets.listing import Listing
+from cl_bench.datasets.checks.duplicates import in_both
+from cl_bench.datasets.images.content import digests_of
+from cl_bench.datasets.images.listing import Listing
+from cl_bench.datasets.images.store import Store
 from cl_bench.datasets.mtil.readers import read_both
 from cl_bench.datasets.mtil.suites import partial_task
-from cl_bench.datasets.store import Store
 from cl_bench.datasets.streams import Shots, build_stream
 
 

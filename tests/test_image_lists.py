@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from cl_bench.benchmark.errors import UserError
-from cl_bench.datasets.image_lists import read_image_list
+from cl_bench.datasets.own.image_lists import read_image_list
+from cl_bench.datasets.own.suite_file import read_suite
 from cl_bench.datasets.streams import build_stream
-from cl_bench.datasets.suite_file import read_suite
 
 SUITE = """
 name = "listed"

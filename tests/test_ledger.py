@@ -17,11 +17,11 @@ from command_line import cl_bench
 from small_run import fresh, small_plan, small_stream
 from written_run import write_run
 
-from cl_bench.benchmark.claims import check_run
 from cl_bench.benchmark.errors import UserError
-from cl_bench.benchmark.ledger import read_ledger
 from cl_bench.benchmark.method import Method
 from cl_bench.benchmark.record import RunFolder, RunResult, read_run
+from cl_bench.benchmark.records.claims import check_run
+from cl_bench.benchmark.records.ledger import read_ledger
 from cl_bench.benchmark.run import Listener, run
 from cl_bench.benchmark.task import TaskStream
 from cl_bench.cli.plan import Plan

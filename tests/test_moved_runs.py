@@ -14,14 +14,14 @@ import torch
 from command_line import cl_bench
 from PIL import Image
 
-from cl_bench.benchmark.claims import check_run
 from cl_bench.benchmark.config import Backbone
 from cl_bench.benchmark.record import RunFolder, read_run
+from cl_bench.benchmark.records.claims import check_run
 from cl_bench.cli import execute
 from cl_bench.cli.choices import Choices
 from cl_bench.cli.dashboards import Dashboards
 from cl_bench.cli.plan import make_plan
-from cl_bench.datasets.suite_file import read_suite
+from cl_bench.datasets.own.suite_file import read_suite
 from cl_bench.reports.runs.command import reproduce
 
 SUITE = """

@@ -10,9 +10,9 @@ import pytest
 from command_line import cl_bench
 from mtil_fixtures import make_mtil
 
-from cl_bench.benchmark.claims import check_run
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.record import read_run
+from cl_bench.benchmark.records.claims import check_run
 from cl_bench.cli.choices import Choices
 from cl_bench.cli.plan import make_plan
 from cl_bench.datasets.mtil.layout import facts

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torchvision import datasets as tv
 
-from cl_bench.datasets.listing import Listing
+from cl_bench.datasets.images.listing import Listing
 from cl_bench.datasets.mtil.drawn import by_rule
 from cl_bench.datasets.mtil.layout import facts
 from cl_bench.datasets.mtil.names import check_classnames

@@ -14,8 +14,8 @@ import pytest
 from image_bytes import COLOUR, COLOUR_ALPHA, GREY, GREY_ALPHA, png, png_chunk, tiff
 from PIL import Image
 
-from cl_bench.datasets.decode import BrokenImageError, decode, open_whole
-from cl_bench.datasets.pixel_rules import RULES
+from cl_bench.datasets.images.decode import BrokenImageError, decode, open_whole
+from cl_bench.datasets.images.pixel_rules import RULES
 
 ROOT = Path(__file__).parents[1]
 WIDE = np.array([0, 255, 256, 32768, 65280, 65535], np.uint16)
@@ -243,7 +243,7 @@ def test_an_image_that_pillow_warns_of_is_read_without_a_word(tmp_path: Path) ->
     PHOTO.save(path)
     code = (
         "from PIL import Image\n"
-        "from cl_bench.datasets.pixel_rules import to_rgb\n"
+        "from cl_bench.datasets.images.pixel_rules import to_rgb\n"
         f"Image.MAX_IMAGE_PIXELS = 400\nprint(to_rgb(Image.open({str(path)!r})).size)"
     )
     done = subprocess.run(

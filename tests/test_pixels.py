@@ -17,7 +17,7 @@ from cl_bench.benchmark.augment import crop_box, random_resized_crop
 from cl_bench.benchmark.images import Images
 from cl_bench.benchmark.resize import resize
 from cl_bench.benchmark.task import LabelSpace, Pixels, Task, TrainingTask
-from cl_bench.datasets.decode import BrokenImageError, decode, open_whole
+from cl_bench.datasets.images.decode import BrokenImageError, decode, open_whole
 
 
 def noise(*shape: int, seed: int = 0) -> np.ndarray:

@@ -11,8 +11,8 @@ from cl_bench.benchmark.run import seed_everything
 from cl_bench.benchmark.task import TrainingTask
 from cl_bench.cli.choices import Choices
 from cl_bench.cli.plan import Plan, make_plan
+from cl_bench.datasets.extra.references import ReferenceFiles
 from cl_bench.datasets.mtil.layout import facts
-from cl_bench.datasets.references import ReferenceFiles
 from cl_bench.methods.catalog import BUILT_IN, known_methods
 
 

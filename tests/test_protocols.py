@@ -9,9 +9,9 @@ import pytest
 import torch
 from small_run import fresh, small_plan, small_run, small_stream
 
-from cl_bench.benchmark.claims import check_run
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.record import RunFolder
+from cl_bench.benchmark.records.claims import check_run
 from cl_bench.benchmark.run import run
 from cl_bench.benchmark.task import LabelSpace
 from cl_bench.cli.choices import Choices

@@ -13,12 +13,12 @@ from torchvision.models import alexnet as torchvision_alexnet
 from cl_bench.benchmark.errors import UserError
 from cl_bench.cli.choices import Choices
 from cl_bench.cli.plan import make_plan
-from cl_bench.datasets.captions_file import read_captions
+from cl_bench.datasets.extra.captions_file import read_captions
+from cl_bench.datasets.extra.references import ReferenceFiles, find_sources
+from cl_bench.datasets.extra.selectors import alexnet, tiny_tokens
+from cl_bench.datasets.images.store import Store
 from cl_bench.datasets.mini.domains import DOMAINS, draw
 from cl_bench.datasets.mini.references import reference_images, reference_texts
-from cl_bench.datasets.references import ReferenceFiles, find_sources
-from cl_bench.datasets.selectors import alexnet, tiny_tokens
-from cl_bench.datasets.store import Store
 
 CAPTIONS = {
     "flickr.tsv": "1.jpg#0\ta dog .\n1.jpg#1\ta brown dog .\n",

@@ -15,8 +15,8 @@ import pytest
 import torch
 
 from cl_bench.benchmark.checkpoint import load_checkpoint
-from cl_bench.benchmark.claims import check_run
 from cl_bench.benchmark.record import RunFolder
+from cl_bench.benchmark.records.claims import check_run
 
 RUN = [
     "--method", "keeplora", "--order", "II", "--suite", "mini", "--tasks", "3",

@@ -10,8 +10,8 @@ import verdict_simulation as simulation
 from written_run import write_run
 
 from cl_bench.benchmark.errors import UserError
-from cl_bench.benchmark.ledger import write_ledger
 from cl_bench.benchmark.record import read_run
+from cl_bench.benchmark.records.ledger import write_ledger
 from cl_bench.reports.statistics.difference import Difference, Estimate, difference
 from cl_bench.reports.statistics.holm import levels
 from cl_bench.reports.statistics.outcomes import Outcomes, RunOutcomes, gather, outcomes_of

@@ -14,12 +14,12 @@ from PIL import Image
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.images import Images
 from cl_bench.benchmark.task import LabelSpace, Pixels, Task, TrainingTask
-from cl_bench.datasets import cache as module
-from cl_bench.datasets import image_files
-from cl_bench.datasets.cache import of_other_versions
 from cl_bench.datasets.few_shot import choose
-from cl_bench.datasets.listing import Listing
-from cl_bench.datasets.store import Store
+from cl_bench.datasets.images import cache as module
+from cl_bench.datasets.images import image_files
+from cl_bench.datasets.images.cache import of_other_versions
+from cl_bench.datasets.images.listing import Listing
+from cl_bench.datasets.images.store import Store
 
 COUNT = 150  # three parts of 64
 

@@ -15,10 +15,10 @@ from cl_bench.benchmark.errors import UserError
 from cl_bench.cli.choices import Choices
 from cl_bench.cli.plan import make_plan
 from cl_bench.datasets.catalog import find_suite
-from cl_bench.datasets.decode import decode
+from cl_bench.datasets.images.decode import decode
+from cl_bench.datasets.own.suite_file import read_suite
 from cl_bench.datasets.streams import build_stream
 from cl_bench.datasets.suite import FolderSource
-from cl_bench.datasets.suite_file import read_suite
 
 COLOURS = {"red_box": (200, 20, 20), "green_box": (20, 200, 20)}
 SUITE = """

@@ -14,8 +14,8 @@ from rewritten_run import rewrite
 from written_run import write_run
 
 from cl_bench.benchmark.config import Protocol
-from cl_bench.benchmark.ledger import write_ledger
 from cl_bench.benchmark.record import read_run, write_json
+from cl_bench.benchmark.records.ledger import write_ledger
 from cl_bench.reports.runs.group import Group, group
 from cl_bench.reports.statistics.verdicts import Judged, Verdict, judge
 from cl_bench.reports.tables import differences, main

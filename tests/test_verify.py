@@ -18,10 +18,10 @@ from safetensors.torch import load_file, save_file
 from written_run import write_run
 
 from cl_bench.benchmark.config import Backbone
-from cl_bench.benchmark.damage import damage
-from cl_bench.benchmark.ledger import write_ledger
-from cl_bench.benchmark.manifest import write_manifest
 from cl_bench.benchmark.record import RunFolder
+from cl_bench.benchmark.records.damage import damage
+from cl_bench.benchmark.records.ledger import write_ledger
+from cl_bench.benchmark.records.manifest import write_manifest
 from cl_bench.cli import execute
 from cl_bench.cli.choices import Choices
 from cl_bench.cli.dashboards import Dashboards

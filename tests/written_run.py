@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from cl_bench.benchmark.config import Backbone, Budget, Protocol, Recipe, RunConfig, SuiteId
-from cl_bench.benchmark.ledger import write_ledger
 from cl_bench.benchmark.matrix import AccuracyMatrix
-from cl_bench.benchmark.matrix_file import write_matrix
 from cl_bench.benchmark.record import RunFolder, write_json
+from cl_bench.benchmark.records.ledger import write_ledger
+from cl_bench.benchmark.records.matrix_file import write_matrix
 
 SESSION = {
     "started": "2026-01-02T03:04:05+00:00",

@@ -13,10 +13,10 @@ import numpy as np
 from torchvision import datasets as tv
 
 from cl_bench.benchmark.errors import UserError
+from cl_bench.datasets.images.visible import files_below, visible
 from cl_bench.datasets.mtil import damage
 from cl_bench.datasets.mtil.damage import opened
 from cl_bench.datasets.mtil.found import Found, empty_class, integers
-from cl_bench.datasets.visible import files_below, visible
 
 BACKGROUND = "BACKGROUND_Google"
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cl_bench.benchmark.errors import UserError
-from cl_bench.datasets.visible import is_visible
+from cl_bench.datasets.images.visible import is_visible
 
 Split = Literal["train", "test"]
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from cl_bench.datasets.images.visible import is_visible
 from cl_bench.datasets.mtil.layout import facts, names_in_files
-from cl_bench.datasets.visible import is_visible
 
 CLASSES = frozenset({"Caltech101", "EuroSAT"})  # nothing but a folder of class folders
 TELLING = 2  # so many class folders tell such a data set

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 
-from cl_bench.datasets.listing import Listing
+from cl_bench.datasets.images.listing import Listing
 from cl_bench.datasets.mtil.layout import names_in_files, names_in_prompts
 
 SHOWN = 5

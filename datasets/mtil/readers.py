@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from cl_bench.benchmark.errors import UserError, unknown
-from cl_bench.datasets.listing import Listing
+from cl_bench.datasets.images.listing import Listing
 from cl_bench.datasets.mtil.drawn import held_out
 from cl_bench.datasets.mtil.foldered import read_caltech, read_eurosat, read_sun397
 from cl_bench.datasets.mtil.found import Found, Split, check

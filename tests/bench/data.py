@@ -23,13 +23,13 @@ from PIL import Image
 
 from cl_bench.benchmark.images import Images
 from cl_bench.benchmark.task import LabelSpace, Pixels, Task, TrainingTask
-from cl_bench.datasets import cache, image_files
-from cl_bench.datasets.content import digests_of
-from cl_bench.datasets.listing import Listing
+from cl_bench.datasets.images import cache, image_files
+from cl_bench.datasets.images.content import digests_of
+from cl_bench.datasets.images.listing import Listing
+from cl_bench.datasets.images.remembered import folder_of_memory
+from cl_bench.datasets.images.store import Store
 from cl_bench.datasets.mtil.layout import facts, names_in_files
 from cl_bench.datasets.mtil.readers import read_both
-from cl_bench.datasets.remembered import folder_of_memory
-from cl_bench.datasets.store import Store
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from mtil_fixtures import WRITERS, Maker

@@ -105,8 +105,8 @@ def show(
     ] = False,
 ) -> None:
     """Show a run's accuracy matrix, its figures and its cost."""
-    from cl_bench.benchmark.claims import check_run
     from cl_bench.benchmark.record import read_run
+    from cl_bench.benchmark.records.claims import check_run
     from cl_bench.cli.console import console
     from cl_bench.reports.terminal.show import render
 

@@ -12,7 +12,7 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from cl_bench.datasets.task_check import TaskCheck
+    from cl_bench.datasets.checks.task_check import TaskCheck
 
 
 def check(
@@ -28,7 +28,7 @@ def check(
     """
     from cl_bench.cli.console import console
     from cl_bench.cli.progress import telling
-    from cl_bench.datasets.suite_check import check_suite
+    from cl_bench.datasets.checks.suite_check import check_suite
 
     root = data_root or os.environ.get("CL_BENCH_DATA")
     with telling(console) as tell:

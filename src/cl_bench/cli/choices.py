@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError
 
 from cl_bench.benchmark.config import Settings, first_problem, read_toml
 from cl_bench.benchmark.errors import UserError, unknown
-from cl_bench.datasets.references import ReferenceFiles
+from cl_bench.datasets.extra.references import ReferenceFiles
 
 Preset = Literal["paper", "fair"]
 T = TypeVar("T")

@@ -78,8 +78,8 @@ def verify(names: Names = None, data_root: Root = None, cache: Cache = None) -> 
     """Read every image and list those that are broken, have changed, or are cached wrongly."""
     from cl_bench.cli.console import console
     from cl_bench.cli.progress import telling
+    from cl_bench.datasets.checks.verify import Problems, verify_images
     from cl_bench.datasets.mtil.readers import read_both
-    from cl_bench.datasets.verify import Problems, verify_images
 
     root, found = _root(data_root), Problems([], [], [])
     with telling(console) as tell:
@@ -112,8 +112,8 @@ def cache(
     """Decode every data set once, so that runs start at once; continues where it was stopped."""
     from cl_bench.cli.console import console
     from cl_bench.cli.progress import telling
-    from cl_bench.datasets.cache import of_other_versions
-    from cl_bench.datasets.store import Store
+    from cl_bench.datasets.images.cache import of_other_versions
+    from cl_bench.datasets.images.store import Store
     from cl_bench.datasets.streams import load_splits
 
     root = _root(data_root)
@@ -139,9 +139,9 @@ def sample(
 ) -> None:
     """Write a sheet of images per data set, as the model gets them, to look at."""
     from cl_bench.cli.console import console
-    from cl_bench.datasets.contact_sheet import save_contact_sheet, spread
+    from cl_bench.datasets.images.contact_sheet import save_contact_sheet, spread
+    from cl_bench.datasets.images.store import Store
     from cl_bench.datasets.mtil.readers import read
-    from cl_bench.datasets.store import Store
 
     root = _root(data_root)
     for name in _there(names, root):

@@ -21,8 +21,8 @@ from cl_bench.cli.plan_again import plan_again
 from cl_bench.cli.progress import shown, telling
 from cl_bench.datasets import backbones
 from cl_bench.datasets.catalog import check_data
-from cl_bench.datasets.references import load_assets
-from cl_bench.datasets.store import Store
+from cl_bench.datasets.extra.references import load_assets
+from cl_bench.datasets.images.store import Store
 from cl_bench.datasets.streams import Shots, build_stream
 from cl_bench.reports.figures.heat_map import save_heat_map
 from cl_bench.reports.sinks.follow import following

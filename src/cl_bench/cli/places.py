@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cl_bench.benchmark.errors import UserError
 from cl_bench.cli.choices import Choices
-from cl_bench.datasets.references import ReferenceFiles
+from cl_bench.datasets.extra.references import ReferenceFiles
 
 NEEDS_NOTHING_THERE = "cache"  # a folder that is made where it is missing
 

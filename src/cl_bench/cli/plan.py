@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from cl_bench.benchmark.config import Protocol, Recipe, RunConfig
 from cl_bench.benchmark.errors import UserError, in_one_line, unknown
-from cl_bench.benchmark.files import sha256_of
+from cl_bench.benchmark.records.files import sha256_of
 from cl_bench.cli.choices import Choices, Preset, parse_overrides, validated
 from cl_bench.cli.precision import choose_arithmetic
 from cl_bench.datasets.catalog import find_suite
-from cl_bench.datasets.namesakes import namesakes
+from cl_bench.datasets.checks.namesakes import namesakes
+from cl_bench.datasets.checks.prompts import cut_prompts
+from cl_bench.datasets.extra.references import Source, find_sources
 from cl_bench.datasets.pretrained import preprocessing
-from cl_bench.datasets.prompts import cut_prompts
-from cl_bench.datasets.references import Source, find_sources
 from cl_bench.datasets.suite import Suite, TaskSpec
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from cl_bench.benchmark.method import Method, MethodConfig
 from cl_bench.benchmark.task import LabelSpace
 from cl_bench.cli.plan import choose_device
 from cl_bench.datasets import backbones
+from cl_bench.datasets.images.store import Store
 from cl_bench.datasets.mtil import layout
-from cl_bench.datasets.store import Store
 from cl_bench.datasets.streams import list_splits, native_size
 from cl_bench.datasets.suite import TaskSpec
 

@@ -9,9 +9,9 @@ from typing import Literal
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from cl_bench.benchmark.damage import damage, is_checkable, is_sealed
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.record import read_json, write_json
+from cl_bench.benchmark.records.damage import damage, is_checkable, is_sealed
 from cl_bench.cli.choices import Choices
 from cl_bench.cli.console import console
 from cl_bench.cli.execute import directory

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cl_bench.benchmark.claims import NotCheckable
 from cl_bench.benchmark.errors import UserError
-from cl_bench.benchmark.manifest import session
+from cl_bench.benchmark.records.claims import NotCheckable
+from cl_bench.benchmark.records.manifest import session
 from cl_bench.cli.places import found_again
 from cl_bench.cli.plan import make_plan
 from cl_bench.cli.verify.installed import Installed, choices_of_run

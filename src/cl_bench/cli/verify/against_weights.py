@@ -6,10 +6,10 @@ import functools
 from collections.abc import Callable
 from pathlib import Path
 
-from cl_bench.benchmark.claims import NotCheckable
 from cl_bench.benchmark.errors import UserError
-from cl_bench.benchmark.files import sha256_of
 from cl_bench.benchmark.record import RunFolder, RunResult
+from cl_bench.benchmark.records.claims import NotCheckable
+from cl_bench.benchmark.records.files import sha256_of
 from cl_bench.datasets.mini.suite import TINY, tiny_clip
 
 

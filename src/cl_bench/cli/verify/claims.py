@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cl_bench.benchmark.claims import Claim, NotCheckable, judged, record_claims
 from cl_bench.benchmark.errors import UserError
-from cl_bench.benchmark.ledger import files_of
 from cl_bench.benchmark.record import open_run
+from cl_bench.benchmark.records.claims import Claim, NotCheckable, judged, record_claims
+from cl_bench.benchmark.records.ledger import files_of
 from cl_bench.cli.verify import against_data, against_suite, against_weights
 from cl_bench.cli.verify.installed import installed
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cl_bench.benchmark.claims import NotCheckable
 from cl_bench.benchmark.record import RunResult
+from cl_bench.benchmark.records.claims import NotCheckable
 from cl_bench.cli.choices import Choices, validated
 from cl_bench.cli.places import found_again
 from cl_bench.cli.plan import cache_folder, environment_root, suite_of
@@ -93,7 +93,7 @@ def _image_size(backbone: str) -> int:
 def _images(
     spec: str, size: int, broken: str, root: Path | None, cache: Path | None
 ) -> tuple[Images, Images]:
-    from cl_bench.datasets.store import Store
+    from cl_bench.datasets.images.store import Store
     from cl_bench.datasets.streams import load_splits
     from cl_bench.datasets.suite import MtilSource
 

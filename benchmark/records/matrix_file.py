@@ -7,8 +7,8 @@ import io
 from pathlib import Path
 
 from cl_bench.benchmark.errors import UserError
-from cl_bench.benchmark.files import read_bounded, read_json, write_atomically, write_json
 from cl_bench.benchmark.matrix import AccuracyMatrix
+from cl_bench.benchmark.records.files import read_bounded, read_json, write_atomically, write_json
 
 ZERO_SHOT = "zero-shot"  # the matrix's first row: before anything was learned
 

@@ -11,13 +11,19 @@ from pydantic import Field, ValidationError, model_validator
 
 from cl_bench.benchmark.config import Settings, first_problem
 from cl_bench.benchmark.errors import UserError, unknown
-from cl_bench.datasets.content import digests_of
-from cl_bench.datasets.folders import Entries, Files, fingerprint, list_folder, list_split_folders
-from cl_bench.datasets.image_lists import read_image_list
+from cl_bench.datasets.checks.prompts import prompts_of, same_first_prompts, shown
+from cl_bench.datasets.checks.same_images import Place, Placed, check_each_file_once
+from cl_bench.datasets.images.content import digests_of
 from cl_bench.datasets.mtil.layout import facts
 from cl_bench.datasets.mtil.suites import partial_task
-from cl_bench.datasets.prompts import prompts_of, same_first_prompts, shown
-from cl_bench.datasets.same_images import Place, Placed, check_each_file_once
+from cl_bench.datasets.own.folders import (
+    Entries,
+    Files,
+    fingerprint,
+    list_folder,
+    list_split_folders,
+)
+from cl_bench.datasets.own.image_lists import read_image_list
 from cl_bench.datasets.suite import FolderSource, TaskSpec
 from cl_bench.datasets.tell import Tell, silent
 

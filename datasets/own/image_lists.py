@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cl_bench.benchmark.errors import UserError
-from cl_bench.datasets.folders import Files, split
-from cl_bench.datasets.list_table import ListTable, Row, read_table
-from cl_bench.datasets.visible import is_visible
+from cl_bench.datasets.images.visible import is_visible
+from cl_bench.datasets.own.folders import Files, split
+from cl_bench.datasets.own.list_table import ListTable, Row, read_table
 
 CLASS_COLUMNS = ("class", "class_name", "label")  # the first that is there
 SPLITS = {"train": "train", "training": "train", "test": "test", "testing": "test"}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cl_bench.benchmark.errors import UserError
-from cl_bench.datasets.visible import SUFFIXES, files_below, has_image_name, visible
+from cl_bench.datasets.images.visible import SUFFIXES, files_below, has_image_name, visible
 
 # What cameras and browsers write; an image in one of these under another ending is named.
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from cl_bench.benchmark.config import Settings
 from cl_bench.benchmark.errors import UserError
-from cl_bench.datasets.captions_file import read_captions
-from cl_bench.datasets.content import digests_of
-from cl_bench.datasets.listing import Listing
+from cl_bench.datasets.extra.captions_file import read_captions
+from cl_bench.datasets.images.content import digests_of
+from cl_bench.datasets.images.listing import Listing
+from cl_bench.datasets.images.visible import files_below, has_image_name
 from cl_bench.datasets.mini.suite import TINY
-from cl_bench.datasets.visible import files_below, has_image_name
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cl_bench.benchmark.assets import Assets, Need
     from cl_bench.benchmark.images import Images
     from cl_bench.benchmark.task import TaskStream
-    from cl_bench.datasets.store import Store
+    from cl_bench.datasets.images.store import Store
 
 MOST_IMAGES = 64_064  # what ZSCL consumes: 1,001 steps of 64, the same ones for every task
 SELECTOR_SOURCE = "torchvision's AlexNet weights, alexnet-owt-7be5be79.pth"
@@ -158,7 +158,7 @@ def _selector(weights: Path | None, backbone: str) -> Source:
         pin = hashlib.file_digest(opened, "sha256").hexdigest()[:12]
 
     def load(size: int, device: str, store: Store) -> Callable[[Tensor], Tensor]:
-        from cl_bench.datasets.selectors import alexnet
+        from cl_bench.datasets.extra.selectors import alexnet
 
         return alexnet(weights, device)
 
@@ -183,6 +183,6 @@ def _mini_texts(size: int, device: str, store: Store) -> tuple[str, ...]:
 
 
 def _tiny_selector(size: int, device: str, store: Store) -> Callable[[Tensor], Tensor]:
-    from cl_bench.datasets.selectors import tiny_tokens
+    from cl_bench.datasets.extra.selectors import tiny_tokens
 
     return tiny_tokens(device)

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from cl_bench.benchmark import damage
 from cl_bench.benchmark.errors import UserError, in_one_line
-from cl_bench.benchmark.files import read_json, sha256_of
-from cl_bench.benchmark.ledger import NAME, read_ledger
 from cl_bench.benchmark.record import RunFolder, RunResult, open_run
-from cl_bench.benchmark.run_log import Event
+from cl_bench.benchmark.records import damage
+from cl_bench.benchmark.records.files import read_json, sha256_of
+from cl_bench.benchmark.records.ledger import NAME, read_ledger
+from cl_bench.benchmark.records.run_log import Event
 
 Verdict = Literal["proven", "not checkable here", "false"]
 BEFORE_LEDGERS = "the run was made before ledgers"

@@ -24,9 +24,9 @@ from cl_bench.benchmark.ahead import ahead
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.images import digest_of_part
 from cl_bench.benchmark.record import read_json
-from cl_bench.datasets.cache_check import check_pixels, wrong_parts
-from cl_bench.datasets.image_files import DECODERS, FORMAT, Decoded, ImageFiles
-from cl_bench.datasets.sidecar import Sidecar, damaged, read_sidecar
+from cl_bench.datasets.images.cache_check import check_pixels, wrong_parts
+from cl_bench.datasets.images.image_files import DECODERS, FORMAT, Decoded, ImageFiles
+from cl_bench.datasets.images.sidecar import Sidecar, damaged, read_sidecar
 
 SAVED_EVERY = 16  # parts between two notes of how far a cache has come
 

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from cl_bench.benchmark.ahead import ahead
 from cl_bench.benchmark.images import Images, digest_of_part, digest_of_parts
-from cl_bench.datasets.cache import open_cached
-from cl_bench.datasets.content import digests_of_pixels
-from cl_bench.datasets.decode import open_whole
-from cl_bench.datasets.image_files import DECODERS, Decoded, ImageFiles
-from cl_bench.datasets.listing import Listing
+from cl_bench.datasets.images.cache import open_cached
+from cl_bench.datasets.images.content import digests_of_pixels
+from cl_bench.datasets.images.decode import open_whole
+from cl_bench.datasets.images.image_files import DECODERS, Decoded, ImageFiles
+from cl_bench.datasets.images.listing import Listing
 from cl_bench.datasets.tell import Tell, silent
 
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from cl_bench.benchmark.ahead import ahead
 from cl_bench.benchmark.images import digest_of_part, digest_of_parts
-from cl_bench.datasets.image_files import DECODERS
-from cl_bench.datasets.remembered import recall, remember, settled_stamp, stamp
-from cl_bench.datasets.sidecar import Sidecar, damaged
+from cl_bench.datasets.images.image_files import DECODERS
+from cl_bench.datasets.images.remembered import recall, remember, settled_stamp, stamp
+from cl_bench.datasets.images.sidecar import Sidecar, damaged
 from cl_bench.datasets.tell import Count
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cl_bench.benchmark.errors import UserError
-from cl_bench.datasets.class_folders import check_exclude, read_class_folders
-from cl_bench.datasets.prompts import near
+from cl_bench.datasets.checks.prompts import near
+from cl_bench.datasets.own.class_folders import check_exclude, read_class_folders
 
 Entries = tuple[tuple[str, int], ...]  # path below some root, class index
 

@@ -12,7 +12,7 @@ from PIL import Image, UnidentifiedImageError
 from torchvision.transforms import v2
 
 from cl_bench.benchmark.errors import UserError, in_one_line
-from cl_bench.datasets.pixel_rules import to_rgb
+from cl_bench.datasets.images.pixel_rules import to_rgb
 
 TRANSFORM = "RGB, short side to {size} (Pillow, bicubic), centre crop"  # part of a cache's key
 

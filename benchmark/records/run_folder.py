@@ -13,10 +13,10 @@ import filelock
 import numpy as np
 from numpy.typing import NDArray
 
-from cl_bench.benchmark.arrays_file import write_arrays
 from cl_bench.benchmark.errors import UserError
-from cl_bench.benchmark.files import sha256_of, write_atomically
-from cl_bench.benchmark.run_log import line_of, lines_until
+from cl_bench.benchmark.records.arrays_file import write_arrays
+from cl_bench.benchmark.records.files import sha256_of, write_atomically
+from cl_bench.benchmark.records.run_log import line_of, lines_until
 
 
 class RunFolder:

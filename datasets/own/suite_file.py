@@ -12,8 +12,8 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from cl_bench.benchmark.config import Backbone, Protocol, Settings, first_problem, read_toml
 from cl_bench.benchmark.errors import UserError
 from cl_bench.datasets.backbones import parse
-from cl_bench.datasets.file_tasks import FileTask, ReadTask, read_task
-from cl_bench.datasets.same_images import same_bytes
+from cl_bench.datasets.checks.same_images import same_bytes
+from cl_bench.datasets.own.file_tasks import FileTask, ReadTask, read_task
 from cl_bench.datasets.suite import Suite
 
 Count = Annotated[int, Field(ge=1)]

@@ -11,11 +11,11 @@ from typing import NamedTuple
 import numpy as np
 
 from cl_bench.benchmark.ahead import ahead
-from cl_bench.datasets.changed_files import changed_files
-from cl_bench.datasets.decode import BrokenImageError, open_whole
-from cl_bench.datasets.image_files import DECODERS
-from cl_bench.datasets.listing import Listing
-from cl_bench.datasets.matching_caches import MatchingCache, matching_caches
+from cl_bench.datasets.checks.changed_files import changed_files
+from cl_bench.datasets.checks.matching_caches import MatchingCache, matching_caches
+from cl_bench.datasets.images.decode import BrokenImageError, open_whole
+from cl_bench.datasets.images.image_files import DECODERS
+from cl_bench.datasets.images.listing import Listing
 from cl_bench.datasets.tell import Tell
 
 PART = 256  # images per call of a thread

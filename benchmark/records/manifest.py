@@ -16,8 +16,8 @@ from typing import Any
 
 import cl_bench
 from cl_bench.benchmark.errors import UserError
-from cl_bench.benchmark.files import read_json, write_json
-from cl_bench.benchmark.ledger import VERSION
+from cl_bench.benchmark.records.files import read_json, write_json
+from cl_bench.benchmark.records.ledger import VERSION
 
 NAME = "manifest.json"
 PACKAGES = ("torch", "torchvision", "open_clip_torch", "numpy", "safetensors", "scikit-learn")
@@ -70,7 +70,7 @@ def session(hardware: dict[str, Any]) -> dict[str, Any]:
 
 def _git() -> dict[str, Any] | None:
     """Commit and state of the source tree; ``None`` for an installed package."""
-    root = Path(__file__).resolve().parent.parent
+    root = Path(__file__).resolve().parents[2]
     try:
         commit = subprocess.run(
             ["git", "-C", root, "rev-parse", "HEAD"], capture_output=True, text=True, check=True

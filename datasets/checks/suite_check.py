@@ -10,14 +10,14 @@ from typing import TypeVar
 from cl_bench.benchmark.config import Protocol
 from cl_bench.benchmark.errors import UserError
 from cl_bench.datasets.catalog import check_data, find_suite
-from cl_bench.datasets.content import digests_of
-from cl_bench.datasets.file_tasks import read_task
-from cl_bench.datasets.namesakes import namesakes
-from cl_bench.datasets.prompts import cut_prompts
-from cl_bench.datasets.same_images import same_bytes
+from cl_bench.datasets.checks.namesakes import namesakes
+from cl_bench.datasets.checks.prompts import cut_prompts
+from cl_bench.datasets.checks.same_images import same_bytes
+from cl_bench.datasets.checks.task_check import TaskCheck, check_task
+from cl_bench.datasets.images.content import digests_of
+from cl_bench.datasets.own.file_tasks import read_task
+from cl_bench.datasets.own.suite_file import assemble, load_suite_file, short_orders
 from cl_bench.datasets.suite import TaskSpec
-from cl_bench.datasets.suite_file import assemble, load_suite_file, short_orders
-from cl_bench.datasets.task_check import TaskCheck, check_task
 from cl_bench.datasets.tell import Tell
 
 T = TypeVar("T")

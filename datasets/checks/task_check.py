@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from cl_bench.datasets.listing import Listing
-from cl_bench.datasets.prompts import near
-from cl_bench.datasets.same_images import Place, Placed
+from cl_bench.datasets.checks.prompts import near
+from cl_bench.datasets.checks.same_images import Place, Placed
+from cl_bench.datasets.checks.verify import broken_images
+from cl_bench.datasets.images.listing import Listing
 from cl_bench.datasets.streams import list_splits
 from cl_bench.datasets.suite import FolderSource, MtilSource, TaskSpec
 from cl_bench.datasets.tell import Tell
-from cl_bench.datasets.verify import broken_images
 
 SHOWN = 20  # broken files that are named
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cl_bench.benchmark.files import sha256_of
-from cl_bench.benchmark.ledger import CHECKPOINTS, files_of
-from cl_bench.benchmark.matrix_file import read_matrix
-from cl_bench.benchmark.run_log import Event, lines_until
+from cl_bench.benchmark.records.files import sha256_of
+from cl_bench.benchmark.records.ledger import CHECKPOINTS, files_of
+from cl_bench.benchmark.records.matrix_file import read_matrix
+from cl_bench.benchmark.records.run_log import Event, lines_until
 
 
 def departures(run: Path, *, checkpoints: bool) -> list[str]:

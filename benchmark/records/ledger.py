@@ -14,7 +14,7 @@ from pydantic import Field, ValidationError
 
 from cl_bench.benchmark.config import Settings
 from cl_bench.benchmark.errors import UserError
-from cl_bench.benchmark.files import json_bytes, read_bounded, sha256_of, write_atomically
+from cl_bench.benchmark.records.files import json_bytes, read_bounded, sha256_of, write_atomically
 
 NAME = "ledger.json"
 VERSION: Literal[1] = 1

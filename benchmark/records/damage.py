@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cl_bench.benchmark import ledger, trail
 from cl_bench.benchmark.errors import UserError
-from cl_bench.benchmark.manifest import read_manifest
+from cl_bench.benchmark.records import ledger, trail
+from cl_bench.benchmark.records.manifest import read_manifest
 
 
 def damage(run: Path, *, checkpoints: bool) -> list[str]:

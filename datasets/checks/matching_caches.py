@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cl_bench.benchmark.errors import UserError
-from cl_bench.datasets.cache import mapped
-from cl_bench.datasets.decode import fitted
-from cl_bench.datasets.image_files import ImageFiles
-from cl_bench.datasets.sidecar import damaged, read_sidecar
+from cl_bench.datasets.images.cache import mapped
+from cl_bench.datasets.images.decode import fitted
+from cl_bench.datasets.images.image_files import ImageFiles
+from cl_bench.datasets.images.sidecar import damaged, read_sidecar
 from cl_bench.datasets.tell import Tell
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from cl_bench.benchmark.errors import UserError
-from cl_bench.benchmark.files import read_bounded
+from cl_bench.benchmark.records.files import read_bounded
 
 TAIL = ', "crc32": "01234567"}'  # the end of a line; the sum is over the line without this key
 Event = dict[str, Any]

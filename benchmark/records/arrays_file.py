@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cl_bench.benchmark.errors import UserError
-from cl_bench.benchmark.files import write_atomically
+from cl_bench.benchmark.records.files import write_atomically
 
 MOST_BYTES = 2**28  # of one file unpacked: 256 MiB; MTIL's predictions after a task have 0.4
 MOST_ARRAYS = 10_000

@@ -9,7 +9,12 @@ from pathlib import Path
 
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.text_file import read_text
-from cl_bench.datasets.captions_json import Entry, captions_of_json, captions_of_jsonl, is_json
+from cl_bench.datasets.extra.captions_json import (
+    Entry,
+    captions_of_json,
+    captions_of_jsonl,
+    is_json,
+)
 
 HEADERS = ("caption", "title", "text")
 FORMATS = (

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from cl_bench.benchmark.config import digest_of
 from cl_bench.benchmark.images import HASHED
-from cl_bench.datasets.content import digests_of
-from cl_bench.datasets.decode import TRANSFORM, BrokenImageError, decode
+from cl_bench.datasets.images.content import digests_of
+from cl_bench.datasets.images.decode import TRANSFORM, BrokenImageError, decode
 from cl_bench.datasets.tell import Count, Tell
 
 FORMAT = 2  # of a cache's files, and of the rules by which pixels are made

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from cl_bench.benchmark.ahead import ahead
 from cl_bench.benchmark.errors import UserError
-from cl_bench.datasets.remembered import Entries, recall, remember, settled_stamp, stamp
+from cl_bench.datasets.images.remembered import Entries, recall, remember, settled_stamp, stamp
 from cl_bench.datasets.tell import Tell, silent
 
 READERS = min(2 * (os.cpu_count() or 1), 32)  # threads; hashing and reading release the GIL

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cl_bench.datasets.prompts import near, prompts_of, same_tokens
+from cl_bench.datasets.checks.prompts import near, prompts_of, same_tokens
 from cl_bench.datasets.suite import TaskSpec
 
 SHOWN = 10

@@ -6,8 +6,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from cl_bench.datasets.content import read_anew
-from cl_bench.datasets.remembered import recall, stamp
+from cl_bench.datasets.images.content import read_anew
+from cl_bench.datasets.images.remembered import recall, stamp
 from cl_bench.datasets.tell import Tell
 
 SIZE_AND_TIME = slice(2)  # of a stamp
