@@ -14,6 +14,7 @@ from command_line import cl_bench
 from written_run import write_run
 
 from cl_bench.benchmark.config import SuiteId
+from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.record import read_run
 from cl_bench.reports.report import write_report
 from cl_bench.reports.sinks.points import points
@@ -73,7 +74,6 @@ LEFT_OUT = {
     "matrix not a number": (put("matrix.csv", "learned,toy-a\nzero-shot,NaN\n"), "matrix.csv"),
     "matrix foreign": (put("matrix.csv", "epoch;loss\n1;0.5\n"), "matrix.csv"),
     "matrix gone": (lambda run: (run / "matrix.csv").unlink(), "matrix.csv"),
-    "config gone": (lambda run: (run / "config.json").unlink(), "config.json"),
     "log foreign": (put("events.jsonl", '{"epoch": 1}\n[1]\n"x"\n'), "events.jsonl"),
     "log binary": (put("events.jsonl", b"\x00\xff\n"), "events.jsonl"),
 }
@@ -109,15 +109,12 @@ def made(runs: Path, out: Path) -> tuple[str, list[tuple[Path, str]]]:
     return table, list(report.left_out)
 
 
-@pytest.mark.parametrize("sealed", [True, False])
 @pytest.mark.parametrize("name", LEFT_OUT)
 def test_a_run_that_cannot_be_read_is_named_with_its_file(
-    name: str, sealed: bool, runs: Path, tmp_path: Path
+    name: str, runs: Path, tmp_path: Path
 ) -> None:
-    if name == "config gone" and not sealed:
-        pytest.skip("without a ledger nothing tells the folder from any other")
     damage, file = LEFT_OUT[name]
-    bad = write_run(runs, "bad", sealed=sealed)
+    bad = write_run(runs, "bad", sealed=False)
     damage(bad)
     table, left_out = made(runs, tmp_path / "out")
     assert [path for path, _ in left_out] == [bad]
@@ -125,14 +122,20 @@ def test_a_run_that_cannot_be_read_is_named_with_its_file(
     assert "| bad" not in table and "## Left out" in table
 
 
-@pytest.mark.parametrize("name", SURVIVED)
-def test_a_run_with_a_bad_side_file_is_left_out_if_it_has_a_ledger(
-    name: str, runs: Path, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("name", [*LEFT_OUT, *SURVIVED])
+def test_with_a_ledger_every_damage_is_named(name: str, tmp_path: Path) -> None:
+    damage = SURVIVED[name] if name in SURVIVED else LEFT_OUT[name][0]
+    bad = write_run(tmp_path, "bad")
+    damage(bad)
+    with pytest.raises(UserError, match=r"ledger\.json"):
+        read_run(bad)
+
+
+def test_a_run_without_its_configuration_is_left_out_by_name(runs: Path, tmp_path: Path) -> None:
     bad = write_run(runs, "bad")
-    SURVIVED[name](bad)
+    (bad / "config.json").unlink()
     _, left_out = made(runs, tmp_path / "out")
-    assert [path for path, _ in left_out] == [bad] and "ledger.json" in left_out[0][1]
+    assert [path for path, _ in left_out] == [bad] and "config.json is missing" in left_out[0][1]
 
 
 @pytest.mark.parametrize("name", SURVIVED)

@@ -86,7 +86,9 @@ def differences(run: Path, *, checkpoints: bool) -> list[str]:
         UserError: the ledger is missing or damaged, or the directory holds a link.
     """
     listed, there = read_ledger(run).files, files_of(run)
-    words = [f"{run / name} is missing" for name in listed if name not in there]
+    words = [
+        f"{run / name} is missing, though {NAME} lists it" for name in listed if name not in there
+    ]
     words += [f"{run / name} is not in {NAME}" for name in there if name not in listed]
     for name, entry in listed.items():
         hashed = checkpoints or not name.startswith(CHECKPOINTS)
