@@ -83,7 +83,6 @@ def test_loss_reaches_trainable_parameters_and_no_other(name: str) -> None:
         method.loss(batch).backward()  # experts may stand idle for a step, A has none while B is 0
         idle -= {id(p) for p in parameters if p.grad is not None and p.grad.abs().sum() > 0}
         optimizer.step()  # type: ignore[union-attr]
-    assert all(p.grad is not None for p in parameters), "the loss does not depend on all of them"
     assert len(idle) <= len(parameters) / 50, "an expert in fifty may not have been chosen yet"
     chosen = {id(p) for p in parameters}
     assert all(p.grad is None for p in method.clip.parameters() if id(p) not in chosen)

@@ -12,7 +12,7 @@ from written_run import write_run
 from cl_bench.benchmark.config import RunConfig
 from cl_bench.benchmark.errors import UserError
 from cl_bench.cli.changed import differences
-from cl_bench.cli.plan import plan_again
+from cl_bench.cli.plan_again import plan_again
 
 
 def with_one_share_for_both_towers(config: RunConfig) -> RunConfig:
@@ -22,17 +22,19 @@ def with_one_share_for_both_towers(config: RunConfig) -> RunConfig:
     return config.model_copy(update={"method_settings": settings | {"feature_share": 0.99}})
 
 
-def test_an_unfinished_run_with_the_single_feature_share_names_what_changed() -> None:
+def test_an_unfinished_run_with_the_single_feature_share_names_what_changed(
+    tmp_path: Path,
+) -> None:
     old = with_one_share_for_both_towers(small_plan("keeplora").config)
     with pytest.raises(UserError) as refused:
-        plan_again(old)
+        plan_again(old, tmp_path, {})
     assert str(refused.value).startswith(
         "the run cannot be continued: its method_settings (feature_share (gone), "
         "text_feature_share (new), vision_feature_share (new)) would not be what it began with."
     )
     typed = old.choices | {"overrides": ["steps=8", "feature_share=0.9"]}
     with pytest.raises(UserError, match=r"cannot be continued: unknown setting.*'feature_share'"):
-        plan_again(old.model_copy(update={"choices": typed}))
+        plan_again(old.model_copy(update={"choices": typed}), tmp_path, {})
 
 
 def test_a_finished_run_with_the_single_feature_share_is_still_shown(

@@ -159,6 +159,13 @@ def test_other_questions_are_other_groups(tmp_path: Path) -> None:
     )
 
 
+def test_runs_that_cannot_be_checked_are_counted_under_the_table(tmp_path: Path) -> None:
+    write_run(tmp_path, "lora", 0)
+    write_run(tmp_path, "lora", 1, sealed=False)
+    shown = main.markdown([judge(only_group(tmp_path))])
+    assert "- 1 of 2 runs were made before runs had ledgers" in shown
+
+
 def test_remarks_on_the_data_stand_under_the_table(tmp_path: Path) -> None:
     path = write_run(tmp_path)
     manifest = json.loads((path / "manifest.json").read_text())

@@ -123,6 +123,12 @@ class Group:
             if row.dirty:
                 words = "was made from a source tree with uncommitted changes and is not ranked"
                 lines[f"{row.label} {words}"] = None
+        runs = [run for row in self.rows for run in row.runs]
+        if old := sum(not run.checkable for run in runs):
+            lines[
+                f"{old} of {len(runs)} runs were made before runs had ledgers: that their files are "
+                "unchanged cannot be checked"
+            ] = None
         if any(row.bound for row in self.rows):
             lines["bounds learn by other rules than the methods and are not ranked"] = None
         return tuple(lines)
