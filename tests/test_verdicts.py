@@ -173,3 +173,14 @@ def test_remarks_on_the_data_stand_under_the_table(tmp_path: Path) -> None:
     write_json(path / "manifest.json", manifest | {"remarks": [remark]})
     write_ledger(path)
     assert f"- {remark}" in main.markdown([judge(only_group(tmp_path))])
+
+
+def test_under_paper_the_precision_is_a_methods_own(tmp_path: Path) -> None:
+    """fp16 as published and a fallback to fp32 stand in one table, on rows that say so."""
+    write_run(tmp_path / "gpu", "keeplora", preset="paper", protocol=Protocol(precision="fp16"))
+    write_run(tmp_path / "cpu", "keeplora", preset="paper", caveats=("computed in fp32",))
+    write_run(tmp_path / "cpu", "zscl", preset="paper")
+    g = only_group(tmp_path)
+    labels = {row.label for row in g.rows}
+    assert labels == {"keeplora (precision=fp16)", "keeplora (precision=fp32)", "zscl"}
+    assert "computed in fp32" in g.notes and "augmentation and precision" in g.details
