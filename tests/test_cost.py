@@ -9,6 +9,8 @@ import pytest
 from written_run import write_run
 
 from cl_bench.benchmark.record import read_run
+from cl_bench.reports.figures.pareto import cost_of
+from cl_bench.reports.runs.cost import of_run
 from cl_bench.reports.runs.group import group
 from cl_bench.reports.statistics.verdicts import judge
 from cl_bench.reports.tables import cost
@@ -35,12 +37,17 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_figures_of_a_run(path: Path) -> None:
-    assert cost.of_run(read_run(path)) == {
+    assert of_run(read_run(path)) == {
         "trainable_parameters": 2_000, "images_drawn": 150, "stored_parameters": 7_000,
         "prepare_seconds": 1.0, "train_seconds": 30.0, "consolidate_seconds": 0.5,
         "evaluate_seconds": 6.0, "bytes_added": 2**20, "process_memory": 2**31,
         "gpu_memory": 3 * 2**30, "step_flops": 2 * 10**9,
     }  # fmt: skip
+
+
+def test_the_picture_shows_the_tables_numbers(path: Path) -> None:
+    """On this log the one used to say 2,000 parameters and the other 3,000."""
+    assert cost_of(read_run(path)) == {"parameters": 2_000, "seconds": 31.5, "memory": 3.0}
 
 
 def test_the_table_names_its_units(path: Path) -> None:

@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
 from cl_bench.benchmark.record import RunResult
-from cl_bench.reports.figures.learning import learned_events, numbers
 from cl_bench.reports.figures.placement import place_labels
 from cl_bench.reports.figures.series import row_labels
 from cl_bench.reports.figures.style import (
@@ -21,13 +20,15 @@ from cl_bench.reports.figures.style import (
     new_figure,
     set_title,
 )
+from cl_bench.reports.runs.cost import PHASES, of_run
 from cl_bench.reports.runs.group import Group
 
 COSTS = {
-    "parameters": "trainable parameters",
+    "parameters": "trainable parameters, mean over tasks",
     "seconds": "seconds of learning, all tasks",
     "memory": "peak memory (GiB)",
 }
+LEARNING = PHASES[:-1]  # without evaluation
 LOGARITHMIC_FROM = 10.0  # dearest over cheapest
 FRONT, BEHIND = LINES[0][0], "#8a8a8a"
 
@@ -82,19 +83,15 @@ def cloud(group: Group, cost: str) -> list[Point]:
 
 
 def cost_of(run: RunResult) -> dict[str, float]:
-    """Most parameters trained at once, seconds in all, GiB at most (of the GPU if it had one)."""
-    events = learned_events(run)
+    """Parameters that train in a task, seconds of learning, GiB at most (of the GPU if it had one)."""
+    cost = of_run(run)
     costs = {}
-    parameters = [e.get("trainable_parameters") for e in events]
-    if known := [float(p) for p in parameters if isinstance(p, int | float)]:
-        costs["parameters"] = max(known)
-    if seconds := [sum(of.values()) for e in events if (of := numbers(e.get("seconds")))]:
-        costs["seconds"] = sum(seconds)
-    peaks = [numbers(e.get("peak_memory")) for e in events]
-    if known := [
-        p["gpu"] if "gpu" in p else p["process"] for p in peaks if {"gpu", "process"} & {*p}
-    ]:
-        costs["memory"] = max(known) / 2**30
+    if "trainable_parameters" in cost:
+        costs["parameters"] = cost["trainable_parameters"]
+    if "train_seconds" in cost:
+        costs["seconds"] = sum(cost[f"{phase}_seconds"] for phase in LEARNING)
+    if memory := cost.get("gpu_memory") or cost.get("process_memory"):
+        costs["memory"] = memory / 2**30
     return costs
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from statistics import fmean
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,7 +13,6 @@ from matplotlib.figure import Figure
 
 from cl_bench.benchmark.record import RunResult
 from cl_bench.reports.figures.cell_numbers import write_numbers
-from cl_bench.reports.figures.learning import learned_events, numbers
 from cl_bench.reports.figures.series import row_labels
 from cl_bench.reports.figures.style import (
     DARK_BELOW,
@@ -64,13 +64,13 @@ def occupancy_of(run: RunResult) -> Occupancy:
 
     Empty where a task's record is missing: its column would be another task's.
     """
-    events = learned_events(run)
+    events = _learned_events(run)
     if len(events) != len(run.matrix.tasks):
         return {}
     result: Occupancy = defaultdict(lambda: defaultdict(list))
     for event in events:
         found: dict[tuple[str, int], list[float]] = defaultdict(list)
-        for key, dimensions in numbers(event.get("diagnostics")).items():
+        for key, dimensions in _numbers(event.get("diagnostics")).items():
             if match := KEY.fullmatch(key):
                 found[match[1], int(match[2])].append(dimensions)
         for (tower, block), dimensions_ in sorted(found.items(), key=lambda item: item[0][1]):
@@ -104,3 +104,19 @@ def _panel(axes: Axes, tower: str, of: dict[int, list[float]]) -> None:
     axes.tick_params(length=0)
     axes.set_title(f"{TOWERS.get(tower, tower)} tower", loc="left")
     axes.figure.colorbar(shown, ax=axes, fraction=0.04, pad=0.02)
+
+
+def _learned_events(run: RunResult) -> list[dict[str, Any]]:
+    """The ``learned`` event of every task; empty where the log is lost or is not one."""
+    try:
+        events = run.events
+    except (OSError, UnicodeDecodeError):
+        return []
+    return [e for e in events if isinstance(e, dict) and e.get("event") == "learned"]
+
+
+def _numbers(values: object) -> dict[str, float]:
+    """The entries of a table in an event that are numbers."""
+    if not isinstance(values, dict):
+        return {}
+    return {str(k): float(v) for k, v in values.items() if isinstance(v, int | float)}
