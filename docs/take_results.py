@@ -11,20 +11,21 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+TABLES = {"table.md": "mini-results.md", "differences.md": "mini-differences.md"}
 PICTURES = ("bars", "sequence", "forgetting")
 BEGIN, END = "<!-- results of make table -->", "<!-- end of results -->"
 
 
 def main(report: Path) -> None:
-    table = (report / "table.md").read_text()
-    (ROOT / "docs" / "mini-results.md").write_text(table)
-    for order in ("I", "II"):
-        for picture in PICTURES:
-            name = f"mini-{order}-fair-{picture}.png"
-            shutil.copy(report / "figures" / name, ROOT / "docs" / "results" / name)
+    for table, document in TABLES.items():
+        shutil.copy(report / table, ROOT / "docs" / document)
+    for picture in PICTURES:
+        for file in (report / "figures").glob(f"mini-*-fair-{picture}.png"):
+            shutil.copy(file, ROOT / "docs" / "results" / file.name)
     readme = ROOT / "README.md"
     before, rest = readme.read_text().split(BEGIN)
     _, after = rest.split(END)
+    table = (report / "table.md").read_text()
     readme.write_text(f"{before}{BEGIN}\n\n{order_two(table)}\n{END}{after}")
 
 

@@ -184,3 +184,24 @@ def test_under_paper_the_precision_is_a_methods_own(tmp_path: Path) -> None:
     labels = {row.label for row in g.rows}
     assert labels == {"keeplora (precision=fp16)", "keeplora (precision=fp32)", "zscl"}
     assert "computed in fp32" in g.notes and "augmentation and precision" in g.details
+
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def test_the_documented_verdicts_follow_from_the_intervals_beside_them() -> None:
+    seen = []
+    for line in (DOCS / "mini-differences.md").read_text().splitlines():
+        if found := re.search(r"\| ([+-]\S+) to ([+-]\S+) \| ([\w ]+) \|$", line):
+            low, high, verdict = float(found[1]), float(found[2]), found[3]
+            assert (verdict == "higher") == (low > 0) and low <= high, line
+            seen.append(verdict)
+    assert set(seen) == {"higher", "cannot be told apart"} and len(seen) > 30
+
+
+def test_the_readme_shows_the_documented_table() -> None:
+    readme = (DOCS.parent / "README.md").read_text()
+    table = readme.split("<!-- results of make table -->")[1].split("<!-- end")[0].split("\n")
+    documented = (DOCS / "mini-results.md").read_text().splitlines()
+    rows = [line for line in table if line.startswith("|")]
+    assert len(rows) == 2 + 19 and all(row in documented for row in rows)
