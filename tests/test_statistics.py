@@ -92,6 +92,34 @@ def test_the_images_term_is_that_of_a_stratified_paired_bootstrap() -> None:
     assert estimate.interval(0.05) == pytest.approx((low, high), abs=0.15)
 
 
+def test_a_crossed_bootstrap_draws_what_the_formula_says() -> None:
+    """10,000 draws of images and seeds together, before the corrections for few seeds.
+
+    A bootstrap's variance over k seeds is (k - 1) / k of the unbiased one, and what single images do
+    from seed to seed is in it three times (Owen 2007, section 4); the rest is the formula's.
+    """
+    draw = np.random.default_rng(11)
+    sizes, k, draws = (120, 60), 5, 10_000
+    shift = draw.normal(0, 0.08, (2, k))
+    right = [[draw.random((k, n)) < 0.7 + s[:, None] for n in sizes] for s in shift]
+    a, b = (row(*([of[i].tolist() for of in r] for i in range(k))) for r in right)
+    chosen = [draw.integers(0, k, (draws, k)) for _ in range(2)]
+    means = np.zeros(draws)
+    for j, n in enumerate(sizes):
+        images = draw.integers(0, n, (draws, n))
+        for sign, of, seeds in zip((1, -1), right, chosen, strict=True):
+            per_seed = np.stack([of[j][i][images].mean(axis=1) for i in range(k)], axis=1)
+            picked = np.take_along_axis(per_seed, seeds, axis=1).mean(axis=1)
+            means += sign * 100 * picked / len(sizes)
+    found = difference(a, b)
+    spreads = sum(np.var(spread.values, ddof=1) / k for spread in (found.a, found.b))
+    assert found.both is not None and spreads > 2 * found.images.error**2 / 3, "seeds must matter"
+    flips = sum(float(r.flips.sum()) / len(sizes) ** 2 for r in (a, b))
+    drawn = found.images.error**2 + (spreads + flips) * (k - 1) / k
+    assert means.std() == pytest.approx(drawn**0.5, rel=0.05)
+    assert found.both.error**2 < found.images.error**2 + spreads, "what is in both counts once"
+
+
 def test_both_is_the_spread_over_new_images_and_new_seeds() -> None:
     """Images and seeds drawn anew each time: the error is on average the spread that is seen."""
     scenario = simulation.NULL[1]

@@ -9,7 +9,7 @@ sample, drawn within every task; so are seeds, drawn for each row:
 with s_j^2 the variance of d_jn over images, s_a^2 the variance of a's figure over its k_a seeds, and f_a
 the part of s_a^2 / k_a that single images cause which change from seed to seed: the first term holds it
 already. This is the variance of a crossed bootstrap of images and seeds (Owen 2007, "The pigeonhole
-bootstrap", arXiv 0712.1111) without what that counts twice; no draws are needed, since D is a mean.
+bootstrap", arXiv 0712.1111) without what that counts thrice; no draws are needed, since D is a mean.
 Three seeds are too few to be resampled, so quantiles are Student's with the degrees of freedom of Welch
 and Satterthwaite (1946), which count s_a^2 and s_b^2 in full. Few images on which two models differ look
 more certain than they are: every figure counts one more image that only a and one that only b
