@@ -14,10 +14,9 @@ from cl_bench.reports.figures.style import (
     new_figure,
     set_title,
 )
-from cl_bench.reports.runs.group import FIGURES, Group
+from cl_bench.reports.runs.group import FIGURES, MAIN, Group
 from cl_bench.reports.statistics.spread import Spread
 
-SHOWN = ("transfer", "average", "last")
 NUMBERS_AT = 101  # per cent: right of every bar, so that no whisker runs through them
 
 
@@ -31,8 +30,8 @@ def draw_bars(group: Group) -> Figure | None:
     if not group.rows:
         return None
     figure = new_figure(11.0, max(2.4, 1.5 + 0.24 * len(group.rows)))
-    panels = figure.subplots(1, len(SHOWN), sharey=True)
-    for axes, name in zip(panels, SHOWN, strict=True):
+    panels = figure.subplots(1, len(MAIN), sharey=True)
+    for axes, name in zip(panels, MAIN, strict=True):
         _panel(axes, group, name)
     labels = row_labels(group)
     panels[0].set_yticks(range(len(group.rows)), [labels[row.label] for row in group.rows])

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from cl_bench.benchmark.record import ZERO_SHOT, RunResult
 from cl_bench.reports.figures.cell_numbers import write_numbers
 from cl_bench.reports.figures.style import DARK_BELOW, in_style, new_figure, save, set_title
+from cl_bench.reports.runs.group import MAIN
 from cl_bench.reports.runs.names import clip, one_line, short_names, suite_in_words
 
 LONGEST_NAME = 24  # characters
@@ -133,8 +134,7 @@ def _title(run: RunResult) -> list[str]:
     config, figures = run.config, run.matrix.metrics()
     which = f"{config.method}, order {config.order}, seed {config.seed}, {config.backbone.name}"
     if run.finished:
-        names = ("transfer", "average", "last")
-        result = "   ".join(f"{n.capitalize()} {figures[n]:.1f}" for n in names if n in figures)
+        result = "   ".join(f"{n.capitalize()} {figures[n]:.1f}" for n in MAIN if n in figures)
     else:
         learned, total = len(run.matrix.rows), len(config.tasks)
         result = f"NOT FINISHED: {learned} of {total} tasks learned"

@@ -14,7 +14,7 @@ from cl_bench.reports.literature.published import (
     published,
     published_name,
 )
-from cl_bench.reports.runs.group import FIGURES, Group, Row
+from cl_bench.reports.runs.group import FIGURES, MAIN, Group, Row
 from cl_bench.reports.statistics.spread import Spread
 from cl_bench.reports.statistics.verdicts import Judged
 from cl_bench.reports.tables.chapter import Chapter
@@ -22,7 +22,6 @@ from cl_bench.reports.tables.csv_file import Value
 from cl_bench.reports.tables.per_task import values_per_task
 from cl_bench.reports.tables.table import Cell, Table, number, words_alone
 
-METRICS = ("transfer", "average", "last")
 SETTING = "full"
 READING = (
     "Published rows were measured by others; they are shown, never ranked with ours. Origin: reported by the "
@@ -63,7 +62,7 @@ def _tables(judged: Judged) -> list[Table]:
     header = (
         "Method",
         "n",
-        *(f"{what}{FIGURES[m]}" for m in METRICS for what in ("", "Δ ")),
+        *(f"{what}{FIGURES[m]}" for m in MAIN for what in ("", "Δ ")),
     )
     beside = Table(
         (*header, "Origin", "Source"), tuple(ours), "Ours, and ours minus theirs (Δ)", frozenset({8, 9}),
@@ -86,13 +85,13 @@ def literature_tables(order: str, setting: str) -> list[Table]:
         body = [
             (
                 Cell(p.method),
-                *(number(values.get(m)) for m in METRICS),
+                *(number(values.get(m)) for m in MAIN),
                 Cell(p.origin),
                 Cell(p.source),
             )
             for p, values in rows
         ]
-        header = ("Method", *(FIGURES[m] for m in METRICS), "Origin", "Source")
+        header = ("Method", *(FIGURES[m] for m in MAIN), "Origin", "Source")
         if body:
             tables.append(Table(header, tuple(body), title, frozenset({4, 5})))
     return tables
@@ -113,7 +112,7 @@ def _counterpart(row: Row, p: Published) -> bool:
 
 def _difference(row: Row, p: Published, theirs: dict[str, float]) -> tuple[Cell, ...]:
     cells = []
-    for metric in METRICS:
+    for metric in MAIN:
         ours = row.mean(metric)
         gap = None if ours is None or metric not in theirs else ours - theirs[metric]
         cells += [number(ours), number(gap, "+.1f")]
@@ -130,7 +129,7 @@ def _lines(judged: Judged) -> list[tuple[Value, ...]]:
     lines: list[tuple[Value, ...]] = []
     for row in g.rows:
         for p in published():
-            asked = (p.order, p.setting) == (g.config.order, SETTING) and p.metric in METRICS
+            asked = (p.order, p.setting) == (g.config.order, SETTING) and p.metric in MAIN
             if not asked or not _counterpart(row, p):
                 continue
             spread = Spread(_ours(row, p.metric, p.dataset))

@@ -14,7 +14,7 @@ from cl_bench.benchmark.record import RunResult
 from cl_bench.reports.figures.gallery import Picture
 from cl_bench.reports.page.run_view import RunView, status_in_words, view_run
 from cl_bench.reports.runs.find import LeftOut
-from cl_bench.reports.runs.group import FIGURES
+from cl_bench.reports.runs.group import FIGURES, MAIN
 from cl_bench.reports.runs.names import short_names
 from cl_bench.reports.statistics.verdicts import Judged, Verdict
 from cl_bench.reports.tables.chapter import Chapter
@@ -183,7 +183,7 @@ def _runs_table(runs: Sequence[RunView]) -> Table:
     rows = []
     for view in runs:
         config, figures = view.run.config, view.run.matrix.metrics()
-        shown = [figures.get(f) for f in ("transfer", "average", "last")]
+        shown = [figures.get(f) for f in MAIN]
         names = (config.suite.name, config.order, config.preset, str(config.seed), view.status)
         rows.append(
             (

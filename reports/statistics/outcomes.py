@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.record import RunResult
 
-FIGURES = ("transfer", "average", "last")
 Shares = tuple[NDArray[np.float32], ...]  # per task, [n] values between 0 and 1
 
 

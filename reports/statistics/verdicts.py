@@ -9,11 +9,10 @@ from enum import StrEnum
 from itertools import combinations
 
 from cl_bench.benchmark.errors import UserError
-from cl_bench.reports.runs.group import Group, Row
+from cl_bench.reports.runs.group import MAIN, Group, Row
 from cl_bench.reports.statistics.difference import Difference, difference
 from cl_bench.reports.statistics.holm import levels
 from cl_bench.reports.statistics.outcomes import (
-    FIGURES,
     Outcomes,
     RunOutcomes,
     gather,
@@ -98,7 +97,7 @@ def judge(group: Group) -> Judged:
     """Test all ranked rows of a group against each other, on the test images that they share."""
     usable, untested = _usable(group.ranked)
     pairs, tasks = {}, {}
-    for figure in FIGURES:
+    for figure in MAIN:
         known = {
             row.label: outcomes
             for row, runs in usable

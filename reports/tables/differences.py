@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from cl_bench.reports.runs.group import FIGURES as NAMES
+from cl_bench.reports.runs.group import FIGURES, MAIN
 from cl_bench.reports.runs.names import short_names
 from cl_bench.reports.statistics.difference import Difference
 from cl_bench.reports.statistics.holm import LEVEL
-from cl_bench.reports.statistics.outcomes import FIGURES
 from cl_bench.reports.statistics.spread import FEWEST_SEEDS, decimals
 from cl_bench.reports.statistics.verdicts import Judged, Judgement, Verdict
 from cl_bench.reports.tables.chapter import Chapter
@@ -35,14 +34,14 @@ def _tables(judged: Judged) -> list[Table]:
     """Per figure, a table over all tasks and one task by task."""
     notes = tuple(f"Not tested: {reason}" for reason in judged.untested)
     tables = []
-    for figure in FIGURES:
+    for figure in MAIN:
         against = judged.against_best(figure)
         best = judged.best(figure)
         if not against or best is None:
             continue
         header = ("Against", "Difference", "These images: p", "Other seeds", "Both", "Verdict")
         rows = tuple(_row(best, pair) for pair in against)
-        title = f"{NAMES[figure]}, best: {best}"
+        title = f"{FIGURES[figure]}, best: {best}"
         tables.append(Table(header, rows, title, frozenset({3, 4, 5})))
         tables += _per_task(judged, figure, best)
     if not tables:
@@ -102,7 +101,9 @@ def _per_task(judged: Judged, figure: str, best: str) -> list[Table]:
         (Cell(other), *(_cell(best, found[other, task]) for task in tasks)) for other in others
     )
     header = ("Against", *short_names(tasks))
-    return [Table(header, rows, f"{NAMES[figure]}, task by task, best: {best}", notes=(PER_TASK,))]
+    return [
+        Table(header, rows, f"{FIGURES[figure]}, task by task, best: {best}", notes=(PER_TASK,))
+    ]
 
 
 def _cell(best: str, pair: Judgement) -> Cell:
@@ -122,7 +123,7 @@ def _lines(judged: Judged) -> list[tuple[Value, ...]]:
     return [
         (figure, pair.task, pair.a, pair.b, *_numbers(pair.difference), pair.level,
          *(pair.interval or (None, None)), pair.verdict)
-        for figure in FIGURES
+        for figure in MAIN
         for pair in (*judged.pairs.get(figure, ()), *judged.tasks.get(figure, ()))
     ]  # fmt: skip
 

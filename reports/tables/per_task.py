@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cl_bench.benchmark.matrix import AccuracyMatrix
-from cl_bench.reports.runs.group import FIGURES, Group, Row
+from cl_bench.reports.runs.group import FIGURES, MAIN, Group, Row
 from cl_bench.reports.runs.names import short_names
 from cl_bench.reports.statistics.spread import Spread
 from cl_bench.reports.statistics.verdicts import Judged
@@ -11,7 +11,7 @@ from cl_bench.reports.tables.chapter import Chapter
 from cl_bench.reports.tables.csv_file import Value
 from cl_bench.reports.tables.table import Cell, Table, number, words_alone
 
-PER_TASK = ("transfer", "average", "last", "forgetting", "backward_transfer")
+PER_TASK = (*MAIN, "forgetting", "backward_transfer")
 
 
 def _tables(judged: Judged) -> list[Table]:

@@ -14,9 +14,9 @@ from cl_bench.benchmark.config import RunConfig
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.record import RunResult
 from cl_bench.reports.runs.find import LeftOut, read_runs
-from cl_bench.reports.runs.group import FIGURES as NAMES
+from cl_bench.reports.runs.group import FIGURES, MAIN
 from cl_bench.reports.runs.names import circumstances, protocol, short_names
-from cl_bench.reports.statistics.outcomes import FIGURES, Outcomes, RunOutcomes, gather, outcomes_of
+from cl_bench.reports.statistics.outcomes import Outcomes, RunOutcomes, gather, outcomes_of
 from cl_bench.reports.statistics.verdicts import Judgement, Verdict, judge_family
 from cl_bench.reports.tables.differences import difference_in_words, interval_in_words, p_in_words
 
@@ -70,7 +70,7 @@ def compare(a: Path, b: Path) -> RenderableType:
     _must_agree(first, second)
     known = {
         figure: {"a": gather(first.outcomes, figure), "b": gather(second.outcomes, figure)}
-        for figure in FIGURES
+        for figure in MAIN
         if first.outcomes[0].shares[figure]
     }
     heading = Text(f"a  {first.name}\nb  {second.name}\n{circumstances(first.config)}\n")
@@ -118,7 +118,7 @@ def _table(tasks: Sequence[str], known: dict[str, Known]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("data set")
     for figure in known:
-        for column in (f"{NAMES[figure]} a", "b", "b - a"):
+        for column in (f"{FIGURES[figure]} a", "b", "b - a"):
             table.add_column(column, justify="right")
     cells = {figure: _cells(of) for figure, of in known.items()}
     for name, task in zip(short_names(tasks), tasks, strict=True):
@@ -154,7 +154,7 @@ def _sentence(figure: str, known: Known) -> Text:
         verdict = f"{pair.a} is {verdict}"
     return Text.assemble(
         (
-            f"{NAMES[figure]}  b - a {difference_in_words(_b_minus_a(pair), pair)}: {verdict}\n",
+            f"{FIGURES[figure]}  b - a {difference_in_words(_b_minus_a(pair), pair)}: {verdict}\n",
             "bold",
         ),
         f"  these images  p {p_in_words(d.images.p)} for other test images of the same data sets\n",

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from cl_bench.benchmark.matrix import AccuracyMatrix
 from cl_bench.benchmark.record import ZERO_SHOT, RunResult
-from cl_bench.reports.runs.group import FIGURES
+from cl_bench.reports.runs.group import FIGURES, MAIN
 from cl_bench.reports.runs.names import circumstances, clip, protocol, short_names, suite_in_words
 
 # cividis at 0, 25, 50, 75 and 100 per cent: dark to light, for colour-blind eyes too
@@ -23,7 +23,6 @@ COLOURS = ((0, 34, 78), (67, 78, 108), (125, 124, 120), (188, 174, 108), (254, 2
 DARK_BELOW = 48.0  # per cent; below, white has more contrast on these colours than black
 CELL = 7  # characters: "[100.0]"
 LONGEST_NAME = 20  # characters
-MAIN = ("transfer", "average", "last")
 TOWERS = {"v": "vision", "t": "text"}
 
 Events = list[dict[str, Any]]
