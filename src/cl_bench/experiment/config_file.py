@@ -37,8 +37,10 @@ def read_config_file(path: Path, also: Collection[str] = ()) -> dict[str, Any]:
     if "overrides" in given:
         given["overrides"] = _pairs(path, given["overrides"])
     chosen = {name: value for name, value in given.items() if name in OPTIONS}
-    try:  # strictly, and from JSON: there a path is a string
-        Choices.model_validate_json(json.dumps(chosen, default=str), strict=True)
+    try:  # strictly, and from JSON: there a path is a string (and a date of TOML no value at all)
+        Choices.model_validate_json(
+            json.dumps(chosen, default=lambda date: [str(date)]), strict=True
+        )
     except ValidationError as error:
         raise UserError(f"{path}: {first_problem(error)}") from error
     return given
