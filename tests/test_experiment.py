@@ -269,7 +269,7 @@ def test_a_run_walks_down_from_the_command_line_to_the_runner(tmp_path: Path) ->
         sys.setprofile(None)
     assert stations == [name for _, name in STATIONS], "each once, in this order"
     assert climbs == {
-        "experiment: MethodFactory.__call__", "cli: _execute.<locals>.listen"
+        "experiment: MethodFactory.__call__", "cli: show_run.<locals>.listen"
     }, "only what the runner was handed"  # fmt: skip
 
 

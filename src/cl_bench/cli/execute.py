@@ -1,26 +1,15 @@
-"""``run`` and ``resume``: what is shown of a run before, while and after it lasts."""
+"""``run`` and ``resume``: every choice is resolved before anything that takes long is imported."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from cl_bench.benchmark.opening import is_finished, must_be_of
-from cl_bench.benchmark.record import RunResult, read_config
-from cl_bench.cli.console import console
+from cl_bench.benchmark.record import read_config
 from cl_bench.cli.dashboards import Dashboards
-from cl_bench.cli.dry_run import show_plan
-from cl_bench.cli.progress import shown, telling
-from cl_bench.datasets import backbones
 from cl_bench.experiment.again import resolve_again
-from cl_bench.experiment.assemble import assemble
 from cl_bench.experiment.choices import Choices
-from cl_bench.experiment.resolve import Plan, resolve
-from cl_bench.experiment.run import read_finished
-from cl_bench.reports.figures.heat_map import save_heat_map
-from cl_bench.reports.sinks.follow import following
-from cl_bench.reports.terminal.show import render
+from cl_bench.experiment.resolve import resolve
 
 
 def run_command(
@@ -29,70 +18,26 @@ def run_command(
     """One run per seed, or the plan of the first."""
     plans = [resolve(choices.model_copy(update={"seed": seed}), out) for seed in seeds]
     if dry_run:
+        from cl_bench.cli.dry_run import show_plan
+
         show_plan(plans[0], len(seeds))
         return
+    from cl_bench.cli.live import show_run
+
     for plan in plans:
-        _execute(plan, boards)
+        show_run(plan, boards)
 
 
 def resume_command(path: Path, given: Mapping[str, Path], boards: Dashboards) -> None:
     """Continue the run in ``path``, with what the user says of where its files are now."""
+    from cl_bench.benchmark.opening import is_finished
+
     if is_finished(path):  # then none of the files is needed that it was made from
-        _show_finished(path)
+        from cl_bench.cli.live import show_finished
+
+        show_finished(path)
         return
-    _execute(resolve_again(read_config(path), path, given), boards)
+    plan = resolve_again(read_config(path), path, given)
+    from cl_bench.cli.live import show_run
 
-
-def _execute(plan: Plan, boards: Dashboards) -> None:
-    config, sinks = plan.config, boards.sinks()
-    _show_beginning(plan)
-    if is_finished(plan.folder):
-        must_be_of(plan.folder, config)
-        _show_finished(plan.folder)
-        return
-    with telling(console) as tell:
-        experiment = assemble(plan, tell)
-    for remark in experiment.stream.remarks:
-        console.print(f"note   {remark}", soft_wrap=True, markup=False)
-    with (
-        shown(console, config.budget.steps) as show,
-        following(plan.folder, sinks, _complain) as follow,
-    ):
-
-        def listen(event: dict[str, Any]) -> None:
-            show(event)
-            follow(event)
-
-        result = experiment.run(listen)
-        save_heat_map(result, result.picture)  # dashboards take it along
-    _show_result(result)
-
-
-def _show_beginning(plan: Plan) -> None:
-    config = plan.config
-    console.print(f"suite  {config.suite.about}")
-    console.print(
-        f"run    {config.method}, order {config.order}, {len(config.tasks)} tasks, "
-        f"seed {config.seed}, preset {config.preset}, {config.protocol.precision} on {config.device}",
-        soft_wrap=True,
-    )
-    console.print(f"model  {backbones.about(config.backbone)}", soft_wrap=True)
-    for caveat in config.caveats:
-        console.print(f"note   {caveat}", soft_wrap=True, markup=False)
-    console.print(f"files  {plan.folder}", soft_wrap=True)
-
-
-def _complain(words: str) -> None:
-    console.print(words, style="yellow", soft_wrap=True, markup=False)
-
-
-def _show_finished(folder: Path) -> None:
-    result = read_finished(folder)
-    console.print("this run is finished already; nothing was done")
-    save_heat_map(result, result.picture)
-    _show_result(result)
-
-
-def _show_result(result: RunResult) -> None:
-    console.print(render(result))
-    console.print(f"picture  {result.picture}", soft_wrap=True)
+    show_run(plan, boards)

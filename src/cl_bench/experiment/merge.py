@@ -11,7 +11,7 @@ from cl_bench.benchmark.errors import UserError, unknown
 from cl_bench.datasets.budget_rule import BudgetRule
 from cl_bench.datasets.suite import Suite
 from cl_bench.experiment.arithmetic import choose_arithmetic
-from cl_bench.experiment.choices import Choices, Preset, parse_overrides, validated
+from cl_bench.experiment.choices import Choices, Preset, validated
 
 if TYPE_CHECKING:
     from cl_bench.benchmark.method import MethodConfig
@@ -43,13 +43,22 @@ class Merged:
     caveats: tuple[str, ...]
 
 
-def merge(choices: Choices, entry: MethodEntry, suite: Suite, device: str) -> Merged:
+def merge(
+    choices: Choices, settings: Mapping[str, Any], entry: MethodEntry, suite: Suite, device: str
+) -> Merged:
     """Merge what suite, method and user say.
+
+    Args:
+        choices: what was asked for.
+        settings: its overrides, parsed.
+        entry: the method and its published settings.
+        suite: on the run's backbone; it stays as it is.
+        device: of the run.
 
     Raises:
         UserError: a setting is unknown or a value is impossible.
     """
-    given = _by_table(parse_overrides(choices.overrides), entry)
+    given = _by_table(settings, entry)
     few_shot = (choices.shots or suite.protocol.shots) is not None
     preset = _preset(choices, suite, few_shot)
     published = {table: entry.defaults(table, preset, suite.name) for table in given}

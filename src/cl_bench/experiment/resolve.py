@@ -16,14 +16,14 @@ from cl_bench.datasets.extra.references import Source, find_sources
 from cl_bench.datasets.pretrained import preprocessing
 from cl_bench.datasets.suite import Suite, TaskSpec
 from cl_bench.experiment.arithmetic import choose_device
-from cl_bench.experiment.choices import Choices
+from cl_bench.experiment.choices import Choices, parse_overrides
 from cl_bench.experiment.merge import Merged, merge
 from cl_bench.experiment.places import recorded
 from cl_bench.experiment.suites import cache_folder, suite_of
+from cl_bench.methods.catalog import MethodEntry, find_method
 
 if TYPE_CHECKING:
     from cl_bench.benchmark.assets import Need
-    from cl_bench.methods.catalog import MethodEntry
 
 RUNS = Path("runs")  # where runs are kept unless one says otherwise
 
@@ -64,19 +64,19 @@ def resolve(choices: Choices, out: Path = RUNS, device: str | None = None) -> Pl
     Raises:
         UserError: a name or value is wrong.
     """
-    from cl_bench.methods.catalog import find_method
-
-    entry = find_method(choices.method or "keeplora", choices.plugin)
     suite, root = suite_of(choices)
     suite = _on_backbone(suite, choices.backbone)
+    order, tasks = _tasks(choices, suite)
+    given = parse_overrides(choices.overrides)
+    entry = find_method(choices.method or "keeplora", choices.plugin)  # from here on torch is there
     device = device or choose_device(choices.device)
-    said = merge(choices, entry, suite, device)
+    said = merge(choices, given, entry, suite, device)
     if said.protocol.labels == "all" and entry.method.told_task:
         raise UserError(
             f"{entry.name} is told whose classes it chooses between, so it has no meaning under "
             "--protocol x-tail"
         )
-    order, tasks = _tasks(choices, suite, said.protocol.wording)
+    tasks = tuple(task.worded(said.protocol.wording) for task in tasks)
     budget = _budget(said.budget, suite, order, tasks)
     needs = said.method.needs()
     sources = find_sources(needs, choices, suite.name, suite.backbone.name, budget.batch_size)
@@ -113,14 +113,14 @@ def _on_backbone(suite: Suite, backbone: str | None) -> Suite:
     return suite.model_copy(update={"backbone": parse(backbone)})
 
 
-def _tasks(choices: Choices, suite: Suite, wording: str) -> tuple[str, tuple[TaskSpec, ...]]:
-    """The order's name and the tasks that are learned, with the prompts of ``wording``."""
+def _tasks(choices: Choices, suite: Suite) -> tuple[str, tuple[TaskSpec, ...]]:
+    """The order's name and the tasks that are learned."""
     order, tasks = suite.order(choices.order or "I")
     if choices.tasks is not None and not 1 <= choices.tasks <= len(tasks):
         raise UserError(
             f"--tasks {choices.tasks}: the order has {len(tasks)} tasks; give 1 to {len(tasks)}"
         )
-    return order, tuple(task.worded(wording) for task in tasks[: choices.tasks])
+    return order, tasks[: choices.tasks]
 
 
 def _budget(rule: BudgetRule, suite: Suite, order: str, tasks: tuple[TaskSpec, ...]) -> Budget:
