@@ -9,7 +9,6 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -21,6 +20,7 @@ from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.method import Method
 from cl_bench.benchmark.record import RunFolder, RunResult, read_run
 from cl_bench.benchmark.records.claims import check_run
+from cl_bench.benchmark.records.events import Event, Saved
 from cl_bench.benchmark.records.ledger import read_ledger
 from cl_bench.benchmark.run import Listener, run
 from cl_bench.benchmark.task import TaskStream
@@ -93,8 +93,8 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same run, killed before it evaluated its second and last task."""
     path = tmp_path_factory.mktemp("killed") / "run"
 
-    def listen(said: dict[str, Any]) -> None:
-        if (said["event"], said.get("learned")) == ("saved", 2):
+    def listen(said: Event) -> None:
+        if isinstance(said, Saved) and said.learned == 2:
             raise KilledError
 
     with pytest.raises(KilledError):

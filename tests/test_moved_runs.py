@@ -17,6 +17,7 @@ from PIL import Image
 from cl_bench.benchmark.config import Backbone
 from cl_bench.benchmark.record import RunFolder, read_run
 from cl_bench.benchmark.records.claims import check_run
+from cl_bench.benchmark.records.events import Event, Learned
 from cl_bench.cli import execute
 from cl_bench.cli.choices import Choices
 from cl_bench.cli.dashboards import Dashboards
@@ -62,10 +63,10 @@ def begun(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Start a run with paths as seen from ``folder``, kill it after its first task."""
     log = RunFolder.log
 
-    def killing(self: RunFolder, event: str, **values: object) -> dict[str, object]:
-        if event == "learned" and values["learned"] == 2:
+    def killing(self: RunFolder, event: Event) -> Event:
+        if isinstance(event, Learned) and event.learned == 2:
             raise KilledError
-        return log(self, event, **values)
+        return log(self, event)
 
     monkeypatch.chdir(folder)
     choices = Choices(

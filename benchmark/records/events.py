@@ -16,9 +16,9 @@ Count = Annotated[int, Field(ge=0)]
 Seconds = Annotated[float, Field(ge=0)]
 Percent = Annotated[float, Field(ge=0, le=100)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Phase = Literal["prepare", "train", "consolidate"]
+Phase = Annotated[str, Field(pattern="^(prepare|train|consolidate)$")]
 """Of learning a task, in their order."""
-Where = Literal["process", "gpu"]
+Where = Annotated[str, Field(pattern="^(process|gpu)$")]
 """Whose memory."""
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cl_bench.benchmark.estimate import estimate
 from cl_bench.benchmark.opening import finished_run, is_finished, must_be_of
 from cl_bench.benchmark.record import RunFolder, RunResult, read_config
+from cl_bench.benchmark.records.events import Event
 from cl_bench.benchmark.run import run
 from cl_bench.benchmark.task import LabelSpace
 from cl_bench.cli.choices import Choices
@@ -101,7 +102,7 @@ def _execute(plan: Plan, folder: RunFolder, boards: Dashboards) -> None:
         following(folder.path, sinks, _complain) as follow,
     ):
 
-        def listen(event: dict[str, Any]) -> None:
+        def listen(event: Event) -> None:
             show(event)
             follow(event)
 
