@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from written_run import write_run
 
 from cl_bench.benchmark.record import RunResult, read_run
@@ -15,6 +16,7 @@ from cl_bench.reports.runs.cost import Cost
 from cl_bench.reports.runs.group import Group, group
 from cl_bench.reports.statistics.verdicts import judge
 from cl_bench.reports.tables import cost
+from cl_bench.reports.terminal.show import render
 
 NOTHING = {"prepare": 0.0, "train": 0.0, "consolidate": 0.0}
 LOG: list[Event] = [
@@ -84,3 +86,85 @@ def test_the_table_names_its_units(path: Path) -> None:
 def test_a_lost_log_costs_its_own_line_only(damage: str, path: Path) -> None:
     (path / "events.jsonl").write_text(damage)
     assert "| lora | 1 | - |" in cost.CHAPTER.markdown([judge(g) for g in group([read_run(path)])])
+
+
+def changed(kind: type[Event], **fields: object) -> list[Event]:
+    """The log with other fields in the last event of a kind."""
+    place = max(i for i, event in enumerate(LOG) if isinstance(event, kind))
+    return [*LOG[:place], LOG[place].model_copy(update=fields), *LOG[place + 1 :]]
+
+
+def test_a_number_that_one_task_lacks_is_not_known_of_the_run(path: Path) -> None:
+    """The mean of the other tasks, or 0 in its place, would pass for the run's."""
+    write_log(path, changed(Learned, step_flops=None))
+    assert Cost.of(read_run(path).known_events).step_flops is None
+    write_log(path, changed(Learned, seconds={"train": 20.0}))
+    found = Cost.of(read_run(path).known_events)
+    assert (found.prepare_seconds, found.train_seconds, found.learning_seconds) == (
+        None,
+        30.0,
+        None,
+    )
+
+
+def test_a_number_that_one_seed_lacks_is_a_dash_in_table_and_picture(tmp_path: Path) -> None:
+    """The table says n = 2: a mean of one of the two would be another number under that name."""
+    runs = [write_run(tmp_path, seed=seed, tasks=("a", "b"), sealed=False) for seed in (0, 1)]
+    write_log(runs[0], LOG)
+    write_log(runs[1], changed(Learned, step_flops=None, seconds={"train": 1.0}))
+    only = only_group(*map(read_run, runs))
+    (row,) = only.rows
+    assert len(row.runs) == 2
+    assert "| lora | 2 | 2,000 | 7,000 | 1.00 | - | 20 | - | 6 | 150 | - |" in (
+        cost.CHAPTER.markdown([judge(only)])
+    )
+    assert cost_of(row).keys() == {"parameters", "memory"}
+
+
+def test_memory_of_two_kinds_is_not_averaged(tmp_path: Path) -> None:
+    """One seed on a GPU, one on the CPU: the GPU's memory is that of one, the process's of both."""
+    runs = [write_run(tmp_path, seed=seed, tasks=("a", "b"), sealed=False) for seed in (0, 1)]
+    write_log(runs[0], LOG)
+    on_cpu: list[Event] = [
+        event.model_copy(update={"peak_memory": {"process": 2**32}})
+        if isinstance(event, Learned)
+        else event
+        for event in LOG
+    ]
+    write_log(runs[1], on_cpu)
+    (row,) = only_group(*map(read_run, runs)).rows
+    mean = Cost.of_runs(row.runs)
+    assert (mean.process_memory, mean.gpu_memory) == ((2**31 + 2**32) / 2, None)
+    assert cost_of(row)["memory"] == 3.0  # GiB of the process, as in the table
+
+
+def test_terminal_table_and_picture_say_the_same(path: Path) -> None:
+    run = read_run(path)
+    console = Console(width=100)
+    with console.capture() as captured:
+        console.print(render(run))
+    shown = captured.get()
+    assert "prepare 1.0 s, train 30.0 s, consolidate 0.5 s, evaluate 6.0 s; 150 images" in shown
+    assert "process 2.0 GiB, gpu 3.0 GiB" in shown
+    assert "1,000 to 3,000 trainable per task, 7,000 stored" in shown
+    assert "39.1 KiB after the first task, then 1.0 MiB more per task: 48.8 KiB at the end" in shown
+
+
+def test_an_unfinished_log_costs_what_it_took_so_far() -> None:
+    assert Cost.of([]) == Cost() == Cost.mean([])
+    one = Cost.of(LOG[:5])
+    assert (one.trainable_parameters, one.train_seconds, one.evaluate_seconds) == (1_000, 10.0, 2.0)
+    assert (one.stored_parameters, one.bytes_added) == (5_000, None)
+    learning = Cost.of(LOG[:2])
+    assert (learning.evaluate_seconds, learning.train_seconds) == (0.0, None)
+
+
+def test_a_lost_log_is_a_remark(path: Path) -> None:
+    assert read_run(path).remarks == ()
+    write_log(path, [*LOG[:5], *LOG[2:]])
+    run = read_run(path)
+    assert run.known_events == []
+    (remark,) = run.remarks
+    assert (
+        remark.startswith("its cost is not known: line 6 of ") and "'learned' of task a" in remark
+    )

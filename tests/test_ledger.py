@@ -254,7 +254,7 @@ def test_a_run_from_before_ledgers_is_shown_and_said_to_be_so(
     assert "made before ledgers" in capsys.readouterr().out
     flip(path / "events.jsonl", 8 * 300 + 7)  # no longer a letter
     assert cl_bench(monkeypatch, "show", str(path)) == 2
-    assert "line 6 of" in capsys.readouterr().err
+    assert "line 3 of" in capsys.readouterr().err
 
 
 def test_a_kill_before_the_ledger_is_made_good_by_resume(

@@ -23,7 +23,7 @@ Where = Annotated[str, Field(pattern="^(process|gpu)$")]
 
 
 class Logged(BaseModel):
-    """What every event has. Numbers are finite, and no text, truth value or fraction stands for one."""
+    """What every event holds. Numbers are finite; text or a truth value in place of one is an error."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -34,9 +34,9 @@ class Logged(BaseModel):
     )
 
     event: str
-    """Which event it is."""
+    """The kind of event."""
     time: Seconds = 0.0
-    """Since 1 January 1970 UTC, when it was logged, in seconds; 0 of an event that is not in a log."""
+    """When it was logged, in seconds since 1970 UTC; 0 until it is."""
 
 
 class Started(Logged):
@@ -44,19 +44,19 @@ class Started(Logged):
 
     event: Literal["started"] = "started"
     schema_version: Annotated[int, Field(ge=1, le=LOG_VERSION)] = LOG_VERSION
-    """Of the log; 1 where an older log does not say it."""
+    """Version of the log's form; 1 where it is not there."""
     digest: str
-    """Of the configuration."""
+    """Digest of the configuration."""
     sha256: dict[str, Sha256] = Field(default_factory=dict)
-    """Of the files written before it, by their path below the run; empty before ledgers."""
+    """SHA-256 of the files written before it, by path below the run; empty before ledgers."""
 
 
 class Resumed(Logged):
-    """Another process took the run up; what was logged after the last row is gone."""
+    """Another process continues the run; what was logged after the last row is gone."""
 
     event: Literal["resumed"] = "resumed"
     learned: Count
-    """Tasks that are learned already."""
+    """Number of tasks that are learned already."""
 
 
 class Step(Logged):
@@ -64,15 +64,15 @@ class Step(Logged):
 
     event: Literal["step"] = "step"
     task: str
-    """Which is being learned."""
+    """Name of the task being learned."""
     step: Annotated[int, Field(ge=1)]
-    """Optimiser steps on this task so far."""
+    """Number of optimiser steps on this task so far."""
     steps: Annotated[int, Field(ge=1)]
-    """Optimiser steps that the task gets."""
+    """Number of optimiser steps that the task gets."""
     loss: float
-    """Mean over the steps since the last event of this kind."""
+    """Mean loss over the steps since the last event of this kind."""
     lr: Annotated[float, Field(ge=0)]
-    """Learning rate of this step."""
+    """Learning rate of this step; of the first group of parameters."""
 
 
 class Learned(Logged):
@@ -80,25 +80,25 @@ class Learned(Logged):
 
     event: Literal["learned"] = "learned"
     task: str
-    """Which."""
+    """Name of the task."""
     learned: Annotated[int, Field(ge=1)]
-    """Tasks learned, this one included."""
+    """Number of tasks learned, this one included."""
     steps: Count
-    """Optimiser steps on it; 0 where nothing trains."""
+    """Number of optimiser steps on it; 0 where nothing trains."""
     step_flops: Count | None = None
-    """Floating-point operations of the first step's loss and gradient, as torch counts them; none in
-    logs from before they were counted."""
+    """Floating-point operations of the first step's loss and gradient, as torch counts them; not
+    there in logs from before they were counted."""
     skipped_steps: Count = 0
-    """How many of ``steps`` changed nothing, as the scaled fp16 gradient overflowed. Logs without it
+    """How many of `steps` changed nothing, as the scaled fp16 gradient overflowed. Logs without it
     are from before gradients were scaled: no step was skipped."""
     seconds: dict[Phase, Seconds]
-    """Wall-clock time of every phase."""
+    """Wall-clock seconds of the phases `prepare`, `train` and `consolidate`."""
     images_drawn: Count
     """Training images that the method and its training asked for, repeats included."""
     trainable_parameters: Count
-    """Numbers that training may change during this task."""
+    """How many numbers training may change during this task."""
     peak_memory: dict[Where, Count]
-    """Highest use in bytes since the process began; without ``gpu`` on the CPU."""
+    """Highest use in bytes since the process began: `process`, and `gpu` where there is one."""
     diagnostics: dict[str, Annotated[float, Field(allow_inf_nan=True)]]
     """The method's own numbers; these alone may be infinite or not a number."""
 
@@ -108,15 +108,15 @@ class Saved(Logged):
 
     event: Literal["saved"] = "saved"
     learned: Annotated[int, Field(ge=1)]
-    """Tasks learned."""
+    """Number of tasks learned."""
     stored_parameters: Count
-    """Numbers in the checkpoint."""
+    """How many numbers the checkpoint holds."""
     bytes: Count
-    """Size of the checkpoint."""
+    """Size of the checkpoint in bytes."""
     bytes_added: int
     """How much larger it is than the one before, in bytes; the first counts whole."""
     sha256: dict[str, Sha256] = Field(default_factory=dict)
-    """Of the checkpoint, by its path below the run; empty before ledgers."""
+    """SHA-256 of the checkpoint, by path below the run; empty before ledgers."""
 
 
 class Evaluated(Logged):
@@ -124,13 +124,13 @@ class Evaluated(Logged):
 
     event: Literal["evaluated"] = "evaluated"
     learned: Count
-    """Tasks learned; 0: zero-shot."""
+    """Number of tasks learned; 0: zero-shot."""
     accuracies: dict[str, Percent]
-    """Of every task of the run, in their order, in per cent."""
+    """Accuracy on every task of the run, in their order, in per cent."""
     seconds: Seconds
-    """Wall-clock time of the evaluation."""
+    """Wall-clock seconds of the evaluation."""
     sha256: dict[str, Sha256] = Field(default_factory=dict)
-    """Of the row's predictions, by their path below the run; empty before ledgers."""
+    """SHA-256 of the row's predictions, by path below the run; empty before ledgers."""
 
 
 class Finished(Logged):
@@ -138,7 +138,7 @@ class Finished(Logged):
 
     event: Literal["finished"] = "finished"
     metrics: dict[str, float]
-    """Of the whole matrix, by name."""
+    """Metrics of the whole matrix, by name."""
 
 
 Event = Annotated[

@@ -35,26 +35,26 @@ class Git(Recorded):
     """The source tree."""
 
     commit: str
-    """Its hexadecimal name."""
+    """Hexadecimal name of the commit."""
     dirty: bool
-    """Whether there were changes that no commit holds."""
+    """Whether there were uncommitted changes."""
 
 
 class Hardware(Recorded):
     """The machine."""
 
     cpu: str | None = None
-    """The processor's name."""
+    """Name of the processor."""
     cores: int | None = None
-    """How many the processor has."""
+    """Number of processor cores."""
     memory: int | None = None
-    """Of the machine, in bytes."""
+    """Physical memory in bytes."""
     device: str | None = None
-    """What the run computed on, as torch names it."""
+    """Device that the run computed on, as torch names it."""
     threads: int | None = None
-    """Of the processor, that torch used; sums may be rounded otherwise with another number."""
+    """Number of processor threads that torch used; sums may be rounded otherwise with another number."""
     gpu: str | None = None
-    """Its name, where there was one."""
+    """Name of the GPU, where there was one."""
 
     def known(self) -> dict[str, str | int]:
         """What the manifest says, by name."""
@@ -65,19 +65,19 @@ class Session(Recorded):
     """One process that worked on the run."""
 
     started: str | None = None
-    """Date and time, ISO 8601."""
+    """Date and time of its beginning, ISO 8601."""
     command: tuple[str, ...] = ()
-    """As it was typed."""
+    """The command that was typed."""
     cl_bench: str | None = None
     """Version of cl-bench."""
     git: Git | None = None
-    """The source tree; none where cl-bench was installed."""
+    """The source tree; `null` where cl-bench was installed as a package."""
     python: str | None = None
     """Version of Python."""
     platform: str | None = None
     """Operating system and kind of processor."""
     packages: dict[str, str | None] = Field(default_factory=dict)
-    """Their versions; none where one is not installed."""
+    """Versions of the packages that matter; `null` where one is not installed."""
     hardware: Hardware = Hardware()
     """The machine."""
 
@@ -99,18 +99,18 @@ class Fingerprints(NamedTuple):
 
 
 class Manifest(Recorded):
-    """``manifest.json``."""
+    """The run."""
 
     schema_version: Annotated[int, Field(ge=1, le=MANIFEST_VERSION)] = 1
-    """Of the manifest; 1 where an older one does not say it."""
+    """Version of the manifest's form; 1 where it is not there."""
     status: Status | None = None
-    """How the run stands; ``running`` also of a killed one. None where it is not known."""
+    """`running` (also of a killed run), `finished` or `failed`."""
     reason: str | None = None
-    """Why it failed."""
+    """Why the run failed."""
     digest: str | None = None
-    """Of the configuration; none before ledgers."""
+    """Digest of the configuration; not there before ledgers."""
     data: dict[str, Fingerprints] = Field(default_factory=dict)
-    """Of every task's images."""
+    """Two digests for every task: of its training images and of its test images, with their classes."""
     remarks: tuple[str, ...] = ()
     """What was found in the data when the run began, one line each."""
     left_out: dict[str, tuple[str, ...]] = Field(default_factory=dict)
@@ -118,7 +118,7 @@ class Manifest(Recorded):
     sessions: tuple[Session, ...] = ()
     """Every process that worked on the run, in order."""
     ledger: Literal[1] | None = None
-    """Version of the ledger that the run has or will have; none before ledgers."""
+    """Version of the ledger that the run has or will have; not there before ledgers."""
 
     @property
     def first(self) -> Session:

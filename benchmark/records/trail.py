@@ -11,6 +11,7 @@ from cl_bench.benchmark.records.events import Evaluated, Event, Saved, Started, 
 from cl_bench.benchmark.records.files import sha256_of
 from cl_bench.benchmark.records.ledger import CHECKPOINTS, files_of
 from cl_bench.benchmark.records.matrix_file import read_matrix
+from cl_bench.benchmark.records.order import must_be_in_order
 from cl_bench.benchmark.records.run_log import lines_until
 
 
@@ -22,12 +23,14 @@ def departures(run: Path, *, checkpoints: bool) -> list[str]:
         checkpoints: whether to look at the checkpoint from which it would go on.
 
     Raises:
-        UserError: the log or the matrix is damaged or missing.
+        UserError: the log or the matrix is damaged or missing, or the log's events are out of order.
     """
     matrix = read_matrix(run / "matrix.csv") if (run / "matrix.csv").exists() else None
     rows = (matrix.zero_shot, *matrix.rows) if matrix is not None else ()
     # The matrix was read first: a run that goes on meanwhile only adds to the log.
     events = [event for _, event in lines_until(run / "events.jsonl", len(rows) - 1)]
+    if matrix is not None:
+        must_be_in_order(run / "events.jsonl", events, matrix.tasks)
     words = []
     said = {event.learned: event.accuracies for event in those(events, Evaluated)}
     for learned, row in enumerate(rows):
