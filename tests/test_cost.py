@@ -20,7 +20,7 @@ from cl_bench.reports.terminal.show import render
 
 NOTHING = {"prepare": 0.0, "train": 0.0, "consolidate": 0.0}
 LOG: list[Event] = [
-    Started(digest="0" * 12),
+    Started(schema_version=1, digest="0" * 12),
     Evaluated(learned=0, accuracies={"a": 50.0, "b": 50.0}, seconds=0.0),
     Learned(
         task="a", learned=1, steps=10, step_flops=3 * 10**9, images_drawn=100,

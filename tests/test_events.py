@@ -124,6 +124,17 @@ def test_what_older_logs_lack_is_what_it_was() -> None:
     assert (learned.step_flops, learned.skipped_steps) == (None, 0)  # not counted; none skipped
 
 
+def test_what_only_older_logs_lack_is_missed_in_this_version() -> None:
+    for event, field in (
+        (LEARNED, "step_flops"),
+        (LEARNED, "skipped_steps"),
+        (EVENTS[4], "sha256"),
+    ):
+        assert event_of(without(event, field), version=1)
+        with pytest.raises(ValueError, match=f": {field}: Field required"):
+            event_of(without(event, field), version=LOG_VERSION)
+
+
 def test_a_newer_log_is_refused_by_its_version_whatever_else_it_holds() -> None:
     newer = line_of(EVENTS[0]) | {"schema_version": LOG_VERSION + 1, "shoes": 2}
     with pytest.raises(ValueError, match=f"log is of version {LOG_VERSION + 1}, and this cl-bench"):

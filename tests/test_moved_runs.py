@@ -202,11 +202,12 @@ def test_a_record_with_a_bare_path_goes_on_where_it_was_typed(
 def before_ledgers(run: Path) -> None:
     """Make a begun run what it was before ledgers."""
     manifest = json.loads((run / "manifest.json").read_text())
-    for key in ("ledger", "sha256", "digest"):
+    for key in ("ledger", "sha256", "digest", "schema_version"):
         del manifest[key]
     (run / "manifest.json").write_text(json.dumps(manifest))
     lines = [json.loads(line) for line in (run / "events.jsonl").read_text().splitlines()]
-    kept = [{k: v for k, v in line.items() if k not in ("crc32", "sha256")} for line in lines]
+    later = ("crc32", "sha256", "schema_version")
+    kept = [{k: v for k, v in line.items() if k not in later} for line in lines]
     (run / "events.jsonl").write_text("".join(json.dumps(line) + "\n" for line in kept))
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from changed_records import FINISHED, KILLED, RECORDED
 from command_line import cl_bench
 from rich.console import Console
 
@@ -23,8 +24,6 @@ from cl_bench.reports.runs.cost import Cost
 from cl_bench.reports.sinks.points import points
 from cl_bench.reports.terminal.show import render
 
-RECORDED = Path(__file__).parent / "data" / "runs-of-2026-11"
-FINISHED, KILLED = RECORDED / "seed0-a6556c47105f", RECORDED / "seed1-ed7fc3c060e4"
 BOTH = pytest.mark.parametrize("path", [FINISHED, KILLED], ids=["finished", "killed"])
 
 

@@ -125,7 +125,7 @@ def _write_log(
     parameters, memory = int(draw.integers(1_000, 1_000_000)), int(draw.integers(2**29, 2**31))
     accuracies = [dict(zip(tasks, row, strict=True)) for row in rows]
     events: list[Event] = [
-        Started(digest=digest),
+        Started(schema_version=1, digest=digest),
         Evaluated(learned=0, accuracies=accuracies[0], seconds=1.0),
     ]
     for i, task in enumerate(tasks[: len(rows) - 1], start=1):

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 LOG_VERSION = 2  # 1: logs before the events had types; their first event does not say so
+NOT_IN_1 = frozenset({"sha256", "step_flops", "skipped_steps"})  # or not in all of them
 
 Count = Annotated[int, Field(ge=0)]
 Seconds = Annotated[float, Field(ge=0)]
@@ -149,33 +150,41 @@ E = TypeVar("E", bound=Logged)
 EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 
 
-def event_of(line: Mapping[str, Any]) -> Event:
+def event_of(line: Mapping[str, Any], version: int = 1) -> Event:
     """The event that a line of a log holds, of this version of logs or an older one.
 
     Args:
         line: its fields, without the check sum.
+        version: of the log; what one of version 1 lacks is filled.
 
     Raises:
         ValueError: it is no event, or of a newer log; names the field.
     """
-    kind, version = line.get("event"), line.get("schema_version", 1)
+    kind = line.get("event")
     if kind == "started":
-        if isinstance(version, int) and version > LOG_VERSION:
-            raise ValueError(
-                f"the log is of version {version}, and this cl-bench reads versions up to "
-                f"{LOG_VERSION}: use the cl-bench that made it, or a newer one"
-            )
-        line = {**line, "schema_version": version}
-    if "time" not in line:
-        raise ValueError(f"event {kind!r}: time: Field required")
+        line = {"schema_version": 1, **line}
+        _must_be_known(line["schema_version"])
     try:
-        return EVENT.validate_python(line)
+        event = EVENT.validate_python(line)
     except ValidationError as error:
         first = error.errors()[0]
         if not first["loc"]:
             raise ValueError(f"event {kind!r} is not known") from error
         field = ".".join(str(part) for part in first["loc"][1:])
         raise ValueError(f"event {kind!r}: {field}: {first['msg']}") from error
+    filled = type(event).model_fields.keys() - event.model_fields_set
+    if lacking := filled - (NOT_IN_1 if version == 1 else set()):
+        raise ValueError(f"event {kind!r}: {min(lacking)}: Field required")
+    return event
+
+
+def _must_be_known(version: object) -> None:
+    """Raise where a log is of a version that is not out yet; its fields may mean something else."""
+    if isinstance(version, int) and version > LOG_VERSION:
+        raise ValueError(
+            f"the log is of version {version}, and this cl-bench reads versions up to "
+            f"{LOG_VERSION}: use the cl-bench that made it, or a newer one"
+        )
 
 
 def those(events: Iterable[Event], kind: type[E]) -> list[E]:

@@ -121,6 +121,11 @@ class Manifest(Recorded):
     """Version of the ledger that the run has or will have; not there before ledgers."""
 
     @property
+    def stands(self) -> str:
+        """The status in words."""
+        return self.status or "not known"
+
+    @property
     def first(self) -> Session:
         """The session in which the run began."""
         return self.sessions[0] if self.sessions else Session()

@@ -38,9 +38,9 @@ def read_log(log: Path) -> list[Event]:
         NoEventError: a line holds no event; names it and the field.
         UserError: a line is damaged; names it. Damage is looked for in all lines first.
     """
-    return [
-        _typed(log, number, fields) for number, (_, fields) in enumerate(list(_lines(log)), start=1)
-    ]
+    lines = [fields for _, fields in _lines(log)]
+    version = _version(lines[0]) if lines else 1
+    return [_typed(log, number, fields, version) for number, fields in enumerate(lines, start=1)]
 
 
 def event_in(log: Path, number: int, line: bytes) -> Event:
@@ -54,7 +54,7 @@ def event_in(log: Path, number: int, line: bytes) -> Event:
     Raises:
         UserError: the line is damaged or holds no event; names it.
     """
-    return _typed(log, number, _checked(log, number, line, False)[0])
+    return _typed(log, number, _checked(log, number, line, False)[0], version=1)
 
 
 def lines_until(log: Path, learned: int) -> list[tuple[bytes, Event]]:
@@ -67,10 +67,11 @@ def lines_until(log: Path, learned: int) -> list[tuple[bytes, Event]]:
     Raises:
         UserError: the log is missing, a line is damaged or holds no event, or the row is not there.
     """
-    kept = []
+    kept, version = [], 1
     try:
         for number, (line, fields) in enumerate(_lines(log), start=1):
-            event = _typed(log, number, fields)
+            version = _version(fields) if number == 1 else version
+            event = _typed(log, number, fields, version)
             kept.append((line, event))
             if _ends(event, learned):
                 return kept
@@ -87,10 +88,16 @@ def _ends(event: Event, learned: int) -> bool:
     return isinstance(event, Evaluated) and event.learned == learned
 
 
-def _typed(log: Path, number: int, fields: Mapping[str, Any]) -> Event:
-    """The event of line ``number``."""
+def _version(first: Mapping[str, Any]) -> int:
+    """The log's version by its first line; what is none is named as that line is read."""
+    said = first.get("schema_version", 1)
+    return said if isinstance(said, int) else 1
+
+
+def _typed(log: Path, number: int, fields: Mapping[str, Any], version: int) -> Event:
+    """The event of line ``number`` of a log of this version."""
     try:
-        return event_of(fields)
+        return event_of(fields, version)
     except ValueError as error:
         raise NoEventError(f"line {number} of {log} is damaged: {error}") from error
 

@@ -83,7 +83,7 @@ def status_in_words(run: RunResult) -> str:
         return "finished"
     reason = run.manifest.reason
     learned = f"{len(run.matrix.rows)} of {len(run.matrix.tasks)} tasks learned"
-    return f"{run.manifest.status}, {learned}{f', {reason}' if reason else ''}"
+    return f"{run.manifest.stands}, {learned}{f', {reason}' if reason else ''}"
 
 
 def _facts(run: RunResult) -> tuple[tuple[str, str], ...]:

@@ -53,7 +53,7 @@ def _heading(run: RunResult) -> Text:
 def _status(run: RunResult) -> list[tuple[str, str]]:
     if run.finished:
         return [("finished", "green")]
-    status, reason = run.manifest.status, run.manifest.reason
+    status, reason = run.manifest.stands, run.manifest.reason
     learned = f"{len(run.matrix.rows)} of {len(run.matrix.tasks)} tasks learned"
     words = f"{'stopped or running' if status == 'running' else status}, {learned}"
     return [(words, "bold red"), (f": {reason}" if reason else "", "red")]

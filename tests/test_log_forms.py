@@ -1,4 +1,4 @@
-"""A log or manifest that is whole, but not in its form, is named with line and field; nothing is guessed.
+"""A log that is whole, but not in its form, is named with line and field; nothing is guessed.
 
 The wrong results that this keeps away: a number read from the wrong event, a task counted twice, a
 missing number taken for 0, a newer record read by halves.
@@ -9,63 +9,21 @@ from __future__ import annotations
 import json
 import math
 import re
-import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
+from changed_records import FINISHED, KILLED, Lines, copied, lines_of, with_log
 from command_line import cl_bench
-from test_recorded_runs import FINISHED, KILLED
 
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.record import RunResult, read_run
 from cl_bench.benchmark.records.claims import check_run
 from cl_bench.benchmark.records.damage import damage
-from cl_bench.benchmark.records.events import LOG_VERSION
-from cl_bench.benchmark.records.ledger import write_ledger
-from cl_bench.benchmark.records.manifest import (
-    MANIFEST_VERSION,
-    Manifest,
-    read_manifest,
-    write_content,
-    write_manifest,
-)
+from cl_bench.benchmark.records.events import LOG_VERSION, event_of
 from cl_bench.benchmark.records.run_log import line_of
 from cl_bench.reports.runs.find import read_runs
 from cl_bench.reports.sinks.sink import replay
-
-Lines = list[dict[str, Any]]
-
-
-def copied(run: Path, folder: Path) -> Path:
-    path = folder / run.name
-    shutil.copytree(run, path)
-    return path
-
-
-def lines_of(run: Path) -> Lines:
-    return [json.loads(line) for line in (run / "events.jsonl").read_text().splitlines()]
-
-
-def with_log(run: Path, lines: Lines) -> Path:
-    """Give the run another log, each line with the sum that fits it; a finished run a ledger, too."""
-    bare = ({name: of for name, of in line.items() if name != "crc32"} for line in lines)
-    (run / "events.jsonl").write_bytes(b"".join(map(line_of, bare)))
-    if (run / "ledger.json").exists():
-        write_ledger(run)
-    return run
-
-
-def with_manifest(run: Path, change: Callable[[dict[str, Any]], object]) -> Path:
-    content = json.loads((run / "manifest.json").read_text())
-    del content["sha256"]
-    change(content)
-    write_content(run, content)
-    if (run / "ledger.json").exists():
-        write_ledger(run)
-    return run
-
 
 # The log: 0 started, 1 evaluated, 2 and 3 step, 4 learned, 5 saved, 6 evaluated, 7 resumed, ...
 ODD: dict[str, tuple[int, dict[str, object], str]] = {
@@ -112,6 +70,27 @@ def test_a_missing_field_is_named(place: int, tmp_path: Path) -> None:
     path = with_log(copied(FINISHED, tmp_path), lines)
     with pytest.raises(UserError, match=rf"line {place + 1} of .*: {MISSING[place]}: Field req"):
         read_run(path)
+
+
+def test_a_log_of_this_version_holds_what_older_ones_lack(tmp_path: Path) -> None:
+    lines = lines_of(FINISHED)
+    lines[0]["schema_version"] = LOG_VERSION
+    path = with_log(copied(FINISHED, tmp_path), lines)
+    assert read_run(path).events[0].event == "started"
+    del lines[5]["sha256"]
+    with pytest.raises(UserError, match=r"line 6 of .*'saved': sha256: Field required"):
+        read_run(with_log(path, lines))
+
+
+def test_events_are_written_as_they_were() -> None:
+    """Byte by byte, but for the version that the first event says since."""
+    for run in (FINISHED, KILLED):
+        for number, line in enumerate((run / "events.jsonl").read_bytes().splitlines()):
+            fields = json.loads(line)
+            del fields["crc32"]
+            again = event_of(fields).model_dump(exclude_none=True)
+            assert again.pop("schema_version", None) == (None if number else 1)
+            assert line_of(again) == line + b"\n"
 
 
 def test_commands_end_with_one_line(
@@ -199,78 +178,3 @@ def test_nothing_of_a_damaged_log_is_sent(tmp_path: Path) -> None:
     assert sink.written == 0
     replay(FINISHED, sink)
     assert sink.written == 11
-
-
-MANIFESTS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
-    "sessions that are none": (lambda m: m.update(sessions=3), "sessions: "),
-    "a session in words": (lambda m: m.update(sessions=["?"]), r"sessions\.0: "),
-    "no commit": (lambda m: m["sessions"][0]["git"].pop("commit"), r"sessions\.0\.git\.commit: Field"),
-    "dirty in words": (lambda m: m["sessions"][0]["git"].update(dirty="no"), r"git\.dirty: "),
-    "a command in one word": (lambda m: m["sessions"][0].update(command="cl-bench"), r"command: "),
-    "half the cores": (lambda m: m["sessions"][0]["hardware"].update(cores=1.5), r"hardware\.cores"),
-    "a status of its own": (lambda m: m.update(status="done"), "status: "),
-    "no status": (lambda m: m.update(status=["?"]), "status: "),
-    "a lone fingerprint": (lambda m: m["data"].update({"mini-Food": ["ab"]}), r"data\.mini-Food"),
-    "remarks in one word": (lambda m: m.update(remarks="none"), "remarks: "),
-    "images left out": (lambda m: m.update(left_out=["a.png"]), "left_out: "),
-    "another field": (lambda m: m.update(shoes=1), "shoes: Extra inputs"),
-    "another ledger": (lambda m: m.update(ledger=2), "ledger: "),
-    "half a letter": (lambda m: m.update(reason="\ud800"), "not in its form"),
-    "a newer manifest": (
-        lambda m: m.update(schema_version=MANIFEST_VERSION + 1, shoes=1),
-        f"is of version {MANIFEST_VERSION + 1}, and this cl-bench reads",
-    ),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("run", [FINISHED, KILLED], ids=["finished", "killed"])
-@pytest.mark.parametrize("name", MANIFESTS)
-def test_a_manifest_that_is_not_in_its_form_is_named(
-    name: str, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
-    change, words = MANIFESTS[name]
-    path = with_manifest(copied(run, tmp_path), change)
-    with pytest.raises(UserError, match=words) as said:
-        read_manifest(path)
-    assert "manifest.json" in str(said.value) and "\n" not in str(said.value)
-    for command in ("show", "verify"):
-        assert cl_bench(monkeypatch, command, str(path)) in (1, 2)
-        shown = capsys.readouterr()
-        assert "manifest.json" in shown.out + shown.err and "Traceback" not in shown.err
-
-
-def test_a_manifest_comes_back_as_it_was_and_says_its_version(tmp_path: Path) -> None:
-    manifest = read_manifest(FINISHED)
-    assert manifest.schema_version == 1 and len(manifest.sessions) == 2
-    assert manifest.sessions[1].command[:2] == ("cl-bench", "resume")
-    assert manifest.data["mini-Food"].test.startswith("3604fdac")
-    write_manifest(tmp_path, manifest)
-    again = read_manifest(tmp_path)
-    assert again == manifest.model_copy(update={"schema_version": MANIFEST_VERSION})
-
-
-def test_the_digest_of_an_older_manifest_is_over_what_stands_in_it(tmp_path: Path) -> None:
-    path = copied(KILLED, tmp_path)
-    assert read_manifest(path).schema_version == 1  # the digest of that day fits
-    text = (path / "manifest.json").read_text()
-    (path / "manifest.json").write_text(text.replace('"cores": 2', '"cores": 4'))
-    with pytest.raises(UserError, match="its content is not what its own digest says"):
-        read_manifest(path)
-
-
-def test_of_a_manifest_from_before_ledgers_what_is_in_its_form_is_known(tmp_path: Path) -> None:
-    odd = {"status": "finished", "sessions": "none", "remarks": ["found"], "shoes": 1}
-    (tmp_path / "manifest.json").write_text(json.dumps(odd))
-    assert read_manifest(tmp_path) == Manifest(status="finished", remarks=("found",))
-    (tmp_path / "ledger.json").write_text("{}")  # such a run is no run from before ledgers
-    with pytest.raises(UserError, match="not in its form"):
-        read_manifest(tmp_path)
-
-
-@pytest.mark.parametrize("depth", [100, 300, 500, 700, 900, 980, 2_000, 100_000])
-def test_a_manifest_nested_too_deep_is_one_line(depth: int, tmp_path: Path) -> None:
-    nested = "[" * depth + "]" * depth
-    (tmp_path / "manifest.json").write_text(f'{{"ledger": 1, "status": "finished", "x": {nested}}}')
-    with pytest.raises(UserError, match=r"manifest\.json is damaged"):
-        read_manifest(tmp_path)
