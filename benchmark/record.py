@@ -91,14 +91,17 @@ class RunResult:
     @cached_property
     def _history(self) -> tuple[list[Event], str | None]:
         """The events that are known, or why none is."""
+        log = self.path / "events.jsonl"
         try:
-            events = self.events
-            must_be_in_order(self.path / "events.jsonl", events, self.matrix.tasks)
-            return events, None
-        except (NoEventError, OSError) as error:
-            if not self.checkable:
-                return [], str(error)
-            raise UserError(str(error)) from error
+            must_be_in_order(log, self.events, self.matrix.tasks)
+            return self.events, None
+        except OSError as error:
+            lost = f"{log} cannot be read: {error.strerror}"
+        except NoEventError as error:
+            lost = str(error)
+        if self.checkable:
+            raise UserError(lost)
+        return [], lost
 
     def predictions(self, learned: int) -> dict[str, NDArray[np.uint16]]:
         """Predicted class per test image and task after ``learned`` tasks (0: zero-shot)."""

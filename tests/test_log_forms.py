@@ -10,6 +10,7 @@ import json
 import math
 import re
 from collections.abc import Callable
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from cl_bench.benchmark.records.damage import damage
 from cl_bench.benchmark.records.events import LOG_VERSION, event_of
 from cl_bench.benchmark.records.run_log import line_of
 from cl_bench.reports.runs.find import read_runs
+from cl_bench.reports.sinks.follow import _tail
 from cl_bench.reports.sinks.sink import replay
 
 # The log: 0 started, 1 evaluated, 2 and 3 step, 4 learned, 5 saved, 6 evaluated, 7 resumed, ...
@@ -178,3 +180,21 @@ def test_nothing_of_a_damaged_log_is_sent(tmp_path: Path) -> None:
     assert sink.written == 0
     replay(FINISHED, sink)
     assert sink.written == 11
+
+
+def test_a_log_that_is_followed_stops_at_its_first_damaged_line(tmp_path: Path) -> None:
+    path = with_log(copied(KILLED, tmp_path), odd_lines(KILLED, "no count"))
+    followed = _tail(path / "events.jsonl", get_context("spawn").Event(), 0.0)
+    assert [next(followed).event for _ in range(4)] == ["started", "evaluated", "step", "step"]
+    with pytest.raises(UserError, match=r"line 5 of .*'learned': trainable_parameters"):
+        next(followed)
+
+
+def test_a_followed_line_is_checked_by_its_sum(tmp_path: Path) -> None:
+    path = copied(KILLED, tmp_path)
+    text = (path / "events.jsonl").read_text()
+    (path / "events.jsonl").write_text(text.replace('"learned": 0, "acc', '"learned": 1, "acc'))
+    followed = _tail(path / "events.jsonl", get_context("spawn").Event(), 0.0)
+    assert next(followed).event == "started"
+    with pytest.raises(UserError, match=r"line 2 of .*its check sum does not fit it"):
+        next(followed)

@@ -75,6 +75,7 @@ class WandbSink:
 
         self._path, self._config = path, read_config(path)
         c, place = self._config, self._place
+        manifest = read_manifest(path).model_dump(mode="json")
         identity = run_id(c)
         if "WANDB_SWEEP_ID" in os.environ:  # an agent of a W&B sweep gives its runs their names
             identity = os.environ["WANDB_RUN_ID"]
@@ -92,10 +93,7 @@ class WandbSink:
             group=f"{c.suite.name}-{c.order}-{protocol_hash(c)}",
             job_type=c.method,
             tags=[c.method, f"order {c.order}", c.backbone.name, f"seed {c.seed}", c.preset, *place.tags],
-            config={
-                "run": c.model_dump(mode="json"),
-                "manifest": read_manifest(path).model_dump(mode="json"),
-            },
+            config={"run": c.model_dump(mode="json"), "manifest": manifest},
             # nothing of the machine, its environment or its screen beside what the run recorded
             settings=wandb.Settings(
                 silent=True, console="off", x_disable_stats=True, x_disable_meta=True,
