@@ -6,7 +6,6 @@ import hashlib
 import random
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -23,12 +22,14 @@ from cl_bench.benchmark.opening import begin, finished_run, go_on, is_finished, 
 from cl_bench.benchmark.precision import autocast
 from cl_bench.benchmark.record import RunFolder, RunResult, read_run
 from cl_bench.benchmark.records import ledger
-from cl_bench.benchmark.records.manifest import read_manifest, session, write_manifest
+from cl_bench.benchmark.records.circumstances import session
+from cl_bench.benchmark.records.events import Evaluated, Event, Finished, Learned, Saved, Step
+from cl_bench.benchmark.records.manifest import Status, read_manifest, write_manifest
 from cl_bench.benchmark.records.matrix_file import write_matrix
 from cl_bench.benchmark.task import LabelSpace, Task, TaskStream, TrainingTask
 from cl_bench.benchmark.train import Progress, train
 
-Listener = Callable[[dict[str, Any]], None]
+Listener = Callable[[Event], None]
 
 
 def run(
@@ -105,17 +106,15 @@ class _Runner:
             good = last if last and last.is_file() else "none, the pre-trained model"
             raise UserError(f"{error}. Last good checkpoint: {good}.") from error
         assert self.matrix is not None
-        self._log("finished", metrics=self.matrix.metrics())
+        self._log(Finished(metrics=self.matrix.metrics()))
         self._status("finished")
         ledger.write_ledger(self.folder.path)
         return read_run(self.folder.path)
 
     def _open(self) -> int:
         """Begin the directory, or take up what it holds; returns how many tasks are learned."""
-        hardware = {"device": str(self.device), "threads": torch.get_num_threads()}
-        if self.device.type == "cuda":
-            hardware["gpu"] = torch.cuda.get_device_name(self.device)
-        here = session(hardware)
+        gpu = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else None
+        here = session(device=str(self.device), threads=torch.get_num_threads(), gpu=gpu)
         if not (self.folder.path / "manifest.json").exists():
             begin(self.folder, self.config, self.stream, self.targets, here, self._log)
             return 0
@@ -138,7 +137,7 @@ class _Runner:
         )
 
         def report(p: Progress) -> None:
-            self._log("step", task=task.name, step=p.step, steps=p.steps, loss=p.loss, lr=p.lr)
+            self._log(Step(task=task.name, step=p.step, steps=p.steps, loss=p.loss, lr=p.lr))
 
         with watch.phase("prepare"):
             self.method.before_task(training)
@@ -149,17 +148,18 @@ class _Runner:
         with watch.phase("consolidate"):
             self.method.after_task(training)
         self._log(
-            "learned",
-            task=task.name,
-            learned=learned,
-            steps=trained.steps,
-            step_flops=trained.step_flops,
-            skipped_steps=trained.skipped_steps,
-            seconds=watch.seconds,
-            images_drawn=training.images_drawn,
-            trainable_parameters=trainable,
-            peak_memory=peak_memory(self.device),
-            diagnostics=self.method.diagnostics(),
+            Learned(
+                task=task.name,
+                learned=learned,
+                steps=trained.steps,
+                step_flops=trained.step_flops,
+                skipped_steps=trained.skipped_steps,
+                seconds=watch.seconds,
+                images_drawn=training.images_drawn,
+                trainable_parameters=trainable,
+                peak_memory=peak_memory(self.device),
+                diagnostics=self.method.diagnostics(),
+            )
         )
 
     def _save(self, learned: int) -> None:
@@ -168,8 +168,10 @@ class _Runner:
         stored = save_checkpoint(path, self.method.state_dict())
         added = path.stat().st_size - (before.stat().st_size if before.exists() else 0)
         self._log(
-            "saved", learned=learned, stored_parameters=stored, bytes=path.stat().st_size,
-            bytes_added=added, sha256=self.folder.digests(path),
+            Saved(
+                learned=learned, stored_parameters=stored, bytes=path.stat().st_size,
+                bytes_added=added, sha256=self.folder.digests(path),
+            )
         )  # fmt: skip
 
     def _evaluate(self, learned: int) -> None:
@@ -192,17 +194,18 @@ class _Runner:
         small = {name: as_stored(p) for name, p in predictions.items()}
         self.folder.write_predictions(learned, small)
         self._log(
-            "evaluated",
-            learned=learned,
-            accuracies=dict(zip(self.config.tasks, row, strict=True)),
-            seconds=watch.seconds["evaluate"],
-            sha256=self.folder.digests(self.folder.predictions(learned)),
+            Evaluated(
+                learned=learned,
+                accuracies=dict(zip(self.config.tasks, row, strict=True)),
+                seconds=watch.seconds["evaluate"],
+                sha256=self.folder.digests(self.folder.predictions(learned)),
+            )
         )
         write_matrix(self.folder.path, self.matrix)  # from here on the row counts
 
-    def _log(self, event: str, **values: Any) -> None:
-        self.listen(self.folder.log(event, **values))
+    def _log(self, event: Event) -> None:
+        self.listen(self.folder.log(event))
 
-    def _status(self, status: str, reason: str | None = None) -> None:
-        path = self.folder.path
-        write_manifest(path, read_manifest(path) | {"status": status, "reason": reason})
+    def _status(self, status: Status, reason: str | None = None) -> None:
+        path, changes = self.folder.path, {"status": status, "reason": reason}
+        write_manifest(path, read_manifest(path).model_copy(update=changes))

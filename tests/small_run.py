@@ -9,7 +9,7 @@ from typing import Any
 from cl_bench.benchmark.images import Images
 from cl_bench.benchmark.method import Method
 from cl_bench.benchmark.record import RunFolder, RunResult
-from cl_bench.benchmark.run import run
+from cl_bench.benchmark.run import Listener, run
 from cl_bench.benchmark.task import Task, TaskStream
 from cl_bench.datasets.extra.references import load_assets
 from cl_bench.datasets.images.store import Store
@@ -56,7 +56,7 @@ def small_run(
     plan: Plan,
     path: Path,
     make_method: Callable[[], Method] | None = None,
-    listen: Callable[[dict[str, Any]], None] = lambda event: None,
+    listen: Listener = lambda event: None,
 ) -> RunResult:
     """Run the plan in ``path``."""
     make = make_method or (lambda: fresh(plan))

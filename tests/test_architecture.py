@@ -24,6 +24,9 @@ ALLOWED = {
     "reports": (
         "cl_bench.benchmark.matrix",
         "cl_bench.benchmark.record",
+        "cl_bench.benchmark.records.events",
+        "cl_bench.benchmark.records.manifest",
+        "cl_bench.benchmark.records.run_log",
         "cl_bench.benchmark.config",
         "cl_bench.benchmark.errors",
         "cl_bench.reports",

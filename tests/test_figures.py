@@ -21,6 +21,7 @@ from PIL import Image
 from written_run import write_run
 
 from cl_bench.benchmark.record import RunResult, read_run
+from cl_bench.benchmark.records.events import Learned, those
 from cl_bench.reports.figures import gallery
 from cl_bench.reports.figures.difference import draw_difference
 from cl_bench.reports.figures.forgetting import draw_forgetting, forgotten_so_far, known_so_far
@@ -161,18 +162,24 @@ def test_front_is_cheaper_or_better() -> None:
     assert [p.label for p in front(points)] == ["a", "b", "e"]
 
 
+def cost_of_run(run: RunResult) -> dict[str, float]:
+    ((row,),) = (g.rows for g in group([run]))
+    return cost_of(row)
+
+
 def test_costs_come_from_the_log(tmp_path: Path) -> None:
     path = write_run(tmp_path, tasks=("a", "b"), sealed=False)
     run = read_run(path)
-    learned = [e for e in run.events if e["event"] == "learned"]
-    seconds = sum(e["seconds"]["train"] for e in learned)
-    assert cost_of(run)["seconds"] == pytest.approx(seconds)
-    assert cost_of(run)["parameters"] == learned[0]["trainable_parameters"]
-    assert cost_of(run)["memory"] == learned[0]["peak_memory"]["process"] / 2**30
+    cost = cost_of_run(run)
+    learned = those(run.events, Learned)
+    seconds = sum(e.seconds["train"] for e in learned)
+    assert cost["seconds"] == pytest.approx(seconds)
+    assert cost["parameters"] == learned[0].trainable_parameters
+    assert cost["memory"] == learned[0].peak_memory["process"] / 2**30
     (path / "events.jsonl").write_text('{"event": "learned", "seconds": "long"}\n{}\n')
-    assert cost_of(read_run(path)) == {} == occupancy_of(read_run(path))
+    assert cost_of_run(read_run(path)) == {} == occupancy_of(read_run(path))
     (path / "events.jsonl").unlink()
-    assert cost_of(read_run(path)) == {}
+    assert cost_of_run(read_run(path)) == {}
 
 
 def test_forgetting_curves_end_at_the_matrix_figures(tmp_path: Path) -> None:
@@ -186,8 +193,9 @@ def test_forgetting_curves_end_at_the_matrix_figures(tmp_path: Path) -> None:
 def test_occupancy_is_the_mean_of_a_blocks_matrices(tmp_path: Path) -> None:
     path = write_run(tmp_path, tasks=("a", "b"), sealed=False)
     ranks = {"subspace/t.0.q": 4, "subspace/v.1.q": 10, "subspace/v.1.o": 20, "loss/other": 3}
-    events = [{"event": "learned", "diagnostics": ranks}] * 2
-    (path / "events.jsonl").write_text("".join(json.dumps(e) + "\n" for e in events))
+    lines = [json.loads(line) for line in (path / "events.jsonl").read_text().splitlines()]
+    lines = [line | ({"diagnostics": ranks} if "diagnostics" in line else {}) for line in lines]
+    (path / "events.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     run = read_run(path)
     assert occupancy_of(run) == {"v": {1: [15.0, 15.0]}, "t": {0: [4.0, 4.0]}}
     (g,) = group([run])

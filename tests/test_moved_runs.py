@@ -17,6 +17,7 @@ from PIL import Image
 from cl_bench.benchmark.config import Backbone
 from cl_bench.benchmark.record import RunFolder, read_run
 from cl_bench.benchmark.records.claims import check_run
+from cl_bench.benchmark.records.events import Event, Learned
 from cl_bench.cli import execute
 from cl_bench.cli.dashboards import Dashboards
 from cl_bench.datasets.own.suite_file import read_suite
@@ -62,10 +63,10 @@ def begun(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Start a run with paths as seen from ``folder``, kill it after its first task."""
     log = RunFolder.log
 
-    def killing(self: RunFolder, event: str, **values: object) -> dict[str, object]:
-        if event == "learned" and values["learned"] == 2:
+    def killing(self: RunFolder, event: Event) -> Event:
+        if isinstance(event, Learned) and event.learned == 2:
             raise KilledError
-        return log(self, event, **values)
+        return log(self, event)
 
     monkeypatch.chdir(folder)
     choices = Choices(
@@ -201,11 +202,12 @@ def test_a_record_with_a_bare_path_goes_on_where_it_was_typed(
 def before_ledgers(run: Path) -> None:
     """Make a begun run what it was before ledgers."""
     manifest = json.loads((run / "manifest.json").read_text())
-    for key in ("ledger", "sha256", "digest"):
+    for key in ("ledger", "sha256", "digest", "schema_version"):
         del manifest[key]
     (run / "manifest.json").write_text(json.dumps(manifest))
     lines = [json.loads(line) for line in (run / "events.jsonl").read_text().splitlines()]
-    kept = [{k: v for k, v in line.items() if k not in ("crc32", "sha256")} for line in lines]
+    later = ("crc32", "sha256", "schema_version")
+    kept = [{k: v for k, v in line.items() if k not in later} for line in lines]
     (run / "events.jsonl").write_text("".join(json.dumps(line) + "\n" for line in kept))
 
 

@@ -105,7 +105,7 @@ def test_broken_images_stop_a_run_or_are_recorded(
     assert cl_bench(monkeypatch, *command, "--skip-broken") == 0
     (path,) = (tmp_path / "runs").glob("*/zero-shot/*")
     result = read_run(path)
-    assert result.manifest["left_out"] == {"EuroSAT": [str(victim)]}
+    assert result.manifest.left_out == {"EuroSAT": (str(victim),)}
     assert any("left out" in caveat for caveat in result.config.caveats)
     assert result.config.protocol.broken == "skip"
 

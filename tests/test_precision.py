@@ -16,6 +16,7 @@ from cl_bench.benchmark.config import Recipe
 from cl_bench.benchmark.errors import NotFiniteError, UserError
 from cl_bench.benchmark.evaluate import predict
 from cl_bench.benchmark.record import read_json
+from cl_bench.benchmark.records.events import Event, Learned, Step, those
 from cl_bench.benchmark.task import Batch
 from cl_bench.benchmark.train import Progress, train
 from cl_bench.experiment import resolve as planning
@@ -171,13 +172,13 @@ def test_predictions_of_a_diverged_model_are_no_accuracy(value: float) -> None:
 def test_sixteen_bits_train_close_to_fp32_and_log_what_they_skipped(tmp_path: Path) -> None:
     losses, skipped = {}, {}
     for precision in ("fp32", "bf16", "fp16"):
-        events: list[dict[str, object]] = []
+        events: list[Event] = []
         plan = small_plan("keeplora", tasks=1, precision=precision)
         small_run(plan, tmp_path / precision, listen=events.append)
         config = read_json(tmp_path / precision / "config.json")
         assert config["protocol"]["precision"] == precision
-        losses[precision] = [e["loss"] for e in events if e["event"] == "step"]
-        (skipped[precision],) = [e["skipped_steps"] for e in events if e["event"] == "learned"]
+        losses[precision] = [e.loss for e in those(events, Step)]
+        (skipped[precision],) = [e.skipped_steps for e in those(events, Learned)]
     assert losses["bf16"] != losses["fp32"] == pytest.approx(losses["bf16"], rel=0.02)
     # The scale starts at 65,536: the first of the eight steps overflows and is skipped.
     assert losses["fp16"] != losses["fp32"] == pytest.approx(losses["fp16"], rel=0.2)

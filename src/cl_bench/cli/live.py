@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from cl_bench.benchmark.opening import is_finished, must_be_of
 from cl_bench.benchmark.record import RunResult
+from cl_bench.benchmark.records.events import Event
 from cl_bench.cli.console import console
 from cl_bench.cli.dashboards import Dashboards
 from cl_bench.cli.progress import shown, telling
@@ -36,7 +36,7 @@ def show_run(plan: Plan, boards: Dashboards) -> None:
         following(plan.folder, sinks, _complain) as follow,
     ):
 
-        def listen(event: dict[str, Any]) -> None:
+        def listen(event: Event) -> None:
             show(event)
             follow(event)
 

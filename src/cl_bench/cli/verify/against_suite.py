@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from cl_bench.benchmark.errors import UserError
+from cl_bench.benchmark.records.circumstances import session
 from cl_bench.benchmark.records.claims import NotCheckable
-from cl_bench.benchmark.records.manifest import session
 from cl_bench.cli.verify.installed import Installed, choices_of_run
 from cl_bench.experiment.places import found_again
 from cl_bench.experiment.resolve import resolve
@@ -52,8 +52,8 @@ def _settings(about: Installed) -> str:
         raise NotCheckable(f"the plan cannot be made here: {reason}") from reason
     if any(plan.config.digest() == run.config.digest() for plan in plans):
         return "what was typed leads to this configuration with the code that is here"
-    here, there = session({}), run.manifest["sessions"][0]
-    if any(here[key] != there.get(key) for key in ("cl_bench", "git")):
+    here, there = session(), run.manifest.first
+    if (here.cl_bench, here.git) != (there.cl_bench, there.git):
         raise NotCheckable("what was typed leads to another configuration, but the code is another")
     raise UserError("what was typed does not lead to this configuration")
 
