@@ -1,4 +1,4 @@
-"""What a run will take: one real training step on random images, scaled up."""
+"""What a run will cost: one training step on random images is timed and multiplied."""
 
 from __future__ import annotations
 

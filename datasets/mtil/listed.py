@@ -82,13 +82,13 @@ def read_pets(root: Path, split: Split) -> Found:
     (data, file), (other, other_file) = load(split), load(OTHER[split])
     _check_breeds(data, file)
     _agree(data.classes, other.classes, file, other_file)
-    # Class numbers stay what they are in the full set; a subset's have gaps.
+    # A subset keeps the class numbers of the full set, so that some are missing: number them anew.
     _, targets = np.unique(labels(data), return_inverse=True)
     return Found(images_of_pets(data), targets.astype(np.int64), tuple(data.classes), file)
 
 
 def _check_breeds(data: Any, file: Path) -> None:
-    """As torchvision takes a breed's name from the images' names."""
+    """Compare names: torchvision takes a breed's name from its images' names, so those must agree."""
     breeds: dict[int, str] = {}
     for i, (image, label) in enumerate(zip(images_of_pets(data), labels(data), strict=True), 1):
         breed = image.stem.rsplit("_", 1)[0]
@@ -99,7 +99,7 @@ def _check_breeds(data: Any, file: Path) -> None:
 
 
 def _agree(names: Sequence[str], others: Sequence[str], file: Path, other: Path) -> None:
-    """Classes are numbered by what a split's own list names, so both lists must name the same."""
+    """Each split numbers the classes that its own list names, so both lists must name the same ones."""
     if odd := sorted(set(names) ^ set(others)):
         raise UserError(
             f"only one of {file} and {other} has the class {odd[0]!r}; fetch both again"

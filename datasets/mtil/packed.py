@@ -25,7 +25,7 @@ from cl_bench.datasets.mtil.torchvision_private import (
 def read_cifar(root: Path, split: Split) -> Found:
     """``cifar-100-python``, as pixels [N, 32, 32, 3].
 
-    Without torchvision's class, which unpickles, and so would run, whatever the files hold.
+    Without torchvision's class: it unpickles the files, which would run any code that they hold.
     """
     folder = root / tv.CIFAR100.base_folder
     file, meta = folder / split, folder / tv.CIFAR100.meta["filename"]
@@ -61,7 +61,7 @@ def read_flowers(root: Path, split: Split) -> Found:
         (file, damage.mat(key)),
         (file, labelled),
     )
-    # The files bring numbers only.
+    # The files hold class numbers and no names.
     names = names_in_files("Flowers")
     return Found(image_files(data), labels(data), names, file, lambda i: f"{key} {i + 1}")
 
