@@ -56,6 +56,14 @@ def test_by_hand() -> None:
     assert HAND.metrics() == pytest.approx(expected)
 
 
+def test_accuracy_before_a_task_is_learned_cannot_be_forgotten() -> None:
+    """Task b: 95 by transfer, 70 once learned, 65 in the end. 5 points were forgotten, not 30."""
+    rows = ((80.0, 95.0, 10.0), (80.0, 70.0, 10.0), (80.0, 65.0, 90.0))
+    matrix = AccuracyMatrix(HAND.tasks, HAND.zero_shot, rows)
+    assert matrix.forgetting_per_task == (0.0, 5.0)
+    assert matrix.so_far()["forgetting"] == matrix.metrics()["forgetting"] == 2.5
+
+
 def test_one_task_has_nothing_to_transfer_or_forget() -> None:
     figures = AccuracyMatrix(("a",), (50.0,), ((90.0,),)).metrics()
     assert figures == {"zero_shot": 50.0, "average": 90.0, "last": 90.0, "learned": 90.0}

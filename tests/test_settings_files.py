@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -177,3 +178,13 @@ def test_a_value_that_would_lose_may_be_given_for_the_suite_too(tmp_path: Path) 
     child = 'extends = "parent.toml"\n[config]\nalpha = 1.0\n[mini.config]\nalpha = 3.0'
     settings = read_settings(written(tmp_path, child))
     assert settings["config"]["alpha"] == 1.0 and settings["mini"]["config"]["alpha"] == 3.0
+
+
+def test_the_documented_example_is_right(tmp_path: Path) -> None:
+    docs = (Path(__file__).parents[1] / "docs" / "adding-a-method.md").read_text()
+    (example,) = re.findall(r"```toml\n(extends = .*?)```", docs, re.DOTALL)
+    settings = read_settings(written(tmp_path, example))
+    assert settings["recipe"] == {
+        "optimizer": "adamw", "lr": 5e-4, "weight_decay": 0.01, "schedule": "onecycle",
+    }  # fmt: skip
+    assert settings["mini"] == {} and settings["paper"].keys() == {"protocol"}
