@@ -17,7 +17,7 @@ from cl_bench.reports.terminal.show import duration, size
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [
-        (0, "0.0 s"), (12.34, "12.3 s"), (60, "1 min 00 s"), (245.4, "4 min 05 s"),
+        (0, "0.0 s"), (12.34, "12.3 s"), (60, "1 min 00 s"), (245.4, "4 min 05 s"), (119.6, "2 min 00 s"),
         (3_599.4, "59 min 59 s"), (3_600, "1 h 00 min"), (11_220, "3 h 07 min"),
         (100_000, "27 h 46 min"),
     ],

@@ -119,6 +119,8 @@ def test_crops_are_fresh_at_every_draw_unless_plain_ones_are_asked_for() -> None
     assert seen(plain=True) == originals
     first, second = seen(plain=False), seen(plain=False)
     assert not first & second, "other crops of the same images"
+    unasked = {tuple(x.flatten().tolist()) for x in next(task.epoch()).images}
+    assert not unasked & originals
 
 
 @pytest.mark.parametrize("channels", [1, 3])
