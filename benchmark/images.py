@@ -1,4 +1,4 @@
-"""Labelled images: as the model sees them, as they were before, and what tells them apart."""
+"""Labelled images: their pixels for the model, the original images, and digests of their content."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def _at(of_all: Callable[[int], T], rows: Tensor, i: int) -> T:
 
 
 def digest_of_pixels(pixels: NDArray[np.uint8]) -> str:
-    """SHA-256 over the digests of ``HASHED`` images each, so that it can be computed on the way."""
+    """SHA-256 over the digests of parts of ``HASHED`` images: parts can be hashed as they are made."""
     parts = [digest_of_part(pixels[i : i + HASHED]) for i in range(0, len(pixels), HASHED)]
     return digest_of_parts(parts)
 

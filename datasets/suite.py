@@ -108,7 +108,7 @@ class TaskSpec(Settings):
     def identity(self) -> dict[str, Any]:
         """What distinguishes the task's content, wherever its files lie.
 
-        A field at its default is left out, so that one that is added later parts no results.
+        A field at its default is left out: so a field that is added later changes no earlier digest.
         """
         content = self.model_dump(mode="json", exclude={"source"}, exclude_defaults=True)
         if isinstance(self.source, FolderSource):
@@ -117,7 +117,7 @@ class TaskSpec(Settings):
 
 
 class Suite(Settings):
-    """A named list of tasks and all that results on them depend on, the method aside."""
+    """A named list of tasks, with everything but the method that their results depend on."""
 
     name: str
     about: str
@@ -159,7 +159,7 @@ class Suite(Settings):
         return self
 
     def _key(self, name: str) -> str:
-        """What a task is found by: case, a prefix ``<suite>-`` and how accents are written do not count."""
+        """A task's name for look-ups: without case, prefix ``<suite>-`` and ways to write an accent."""
         return unicodedata.normalize("NFC", name.lower()).removeprefix(f"{self.name.lower()}-")
 
     def identify(self) -> SuiteId:

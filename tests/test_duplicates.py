@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 from command_line import cl_bench
-from mtil_fixtures import WRITERS, Maker, classnames
+from mtil_pictures import Maker, classnames
+from mtil_writers import WRITERS
 
 from cl_bench.benchmark.images import Images
 from cl_bench.benchmark.record import read_run

@@ -24,7 +24,7 @@ from cl_bench.benchmark.record import RunResult, read_run
 from cl_bench.benchmark.records.events import Learned, those
 from cl_bench.reports.figures import gallery
 from cl_bench.reports.figures.difference import draw_difference
-from cl_bench.reports.figures.forgetting import draw_forgetting, forgotten_so_far, known_so_far
+from cl_bench.reports.figures.forgetting import curve, draw_forgetting
 from cl_bench.reports.figures.gallery import Picture, group_pictures, run_picture, write_pictures
 from cl_bench.reports.figures.heat_map import save_heat_map
 from cl_bench.reports.figures.pareto import Point, cost_of, draw_pareto, front
@@ -183,11 +183,14 @@ def test_costs_come_from_the_log(tmp_path: Path) -> None:
 
 
 def test_forgetting_curves_end_at_the_matrix_figures(tmp_path: Path) -> None:
-    matrix = read_run(write_run(tmp_path)).matrix
-    rows = np.array(matrix.rows)
-    assert forgotten_so_far(rows)[-1] == pytest.approx(matrix.metrics()["forgetting"])
-    assert known_so_far(rows)[-1] == pytest.approx(matrix.metrics()["last"])
-    assert known_so_far(rows)[0] == rows[0, 0]
+    runs = [read_run(write_run(tmp_path, seed=seed)) for seed in (0, 1)]
+    (row,) = group(runs)[0].rows
+    count = len(runs[0].config.tasks)
+    for metric, known in (("forgetting", range(2, count + 1)), ("last", range(1, count + 1))):
+        found = curve(row, metric, known)
+        assert len(found) == len(known)
+        assert found[-1] == pytest.approx(np.mean([r.matrix.metrics()[metric] for r in runs]))
+    assert found[0] == pytest.approx(np.mean([r.matrix.rows[0][0] for r in runs]))
 
 
 def test_occupancy_is_the_mean_of_a_blocks_matrices(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from cl_bench.benchmark.errors import UserError, in_one_line
+from cl_bench.benchmark.matrix import accuracy
 from cl_bench.benchmark.record import RunFolder, RunResult, open_run
 from cl_bench.benchmark.records import damage
 from cl_bench.benchmark.records.events import Evaluated, Finished, Learned, Saved, Started, those
@@ -111,9 +112,7 @@ def _accuracies(run: RunResult) -> str:
         predicted = run.predictions(learned)
         if any(predicted[t].shape != targets[t].shape or not targets[t].size for t in tasks):
             wrong.append(f"row {learned}: predictions and targets are not of the same images")
-        elif list(row) != [
-            100.0 * int((predicted[t] == targets[t]).sum()) / len(targets[t]) for t in tasks
-        ]:
+        elif row != tuple(accuracy(predicted[t] == targets[t]) for t in tasks):
             wrong.append(f"row {learned} of matrix.csv does not follow from its predictions")
     if wrong:
         raise UserError("; ".join(wrong))
