@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from cl_bench.benchmark.attention import Attention
+from cl_bench.benchmark.attention import Attended, Attention
 from cl_bench.benchmark.clip import Clip, cut_padding
 from cl_bench.benchmark.task import LabelSpace, TrainingTask
 
@@ -98,13 +99,15 @@ def watching(
         Per block, the statistic of the input of q, k and v under ``"in"``, of o under ``"out"``.
     """
     statistics = [{"in": new(), "out": new()} for _ in attentions]
-    for attention, of in zip(attentions, statistics, strict=True):
-        attention.watch = lambda kind, x, of=of: of[kind].add(x)
-    try:
+    with ExitStack() as watchers:
+        for attention, of in zip(attentions, statistics, strict=True):
+            watchers.enter_context(attention.watch(partial(_take_in, of)))
         yield statistics
-    finally:
-        for attention in attentions:
-            attention.watch = None
+
+
+def _take_in(statistics: dict[str, Statistic], seen: Attended) -> None:
+    statistics["in"].add(seen.x)
+    statistics["out"].add(seen.heads)
 
 
 @torch.no_grad()

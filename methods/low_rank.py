@@ -6,8 +6,9 @@ from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
-from cl_bench.benchmark.attention import Attention
+from cl_bench.benchmark.attention import Adapter, Attention
 from cl_bench.benchmark.clip import Clip
 
 PROJECTIONS = ("q", "k", "v", "o")
@@ -72,18 +73,12 @@ class LowRank(nn.Module):
         """What to add to the output, [N, L, d], for the concatenated heads h [N, L, d]."""
         return out_update(h, self.A, self.scaling * (self.B - self.B_start))
 
-    def attach(self, attention: Attention) -> None:
-        """Add the update to what ``attention`` computes."""
-        attention.add_to_qkv = self.qkv
-        attention.add_to_out = self.out
-
     @torch.no_grad()
     def merge(self, attention: Attention) -> None:
-        """Move the update into the weights, W ← W + s(A(B − B₀))ᵀ, and detach."""
+        """Move the update into the weights: W ← W + s(A(B − B₀))ᵀ."""
         delta = self.scaling * (self.A @ (self.B - self.B_start)).mT  # [4, out, in]
         attention.in_proj_weight.add_(delta[:3].flatten(0, 1))
         attention.out_proj.weight.add_(delta[3])
-        attention.add_to_qkv = attention.add_to_out = None
 
 
 class Adapters:
@@ -93,6 +88,7 @@ class Adapters:
         """Nothing is attached yet."""
         self._clip = clip
         self._pairs: list[tuple[LowRank, Attention]] = []
+        self._handles: list[RemovableHandle] = []
 
     def attach_fresh(self, rank: int, scaling: float) -> list[LowRank]:
         """Put plain LoRA beside every block: A random, B zero, both to be trained."""
@@ -111,8 +107,9 @@ class Adapters:
         """Put ``updates[tower][block]`` beside the weights of every block of both towers."""
         for tower, attentions in self._clip.attentions().items():
             for update, attention in zip(updates[tower], attentions, strict=True):
-                update.attach(attention)
                 self._pairs.append((update, attention))
+                adapter = Adapter(to_qkv=update.qkv, to_out=update.out)
+                self._handles.append(attention.add(adapter))
 
     def parameters(self) -> Iterable[nn.Parameter]:
         """The factors that train."""
@@ -120,6 +117,8 @@ class Adapters:
 
     def merge(self) -> None:
         """Fold every update into its weights and forget it."""
-        for update, attention in self._pairs:
+        for (update, attention), handle in zip(self._pairs, self._handles, strict=True):
             update.merge(attention)
+            handle.remove()
         self._pairs.clear()
+        self._handles.clear()

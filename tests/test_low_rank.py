@@ -53,7 +53,7 @@ def test_side_path_equals_changed_weights_and_merging_keeps_the_function() -> No
         assert (side - before).abs().max() > 1e-2
         assert (side - expected).abs().max() < 1e-5
         assert (merged - expected).abs().max() < 1e-5
-    assert all(a.add_to_qkv is None for a in clip.attentions()["v"])
+    assert all(not a.adapters for a in clip.attentions()["v"])
     assert list(adapters.parameters()) == []
 
 
