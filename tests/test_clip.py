@@ -83,7 +83,9 @@ def count_text_passes(clip: Clip, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     passes: list[int] = []
     original = clip.encode_text
     monkeypatch.setattr(
-        clip, "encode_text", lambda tokens: passes.append(len(tokens)) or original(tokens)
+        clip,
+        "encode_text",
+        lambda tokens, *more: passes.append(len(tokens)) or original(tokens, *more),
     )
     return passes
 

@@ -1,0 +1,52 @@
+"""What a method can reach, each proven by a small method in ``reaching.py`` that learns and resumes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from small_run import fresh, small_plan, small_run
+
+from cl_bench.benchmark.record import RunFolder, RunResult
+from cl_bench.cli.plan import Plan
+
+PLUGIN = Path(__file__).with_name("reaching.py")
+
+
+class Killed(BaseException):
+    """Stands for a kill: nothing in the runner may catch it."""
+
+
+def plan_of(method: str, *overrides: str, tasks: int = 2, **choices: Any) -> Plan:
+    return small_plan(method, tasks=tasks, plugin=PLUGIN, overrides=overrides, **choices)
+
+
+def run_and_kill_another(plan: Plan, folder: Path) -> RunResult:
+    """One undisturbed run; one that is killed while it learns its last task must end as it did."""
+    run = small_run(plan, folder / "whole")
+
+    def kill(event: dict[str, Any]) -> None:
+        if event["event"] == "step" and event["task"] == plan.tasks[-1].name:
+            raise Killed
+
+    with pytest.raises(Killed):
+        small_run(plan, folder / "killed", listen=kill)
+    resumed = small_run(plan, folder / "killed")
+    assert resumed.matrix == run.matrix
+    states = [RunFolder(r.path).checkpoint(len(plan.tasks)).read_bytes() for r in (run, resumed)]
+    assert states[0] == states[1]
+    return run
+
+
+def events(run: RunResult, kind: str) -> list[dict[str, Any]]:
+    return [event for event in run.events if event["event"] == kind]
+
+
+def test_a_method_learns_by_prompt_tokens_alone(tmp_path: Path) -> None:
+    plan = plan_of("prompt-tuning", "steps=30", "lr=1e-2")
+    run = run_and_kill_another(plan, tmp_path)
+    figures = run.matrix.metrics()
+    assert figures["learned"] > figures["zero_shot"] + 1
+    widths = [blocks[0].width for blocks in fresh(plan).clip.attentions().values()]
+    assert events(run, "learned")[0]["trainable_parameters"] == 2 * 2 * sum(widths)
