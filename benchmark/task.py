@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from cl_bench.benchmark.ahead import ahead
+from cl_bench.benchmark.endless import Endless
 from cl_bench.benchmark.images import Images
 from cl_bench.benchmark.resize import resize
 
@@ -120,6 +122,14 @@ class Pixels:
         return (images - self.mean).div_(self.std)
 
 
+@dataclass(frozen=True)
+class _Order:
+    """One pass over N images: their order, int64 [N], and the seeds of their crops, int64 [N]."""
+
+    rows: Tensor
+    seeds: Tensor | None
+
+
 class TrainingTask:
     """A task as a method sees it: training images only, every draw counted.
 
@@ -178,24 +188,32 @@ class TrainingTask:
             drop_last: leave out a last, partial batch (unless it is the only one).
             plain: without augmentation.
         """
-        order = torch.randperm(len(self), generator=self._generator)
-        cropped = self._cropped and not plain
-        if cropped:  # all seeds at once: they do not depend on how far ahead batches are made
-            seeds = torch.randint(2**62, (len(self),), generator=self._generator)
         kept = len(self) // self.batch_size * self.batch_size if drop_last else 0
-        parts = range(0, kept or len(self), self.batch_size)
+        yield from self._batches(self._draw(plain), range(0, kept or len(self), self.batch_size))
 
-        def draw(start: int) -> tuple[Tensor, Tensor]:
-            rows = order[start : start + self.batch_size]
-            if cropped:
-                pixels = self._train.crop(rows, seeds[start : start + self.batch_size], self._size)
-            else:
+    def _draw(self, plain: bool) -> _Order:
+        """The order of one pass, and its crops."""
+        rows = torch.randperm(len(self), generator=self._generator)
+        if plain or not self._cropped:
+            return _Order(rows, None)
+        # all seeds at once: they do not depend on how far ahead batches are made
+        return _Order(rows, torch.randint(2**62, (len(self),), generator=self._generator))
+
+    def _batches(self, order: _Order, starts: range) -> Iterator[Batch]:
+        """The batches that begin at some places of a pass."""
+
+        def make(start: int) -> tuple[Tensor, Tensor]:
+            part = slice(start, start + self.batch_size)
+            rows = order.rows[part]
+            if order.seeds is None:
                 pixels = self._train.take(rows)
+            else:
+                pixels = self._train.crop(rows, order.seeds[part], self._size)
             if self._normalise.mean.is_cuda and not pixels.is_cuda:
                 pixels = pixels.pin_memory()  # so that the copy to the GPU waits for nothing
             return pixels, self._train.targets[rows]
 
-        for pixels, targets in ahead(draw, parts, CROPPERS if cropped else 1):
+        for pixels, targets in ahead(make, starts, 1 if order.seeds is None else CROPPERS):
             self.images_drawn += len(targets)
             images = self._normalise(pixels)
             yield Batch(images, targets.to(images.device), self.labels)
@@ -204,7 +222,19 @@ class TrainingTask:
     def _size(self) -> int:
         return self._normalise.size
 
-    def endless(self, *, plain: bool = False) -> Iterator[Batch]:
-        """Pass after pass, for methods that count steps of their own."""
-        while True:
-            yield from self.epoch(plain=plain)
+    def endless(self, *, plain: bool = False) -> Endless[Batch]:
+        """Pass after pass, with a place that can be kept (and the task's own state beside it)."""
+        size = self.batch_size
+        return Endless(
+            lambda done: self._batches(self._draw(plain), range(done * size, len(self), size)),
+            self._generator,
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """What the task will draw next, and what it has handed out."""
+        return {"generator": self._generator.get_state(), "images_drawn": self.images_drawn}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Undo ``state_dict``."""
+        self._generator.set_state(state["generator"])
+        self.images_drawn = state["images_drawn"]
