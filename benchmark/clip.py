@@ -14,9 +14,10 @@ from torch import Tensor, nn
 
 from cl_bench.benchmark.attention import Attention
 from cl_bench.benchmark.errors import UserError
+from cl_bench.benchmark.pixels import Pixels
 from cl_bench.benchmark.prompt_tokens import behind_the_first, check_room, per_block
 from cl_bench.benchmark.quick_gelu import QuickGELU
-from cl_bench.benchmark.task import Batch, LabelSpace, Pixels
+from cl_bench.benchmark.task import Batch, LabelSpace
 
 PROMPTS_AT_ONCE = 2048  # bounds the memory of an ensemble over a thousand classes
 # OpenAI's pixel statistics; the weights of a few tags were trained with others, which open_clip knows.

@@ -9,7 +9,7 @@ from cl_bench.benchmark.ahead import ahead
 from cl_bench.benchmark.errors import NotFiniteError
 from cl_bench.benchmark.images import Images
 from cl_bench.benchmark.method import Classifier
-from cl_bench.benchmark.task import Pixels
+from cl_bench.benchmark.pixels import Pixels
 
 EVALUATION_BATCH = 256
 

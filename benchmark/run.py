@@ -14,6 +14,7 @@ import torch
 from cl_bench.benchmark.checkpoint import load_checkpoint, save_checkpoint
 from cl_bench.benchmark.config import RunConfig
 from cl_bench.benchmark.cost import Stopwatch, peak_memory
+from cl_bench.benchmark.earlier_images import EarlierImages
 from cl_bench.benchmark.errors import NotFiniteError, UserError
 from cl_bench.benchmark.evaluate import accuracy, predict
 from cl_bench.benchmark.label_spaces import as_stored, label_spaces
@@ -25,7 +26,7 @@ from cl_bench.benchmark.record import RunFolder, RunResult, read_run
 from cl_bench.benchmark.records import ledger
 from cl_bench.benchmark.records.manifest import read_manifest, session, write_manifest
 from cl_bench.benchmark.records.matrix_file import write_matrix
-from cl_bench.benchmark.task import LabelSpace, Task, TaskStream, TrainingTask
+from cl_bench.benchmark.task import LabelSpace, Task, TaskStream
 from cl_bench.benchmark.train import Progress, train
 
 Listener = Callable[[dict[str, Any]], None]
@@ -87,6 +88,8 @@ class _Runner:
         self.normalise = method.clip.normaliser()
         self.spaces, self.targets = label_spaces(config.protocol, stream)
         self.tests = {task.name: task.test.near(self.device) for task in stream.tasks}
+        declared = "earlier images" in config.extra_data
+        self.earlier = EarlierImages(stream, declared=declared)
         self.matrix: AccuracyMatrix | None = None
 
     def run(self) -> RunResult:
@@ -122,7 +125,9 @@ class _Runner:
         self.matrix = go_on(self.folder, self.config, self.stream, here, self._log)
         learned = len(self.matrix.rows) if self.matrix else 0
         if learned > 0:
-            self.method.load_state_dict(load_checkpoint(self.folder.checkpoint(learned)))
+            state = load_checkpoint(self.folder.checkpoint(learned))
+            self.earlier.load_state_dict(state)
+            self.method.load_state_dict(state)
             self.folder.checkpoint(learned - 1).unlink(missing_ok=True)
         return learned
 
@@ -133,7 +138,7 @@ class _Runner:
         cropped = config.protocol.augment == "random_resized_crop"
         if not cropped:
             task = replace(task, train=task.train.near(self.device))
-        training = TrainingTask(
+        training = self.earlier.open(
             task, self.normalise, config.budget.batch_size, generator, cropped=cropped
         )
 
@@ -148,6 +153,7 @@ class _Runner:
             trained = train(self.method, training, config.recipe, budget, precision, report)
         with watch.phase("consolidate"):
             self.method.after_task(training)
+            self.earlier.close(training)
         self._log(
             "learned",
             task=task.name,
@@ -165,11 +171,12 @@ class _Runner:
     def _save(self, learned: int) -> None:
         """Keep the method's state; it counts once its row is written."""
         path, before = self.folder.checkpoint(learned), self.folder.checkpoint(learned - 1)
-        stored = save_checkpoint(path, self.method.state_dict())
+        stored = save_checkpoint(path, self.method.state_dict() | self.earlier.state_dict())
         added = path.stat().st_size - (before.stat().st_size if before.exists() else 0)
         self._log(
             "saved", learned=learned, stored_parameters=stored, bytes=path.stat().st_size,
-            bytes_added=added, sha256=self.folder.digests(path),
+            bytes_added=added, kept_images=self.earlier.images, kept_bytes=self.earlier.bytes,
+            sha256=self.folder.digests(path),
         )  # fmt: skip
 
     def _evaluate(self, learned: int) -> None:

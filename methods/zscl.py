@@ -20,7 +20,8 @@ from cl_bench.benchmark.assets import Assets, Need
 from cl_bench.benchmark.clip import Clip, cut_padding
 from cl_bench.benchmark.images import Images
 from cl_bench.benchmark.method import Method, MethodConfig
-from cl_bench.benchmark.task import Batch, Pixels, TrainingTask
+from cl_bench.benchmark.pixels import Pixels
+from cl_bench.benchmark.task import Batch, TrainingTask
 from cl_bench.methods.distillation import soft_cross_entropy
 
 Weight = Annotated[float, Field(ge=0)]

@@ -23,6 +23,7 @@ def batch(clip: Clip) -> Batch:
         torch.randn(4, 3, clip.image_size, clip.image_size, generator=generator),
         torch.tensor([0, 1, 1, 0]),
         LABELS.first_prompts(),
+        torch.arange(4),
     )
 
 

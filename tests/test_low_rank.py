@@ -77,7 +77,7 @@ def saved_numbers(loss: Callable[[], Tensor]) -> tuple[Tensor, int]:
 
 
 def test_frozen_weights_get_no_gradient_and_need_less_memory() -> None:
-    batch = Batch(images(GOLD["T1/images"][:8]), torch.arange(8) % 3, LABELS)
+    batch = Batch(images(GOLD["T1/images"][:8]), torch.arange(8) % 3, LABELS, torch.arange(8))
     full = golden_clip()
     _, needed_by_all = saved_numbers(lambda: full.cross_entropy(batch))
 
