@@ -57,3 +57,11 @@ class Endless(Iterator[T]):
         self._generator.set_state(self._drawn_from)
         self._items = self._begin(self._handed_out)
         self._generator.set_state(now)
+
+
+def shuffled(count: int, batch_size: int, generator: torch.Generator) -> Endless[Tensor]:
+    """The rows 0 to ``count`` - 1 in batches, int64 [B], every pass in a fresh random order."""
+    return Endless(
+        lambda done: iter(torch.randperm(count, generator=generator).split(batch_size)[done:]),
+        generator,
+    )

@@ -1,38 +1,30 @@
-"""One pass over a task's training images: in which order, and with which crops."""
+"""Passes over a task's images that methods make for themselves, e.g. for gradients or statistics."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
-import torch
-from torch import Tensor
+from cl_bench.benchmark.task import Batch
 
-from cl_bench.benchmark.images import Images
+T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Pass:
-    """One pass over N images.
+def summed(batches: Iterable[Batch], add: Callable[[T, Batch], T], start: T) -> tuple[T, int]:
+    """Add up what the batches contribute, one after the other.
 
-    Attributes:
-        rows: their order, int64 [N].
-        seeds: of their crops in that order, int64 [N]; ``None``: as they are.
+    Where the batches of a pass are shared among processes, each process adds up its own here, and
+    here the totals of all are put together.
+
+    Args:
+        batches: the pass.
+        add: from the total so far and a batch to the total with the batch; may change it in place.
+        start: the total of no batches.
+
+    Returns:
+        The total and the number of batches.
     """
-
-    rows: Tensor
-    seeds: Tensor | None
-
-    @classmethod
-    def draw(cls, count: int, generator: torch.Generator, *, cropped: bool) -> Pass:
-        """A fresh order of ``count`` images."""
-        rows = torch.randperm(count, generator=generator)
-        if not cropped:
-            return cls(rows, None)
-        # all seeds at once: they do not depend on how far ahead batches are made
-        return cls(rows, torch.randint(2**62, (count,), generator=generator))
-
-    def pixels(self, images: Images, part: slice, size: int) -> Tensor:
-        """Some of its images, uint8 [B, C, H, H]; crops are of side ``size``."""
-        if self.seeds is None:
-            return images.take(self.rows[part])
-        return images.crop(self.rows[part], self.seeds[part], size)
+    total, count = start, 0
+    for batch in batches:
+        total, count = add(total, batch), count + 1
+    return total, count

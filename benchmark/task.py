@@ -13,8 +13,8 @@ from torch import Tensor
 from cl_bench.benchmark import keeping
 from cl_bench.benchmark.ahead import ahead
 from cl_bench.benchmark.endless import Endless
+from cl_bench.benchmark.image_order import ImageOrder
 from cl_bench.benchmark.images import Images
-from cl_bench.benchmark.passes import Pass
 from cl_bench.benchmark.pixels import Pixels
 
 CROPPERS = min(os.cpu_count() or 1, 16)  # threads that decode and crop training images
@@ -206,10 +206,10 @@ class TrainingTask:
         kept = len(self) // self.batch_size * self.batch_size if drop_last else 0
         yield from self._batches(self._draw(plain), range(0, kept or len(self), self.batch_size))
 
-    def _draw(self, plain: bool) -> Pass:
-        return Pass.draw(len(self), self._generator, cropped=self.cropped and not plain)
+    def _draw(self, plain: bool) -> ImageOrder:
+        return ImageOrder.draw(len(self), self._generator, cropped=self.cropped and not plain)
 
-    def _batches(self, order: Pass, starts: range) -> Iterator[Batch]:
+    def _batches(self, order: ImageOrder, starts: range) -> Iterator[Batch]:
         """The batches that begin at some places of a pass."""
 
         def make(start: int) -> tuple[Tensor, Tensor]:
@@ -228,7 +228,7 @@ class TrainingTask:
             yield Batch(images, both[0], self.labels, both[1])
 
     def endless(self, *, plain: bool = False) -> Endless[Batch]:
-        """Pass after pass, with a place that can be kept (and the task's own state beside it)."""
+        """ImageOrder after pass, with a place that can be kept (and the task's own state beside it)."""
         size = self.batch_size
         return Endless(
             lambda done: self._batches(self._draw(plain), range(done * size, len(self), size)),

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from cl_bench.benchmark.attention import Attended, Attention
 from cl_bench.benchmark.clip import Clip, cut_padding
-from cl_bench.benchmark.task import LabelSpace, TrainingTask
+from cl_bench.benchmark.passes import summed
+from cl_bench.benchmark.task import Batch, LabelSpace, TrainingTask
 
 
 class Statistic(Protocol):
@@ -128,10 +129,13 @@ def task_grams(
     Returns:
         Per tower float64 [4L, d, d], in the order q, k, v, o of block 0, 1, ...
     """
-    attentions = clip.attentions()
-    with watching(attentions["v"], statistic) as vision:
-        for batch in task.epoch(drop_last=True, plain=True):
-            clip.encode_images(batch.images)
+
+    def add(total: list[dict[str, Statistic]], batch: Batch) -> list[dict[str, Statistic]]:
+        clip.encode_images(batch.images)  # the watched blocks add to their statistics
+        return total
+
+    with watching(clip.attentions()["v"], statistic) as watched:
+        vision, _ = summed(task.epoch(drop_last=True, plain=True), add, watched)
     text = _text_statistics(clip, task.labels, padded)
     return {"v": _per_matrix(vision), "t": _per_matrix(text)}
 

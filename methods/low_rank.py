@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -60,9 +61,10 @@ class LowRank(nn.Module):
     ) -> None:
         """Start at the given factors; ``train_A`` says whether A is trained along with B."""
         super().__init__()
-        self.A = nn.Parameter(A, requires_grad=train_A)
-        self.B = nn.Parameter(B)
-        self.register_buffer("B_start", B_start)
+        # Row after row in memory, as factors come back out of a file: products round alike then.
+        self.A = nn.Parameter(A.contiguous(), requires_grad=train_A)
+        self.B = nn.Parameter(B.contiguous())
+        self.register_buffer("B_start", B_start.contiguous())
         self.scaling = scaling
 
     def qkv(self, x: Tensor) -> Tensor:
@@ -72,6 +74,17 @@ class LowRank(nn.Module):
     def out(self, h: Tensor) -> Tensor:
         """What to add to the output, [N, L, d], for the concatenated heads h [N, L, d]."""
         return out_update(h, self.A, self.scaling * (self.B - self.B_start))
+
+    @classmethod
+    def of_state(cls, state: Mapping[str, Any], device: torch.device) -> LowRank:
+        """The update that ``kept`` described."""
+        A, B, B_start = (state[name].to(device) for name in ("A", "B", "B_start"))
+        return cls(A, B, B_start, state["scaling"], state["train_A"])
+
+    def kept(self) -> dict[str, Any]:
+        """The factors and what they mean, as a checkpoint keeps them."""
+        meaning = {"scaling": self.scaling, "train_A": self.A.requires_grad}
+        return {**self.state_dict(), **meaning}
 
     @torch.no_grad()
     def merge(self, attention: Attention) -> None:
@@ -122,3 +135,16 @@ class Adapters:
             handle.remove()
         self._pairs.clear()
         self._handles.clear()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Every update in the order of ``attach``; empty where none is attached."""
+        return {str(i): update.kept() for i, (update, _) in enumerate(self._pairs)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> list[LowRank]:
+        """Put the kept updates beside the weights again; returns them in the order of ``attach``."""
+        if not state:
+            return []
+        kept = iter([LowRank.of_state(state[str(i)], self._clip.device) for i in range(len(state))])
+        towers = self._clip.attentions().items()
+        self.attach({tower: [next(kept) for _ in blocks] for tower, blocks in towers})
+        return [update for update, _ in self._pairs]
