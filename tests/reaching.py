@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from cl_bench.benchmark.assets import Assets, Need
 from cl_bench.benchmark.clip import Clip
+from cl_bench.benchmark.endless import Endless
 from cl_bench.benchmark.method import Classifier, Method, MethodConfig
 from cl_bench.benchmark.task import Batch, LabelSpace, TrainingTask
 
@@ -63,8 +64,12 @@ class HardImages(Method):
         self.losses: dict[str, Tensor] = {}
 
     def before_task(self, task: TrainingTask) -> None:
+        self.losses[str(len(self.losses))] = torch.zeros(len(task))
+        self.continue_task(task)
+
+    def continue_task(self, task: TrainingTask) -> None:
         self.clip.model.visual.proj.requires_grad_(True)
-        self.now = self.losses[str(len(self.losses))] = torch.zeros(len(task))
+        self.now = self.losses[str(len(self.losses) - 1)]
 
     def trainable_parameters(self) -> Iterable[nn.Parameter]:
         return (self.clip.model.visual.proj,)
@@ -101,10 +106,18 @@ class Replay(Method):
         self.per_class = config.per_class
         self.weights = list(clip.model.visual.parameters())
 
+        self.again: list[Endless[Batch]] = []
+        self.places: dict[str, Any] = {}  # in what is drawn again
+
     def before_task(self, task: TrainingTask) -> None:
         for weight in self.weights:
             weight.requires_grad_(True)
         self.again = [old.endless() for old in task.earlier] if self.per_class > 0 else []
+
+    def continue_task(self, task: TrainingTask) -> None:
+        self.before_task(task)
+        for i, batches in enumerate(self.again):
+            batches.load_state_dict(self.places[str(i)])
 
     def trainable_parameters(self) -> Iterable[nn.Parameter]:
         return self.weights
@@ -115,8 +128,17 @@ class Replay(Method):
 
     def after_task(self, task: TrainingTask) -> None:
         self.clip.requires_grad_(False)
+        self.again = []
         if self.per_class > 0:
             task.keep(first_of_every_class(task, self.per_class))
+
+    def state_dict(self) -> dict[str, Any]:
+        places = {str(i): batches.state_dict() for i, batches in enumerate(self.again)}
+        return {**super().state_dict(), "places": places}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        super().load_state_dict(state)
+        self.places = state.get("places", {})
 
 
 def first_of_every_class(task: TrainingTask, count: int) -> Tensor:

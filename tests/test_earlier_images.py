@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from PIL import Image
 from small_run import small_run, small_stream
-from test_reach import events, plan_of, run_and_kill_another
+from test_reach import events, plan_of
 from torch import Tensor
 
 from cl_bench.benchmark.checkpoint import load_checkpoint, save_checkpoint
@@ -18,8 +19,9 @@ from cl_bench.benchmark.earlier_images import EarlierImages
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.images import Images
 from cl_bench.benchmark.pixels import Pixels
-from cl_bench.benchmark.record import RunFolder
+from cl_bench.benchmark.record import RunFolder, RunResult
 from cl_bench.benchmark.task import Batch, LabelSpace, Task, TaskStream, TrainingTask
+from cl_bench.cli.plan import Plan
 
 SIDE, N = 8, 20
 SIZES = [(12 + i, 9) for i in range(N)]  # of the whole images, width and height
@@ -285,6 +287,27 @@ def test_a_task_is_taken_up_in_its_middle_with_what_it_draws_of_others() -> None
     assert fresh.images_drawn == drawn
     room.store.close(fresh)
     assert room.store.images == 8 + 1 + 1
+
+
+class Killed(BaseException):
+    """Stands for a kill: nothing in the runner may catch it."""
+
+
+def run_and_kill_another(plan: Plan, folder: Path) -> RunResult:
+    """One undisturbed run; one that is killed while it learns its last task must end as it did."""
+    run = small_run(plan, folder / "whole")
+
+    def kill(event: dict[str, Any]) -> None:
+        if event["event"] == "step" and event["task"] == plan.tasks[-1].name:
+            raise Killed
+
+    with pytest.raises(Killed):
+        small_run(plan, folder / "killed", listen=kill)
+    resumed = small_run(plan, folder / "killed")
+    assert resumed.matrix == run.matrix
+    states = [RunFolder(r.path).checkpoint(len(plan.tasks)).read_bytes() for r in (run, resumed)]
+    assert states[0] == states[1]
+    return run
 
 
 def test_a_replay_method_forgets_less_resumes_and_its_record_says_the_cost(tmp_path: Path) -> None:
