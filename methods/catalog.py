@@ -8,7 +8,7 @@ import inspect
 import re
 import sys
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -75,6 +75,10 @@ class MethodEntry:
     method: type[Method]
     settings: Mapping[str, Any]
     plugin: Path | None = None
+
+    def __reduce__(self) -> tuple[Callable[..., MethodEntry], tuple[str, Path | None]]:
+        """Travel by name: another process has not imported the file of a plug-in."""
+        return find_method, (self.name, self.plugin)
 
     def defaults(self, table: str, preset: str, suite: str) -> dict[str, Any]:
         """Values of ``table`` (``config``, ``recipe``, ``budget`` or ``protocol``).

@@ -17,7 +17,7 @@ from cl_bench.benchmark.record import RunFolder
 from cl_bench.benchmark.run import seed_everything
 from cl_bench.benchmark.task import Task, TrainingTask
 from cl_bench.benchmark.train import train
-from cl_bench.cli.plan import Plan
+from cl_bench.experiment.resolve import Plan
 from cl_bench.methods.catalog import BUILT_IN, known_methods
 
 FEW = 6  # batches after which every trainable parameter must have had a gradient

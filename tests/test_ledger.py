@@ -24,7 +24,7 @@ from cl_bench.benchmark.records.claims import check_run
 from cl_bench.benchmark.records.ledger import read_ledger
 from cl_bench.benchmark.run import Listener, run
 from cl_bench.benchmark.task import TaskStream
-from cl_bench.cli.plan import Plan
+from cl_bench.experiment.resolve import Plan
 from cl_bench.reports.report import write_report
 
 FILES = (

@@ -18,10 +18,10 @@ from cl_bench.benchmark.config import Backbone
 from cl_bench.benchmark.record import RunFolder, read_run
 from cl_bench.benchmark.records.claims import check_run
 from cl_bench.cli import execute
-from cl_bench.cli.choices import Choices
 from cl_bench.cli.dashboards import Dashboards
-from cl_bench.cli.plan import make_plan
 from cl_bench.datasets.own.suite_file import read_suite
+from cl_bench.experiment.choices import Choices
+from cl_bench.experiment.resolve import resolve
 from cl_bench.reports.runs.command import reproduce
 
 SUITE = """
@@ -219,7 +219,7 @@ def test_weights_are_the_same_wherever_their_file_lies(tmp_path: Path) -> None:
         Backbone(name="ViT-B-32", weights=str(tmp_path / name), sha256="a" * 64)
         for name in ("a.pt", "b.pt")
     )
-    config = make_plan(Choices(suite="mini", method="zero-shot", device="cpu"), 0).config
+    config = resolve(Choices(suite="mini", method="zero-shot", device="cpu")).config
     digests = {config.model_copy(update={"backbone": b}).digest() for b in (here, there)}
     assert len(digests) == 1 and config.digest() not in digests
     other = here.model_copy(update={"sha256": "b" * 64})
@@ -244,7 +244,7 @@ def test_weights_of_a_suite_file_may_lie_beside_it(
 
 
 def test_a_recorded_weight_file_is_looked_for_in_both_places(tmp_path: Path) -> None:
-    from cl_bench.cli.places import found_again, recorded
+    from cl_bench.experiment.places import found_again, recorded
 
     (tmp_path / "old").mkdir()
     file = tmp_path / "old" / "w.pt"

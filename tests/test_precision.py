@@ -18,9 +18,9 @@ from cl_bench.benchmark.evaluate import predict
 from cl_bench.benchmark.record import read_json
 from cl_bench.benchmark.task import Batch
 from cl_bench.benchmark.train import Progress, train
-from cl_bench.cli import plan as planning
-from cl_bench.cli.choices import Choices
-from cl_bench.cli.plan import Plan, make_plan
+from cl_bench.experiment import resolve as planning
+from cl_bench.experiment.choices import Choices
+from cl_bench.experiment.resolve import Plan, resolve
 from cl_bench.methods.catalog import BUILT_IN, find_method
 
 MIXED = {"keeplora", "keeplora+", "keeplora++", "keeplora-kd", "lora"}
@@ -32,7 +32,7 @@ def on(
 ) -> Plan:
     """A plan as it is made on a machine with that device."""
     monkeypatch.setattr(planning, "choose_device", lambda name: name or device)
-    return make_plan(Choices(suite="mini", method=method, preset=preset, **more), 0)  # type: ignore[arg-type]
+    return resolve(Choices(suite="mini", method=method, preset=preset, **more))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("method", BUILT_IN)
@@ -86,9 +86,8 @@ def test_a_sweep_finds_runs_that_another_device_made(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from cl_bench.benchmark.record import write_json
-    from cl_bench.cli.execute import directory
 
-    made = directory(on("cuda", "keeplora", monkeypatch), tmp_path)
+    made = tmp_path / on("cuda", "keeplora", monkeypatch).folder.relative_to("runs")
     write_json(made / "manifest.json", {"status": "finished"})
     monkeypatch.setattr(planning, "choose_device", lambda name: name or "cpu")
     arguments = [

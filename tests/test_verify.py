@@ -23,9 +23,9 @@ from cl_bench.benchmark.records.damage import damage
 from cl_bench.benchmark.records.ledger import write_ledger
 from cl_bench.benchmark.records.manifest import write_manifest
 from cl_bench.cli import execute
-from cl_bench.cli.choices import Choices
 from cl_bench.cli.dashboards import Dashboards
 from cl_bench.cli.verify.claims import all_claims
+from cl_bench.experiment.choices import Choices
 
 CLAIMS = {
     "folder", "ledger", "config", "accuracies", "metrics", "log: rows", "log: training", "log: end",
