@@ -21,7 +21,7 @@ from cl_bench.benchmark.images import Images
 from cl_bench.benchmark.pixels import Pixels
 from cl_bench.benchmark.record import RunFolder, RunResult
 from cl_bench.benchmark.task import Batch, LabelSpace, Task, TaskStream, TrainingTask
-from cl_bench.cli.plan import Plan
+from cl_bench.experiment.resolve import Plan
 
 SIDE, N = 8, 20
 SIZES = [(12 + i, 9) for i in range(N)]  # of the whole images, width and height

@@ -16,7 +16,7 @@ from cl_bench.benchmark.record import RunFolder, RunResult
 from cl_bench.benchmark.run import seed_everything
 from cl_bench.benchmark.task import TrainingTask
 from cl_bench.benchmark.train import Training
-from cl_bench.cli.plan import Plan
+from cl_bench.experiment.resolve import Plan
 
 PLUGIN = Path(__file__).with_name("reaching.py")
 
