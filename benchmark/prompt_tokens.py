@@ -76,7 +76,7 @@ def behind_the_first(blocks: Sequence[nn.Module], tokens: Tensor | None) -> Iter
 def _putter(own: Tensor, in_place_of: int) -> Callable[[nn.Module, tuple[Tensor, ...]], Tensor]:
     def put(block: nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:
         x = inputs[0]
-        mine = own.expand(len(x), -1, -1)
+        mine = own.to(x.dtype).expand(len(x), -1, -1)  # 16-bit arithmetic stays 16-bit arithmetic
         return torch.cat([x[:, :1], mine, x[:, 1 + in_place_of :]], dim=1)
 
     return put

@@ -208,6 +208,20 @@ def test_nothing_stays_behind_after_an_error() -> None:
     assert torch.equal(clip.encode_text(TOKENS), before[1])
 
 
+@pytest.mark.parametrize("tower", ["v", "t"])
+@torch.no_grad()
+def test_sixteen_bit_arithmetic_is_that_of_the_tower_without_them(tower: str) -> None:
+    """One 32-bit token in a 16-bit sequence would turn all the blocks to 32 bits."""
+    clip, seen = golden_clip(), list[torch.dtype]()
+    blocks = clip.blocks()[tower]
+    for block in blocks:
+        block.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].dtype))
+    with torch.autocast("cpu", torch.bfloat16):
+        encode(clip, tower, drawn(tower, 0))
+        encode(clip, tower, drawn(tower, BLOCKS, 1, P))
+    assert seen[: len(blocks)] == seen[len(blocks) :]
+
+
 @torch.no_grad()
 def test_classes_are_encoded_with_them_over_every_template() -> None:
     clip, prompts = golden_clip(), drawn("t", P)
