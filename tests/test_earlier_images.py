@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 import torch
+from own_suite import write_suite
 from PIL import Image
 from small_run import small_run, small_stream
-from test_reach import events, plan_of
+from test_reach import PLUGIN, events, plan_of
 from torch import Tensor
 
 from cl_bench.benchmark.checkpoint import load_checkpoint, save_checkpoint
@@ -21,7 +22,9 @@ from cl_bench.benchmark.images import Images
 from cl_bench.benchmark.pixels import Pixels
 from cl_bench.benchmark.record import RunFolder, RunResult
 from cl_bench.benchmark.task import Batch, LabelSpace, Task, TaskStream, TrainingTask
+from cl_bench.experiment.choices import Choices
 from cl_bench.experiment.resolve import Plan
+from cl_bench.experiment.run import run_experiment
 
 SIDE, N = 8, 20
 SIZES = [(12 + i, 9) for i in range(N)]  # of the whole images, width and height
@@ -334,6 +337,41 @@ def test_a_replay_method_forgets_less_resumes_and_its_record_says_the_cost(tmp_p
     assert [event["images_drawn"] for event in events(run, "learned")] == [
         training[0] + choosing[0],
         training[1] + choosing[1] + again,
+    ]
+
+
+def test_few_shot_photographs_with_random_crops_are_replayed_from_their_files(
+    tmp_path: Path,
+) -> None:
+    """A suite of files, three images per class, killed in its last task and continued."""
+    for t, name in enumerate(("a", "b")):
+        for i, split in itertools.product(range(10), ("train", "test")):
+            file = tmp_path / name / split / f"{name}{i % 2}" / f"{i}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            spot = (20 * t + 10 * i) % 200 if split == "train" else 5 * t + i
+            Image.new("RGB", (48, 40), (spot, 255 - spot, 9 * i)).save(file)
+    tasks = (f'name = "{n}"\ntrain = "{n}/train"\ntest = "{n}/test"' for n in ("a", "b"))
+    choices = Choices(
+        suite=str(write_suite(tmp_path, *tasks)), method="replay", plugin=PLUGIN, device="cpu",
+        shots=3, overrides=("steps=6", "batch_size=4", "augment=random_resized_crop", "per_class=2"),
+    )  # fmt: skip
+    run = run_experiment(choices, out=tmp_path / "whole")
+
+    def kill(event: dict[str, Any]) -> None:
+        if event["event"] == "step" and event["task"] == "b":
+            raise Killed
+
+    with pytest.raises(Killed):
+        run_experiment(choices, kill, out=tmp_path / "killed")
+    resumed = run_experiment(choices, out=tmp_path / "killed")
+    states = [RunFolder(r.path).checkpoint(2).read_bytes() for r in (run, resumed)]
+    assert states[0] == states[1]
+    saved = events(run, "saved")
+    assert [event["kept_images"] for event in saved] == [4, 8]
+    assert [event["kept_bytes"] for event in saved] == [4 * 48 * 40 * 3, 8 * 48 * 40 * 3]
+    assert [event["images_drawn"] for event in events(run, "learned")] == [
+        drawn(6, 4, 6) + 6,
+        drawn(6, 4, 6) + 6 + drawn(4, 4, 6),
     ]
 
 
