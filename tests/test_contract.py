@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from mid_task import goes_on_as_if_undisturbed
 from small_run import fresh, small_plan, small_run, small_stream
 from torch import Tensor
 
@@ -16,11 +17,10 @@ from cl_bench.benchmark.method import Method
 from cl_bench.benchmark.record import RunFolder
 from cl_bench.benchmark.run import seed_everything
 from cl_bench.benchmark.task import Task, TrainingTask
-from cl_bench.benchmark.train import Training, train
+from cl_bench.benchmark.train import train
 from cl_bench.cli.plan import Plan
 from cl_bench.methods.catalog import BUILT_IN, known_methods
 
-STEPS = 5  # of a task that is broken off after two; an epoch has fewer
 FEW = 6  # batches after which every trainable parameter must have had a gradient
 
 pytestmark = pytest.mark.parametrize("name", BUILT_IN)
@@ -143,46 +143,7 @@ def test_a_fresh_instance_continues_from_the_state(name: str, tmp_path: Path) ->
 
 
 def test_a_fresh_instance_goes_on_in_the_middle_of_a_task(name: str, tmp_path: Path) -> None:
-    """Kept after the second step of an epoch; the task is its second, so there is a past, too."""
-    plan = small_plan(name)
-    first, second = small_stream(plan).tasks
-    undisturbed = fresh(plan)
-    begun = training_task(plan, undisturbed, first)
-    undisturbed.before_task(begun)
-    train(undisturbed, begun, plan.config.recipe, 2, "fp32", lambda progress: None)
-    undisturbed.after_task(begun)
-
-    task = training_task(plan, undisturbed, second)
-    undisturbed.before_task(task)
-    expected = []
-    if name != "zero-shot":
-        training = Training(undisturbed, task, plan.config.recipe, STEPS, "fp32")
-        for _ in range(2):
-            training.take_step()
-        save_checkpoint(tmp_path / "training", training.state_dict())
-        assert 2 < task.batches_per_epoch() < STEPS
-    kept = stored(undisturbed, tmp_path)
-    (tmp_path / "method").write_bytes(kept)
-    if name != "zero-shot":
-        expected = list(training.progress())
-    undisturbed.after_task(task)
-
-    torch.manual_seed(99)  # another process has drawn something else
-    continued = fresh(plan)
-    continued.load_state_dict(load_checkpoint(tmp_path / "method"))
-    again = training_task(plan, continued, second)
-    continued.continue_task(again)
-    if name != "zero-shot":
-        training = Training(continued, again, plan.config.recipe, STEPS, "fp32")
-        training.load_state_dict(load_checkpoint(tmp_path / "training"))
-        assert stored(continued, tmp_path) == kept, "it may be kept once more before the next step"
-        assert list(training.progress()) == expected
-    continued.after_task(again)
-    assert again.images_drawn == task.images_drawn
-    assert stored(continued, tmp_path) == stored(undisturbed, tmp_path)
-    assert undisturbed.diagnostics() == continued.diagnostics()
-    for one in (first, second):
-        assert torch.equal(logits(continued, one), logits(undisturbed, one))
+    goes_on_as_if_undisturbed(small_plan(name), tmp_path)
 
 
 class Killed(BaseException):
