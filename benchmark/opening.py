@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,6 +26,8 @@ from cl_bench.benchmark.records.files import write_atomically, write_json
 from cl_bench.benchmark.records.ledger import write_ledger
 from cl_bench.benchmark.records.manifest import read_manifest, write_manifest
 from cl_bench.benchmark.task import TaskStream
+
+Listener = Callable[[dict[str, Any]], None]  # receives every event that is logged
 
 
 class Log(Protocol):

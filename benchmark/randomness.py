@@ -23,7 +23,7 @@ def seed_everything(seed: int, name: str) -> torch.Generator:
 def random_states(device: torch.device) -> dict[str, Any]:
     """What Python, numpy and torch will draw next, on the CPU and on the GPU ``device``."""
     version, words, gauss = random.getstate()
-    of_numpy: dict[str, Any] = np.random.get_state(legacy=False)  # type: ignore[assignment]
+    of_numpy: dict[str, Any] = np.random.get_state(legacy=False)
     key = torch.from_numpy(of_numpy["state"]["key"].astype(np.int64))
     states = {
         "python": {"version": version, "words": torch.tensor(words), "gauss": gauss},

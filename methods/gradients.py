@@ -40,7 +40,9 @@ def mean_gradients(clip: Clip, task: TrainingTask) -> dict[str, Tensor]:
         F.cross_entropy(logits, batch.targets).backward()  # adds to what is there already
         return [_grad(weight) for weight in (leaf, *weights["v"])]
 
-    (at_classes, *at_images), batches = summed(task.epoch(drop_last=True, plain=True), add, [])
+    nothing: list[Tensor] = []
+    added, batches = summed(task.epoch(drop_last=True, plain=True), add, nothing)
+    at_classes, *at_images = added
     classes.backward(at_classes)
     sums = {"v": at_images, "t": [_grad(weight) for weight in weights["t"]]}
     gradients = {tower: _transposed(of).div_(batches) for tower, of in sums.items()}
