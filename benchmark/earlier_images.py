@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -106,10 +105,10 @@ class EarlierImages:
         kept = [[name, of.rows.tolist(), of.bytes] for name, of in self._kept.items()]
         return {KEY: kept} if kept else {}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Undo ``state_dict``."""
-        kept = {name: Kept(torch.tensor(rows), size) for name, rows, size in state.get(KEY, [])}
-        self._kept = kept
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Undo ``state_dict``; what is left in ``state`` is what the method saved."""
+        kept = state.pop(KEY, [])
+        self._kept = {name: Kept(torch.tensor(rows), size) for name, rows, size in kept}
 
 
 def _generator(of_task: torch.Generator, name: str) -> torch.Generator:

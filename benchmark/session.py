@@ -76,8 +76,8 @@ class Session:
         self.matrix = go_on(folder, self._config, self._stream, here, self.log)
         if self.learned > 0:
             state = load_checkpoint(folder.checkpoint(self.learned))
-            method.load_state_dict(state)
             self.earlier.load_state_dict(state)
+            method.load_state_dict(state)
             self._drop_older()
 
     def keep_method(self, learned: int, method: Method) -> None:

@@ -258,7 +258,9 @@ def test_what_is_kept_survives_a_checkpoint_and_is_no_parameter(tmp_path: Path) 
     room.learn(1, 2)
     numbers = save_checkpoint(tmp_path / "state", {"w": torch.zeros(5)} | room.store.state_dict())
     assert numbers == 5
-    again.store.load_state_dict(load_checkpoint(tmp_path / "state"))
+    state = load_checkpoint(tmp_path / "state")
+    again.store.load_state_dict(state)
+    assert list(state) == ["w"], "the method gets back what it saved and no more"
     assert (again.store.images, again.store.bytes) == (3, 3 * 3 * SIDE * SIDE)
     pairs = zip(room.open(2).earlier, again.open(2).earlier, strict=True)
     for here, there in pairs:

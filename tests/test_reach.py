@@ -74,8 +74,8 @@ def test_each_goes_on_in_the_middle_of_a_task(name: str, tmp_path: Path) -> None
     undisturbed.finish(task, training)
 
     state = load_checkpoint(tmp_path / "method")
-    continued.method.load_state_dict(state)
     continued.earlier.load_state_dict(state)
+    continued.method.load_state_dict(state)
     again = continued.open(1)
     continued.method.continue_task(again)
     training = continued.training(again)
