@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 from torch import Tensor
 
 from cl_bench.benchmark.images import Images
 from cl_bench.benchmark.task import TaskStream
 
-Need = Literal["reference images", "reference texts", "selector", "all tasks"]
-NEEDS: tuple[Need, ...] = get_args(Need)
+Need = Literal["reference images", "reference texts", "selector", "earlier images", "all tasks"]
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,10 @@ from torch import Tensor, nn
 
 from cl_bench.benchmark.attention import Attention
 from cl_bench.benchmark.errors import UserError
+from cl_bench.benchmark.pixels import Pixels
+from cl_bench.benchmark.prompt_tokens import behind_the_first, check_room, per_block
 from cl_bench.benchmark.quick_gelu import QuickGELU
-from cl_bench.benchmark.task import Batch, LabelSpace, Pixels
+from cl_bench.benchmark.task import Batch, LabelSpace
 
 PROMPTS_AT_ONCE = 2048  # bounds the memory of an ensemble over a thousand classes
 # OpenAI's pixel statistics; the weights of a few tags were trained with others, which open_clip knows.
@@ -94,37 +96,83 @@ class Clip(nn.Module):
         std = torch.tensor(self.pixel_std, device=self.device).view(3, 1, 1)
         return Pixels(self.image_size, mean, std)
 
-    def encode_images(self, images: Tensor) -> Tensor:
-        """Unit-length features [B, D] of normalised images [B, 3, S, S]."""
-        features: Tensor = F.normalize(self.model.visual(images), dim=-1)
+    def encode_images(self, images: Tensor, prompt_tokens: Tensor | None = None) -> Tensor:
+        """Unit-length features [B, D] of normalised images [B, 3, S, S].
+
+        Args:
+            images: of any number.
+            prompt_tokens: [P, d], [B, P, d] or, for each of the first blocks, [blocks, 1 or B, P, d];
+                they stand behind the class token. Those of the first block pass the tower's first
+                LayerNorm, as patches do. They have no positional embedding.
+        """
+        added = self._entering("v", prompt_tokens, len(images))
+        if added is not None:
+            added = torch.cat([self.model.visual.ln_pre(added[:1]), added[1:]])
+        with behind_the_first(self.blocks()["v"], added):
+            features: Tensor = F.normalize(self.model.visual(images), dim=-1)
         return features
 
     def tokenize(self, prompts: Sequence[str]) -> Tensor:
         """Token ids, int64 [N, context_length], zero-padded, on the model's device."""
         return self.tokenizer(list(prompts)).to(self.device)
 
-    def encode_text(self, tokens: Tensor) -> Tensor:
+    def encode_text(self, tokens: Tensor, prompt_tokens: Tensor | None = None) -> Tensor:
         """Text features [N, D], not normalised, of token ids [N, L], L <= context_length.
 
         Cutting the padding off is exact: the tower is causal and reads the feature at the
         end-of-text token (the largest id), so no position behind it has an influence.
+
+        Args:
+            tokens: ids, zero-padded.
+            prompt_tokens: [P, d], [N, P, d] or, for each of the first blocks, [blocks, 1 or N, P, d];
+                they stand behind the start-of-text token, and all that follows attends to them. The
+                ids keep their own positional embeddings; prompt tokens have none.
+
+        Raises:
+            UserError: prompt tokens and the longest text together have more than context_length
+                positions.
         """
-        m, length = self.model, tokens.shape[1]
+        m, places = self.model, 0
+        added = self._entering("t", prompt_tokens, len(tokens))
+        if added is not None:
+            tokens, places = cut_padding(tokens), added.shape[2]  # padding takes room
+            check_room(places, tokens.shape[1], self.context_length)
+        length = tokens.shape[1]
         x = m.token_embedding(tokens) + m.positional_embedding[:length]  # [N, L, d]
-        x = m.transformer(x, attn_mask=m.attn_mask[:length, :length])
+        places += length
+        with behind_the_first(self.blocks()["t"], added):
+            x = m.transformer(x, attn_mask=m.attn_mask[:places, :places])
         x = m.ln_final(x)[torch.arange(len(x), device=x.device), tokens.argmax(dim=-1)]  # [N, d]
         features: Tensor = x @ m.text_projection
         return features
 
-    def encode_prompts(self, prompts: Sequence[str]) -> Tensor:
-        """Unit-length features [N, D] of N prompts, computed on the longest prompt's length."""
-        return F.normalize(self.encode_text(cut_padding(self.tokenize(prompts))), dim=-1)
+    def _entering(self, tower: str, tokens: Tensor | None, samples: int) -> Tensor | None:
+        """Prompt tokens of ``samples`` samples, [D, 1 or samples, P, d]; ``None`` where there are none."""
+        if tokens is None or tokens.shape[-2] == 0:
+            return None
+        attentions = self.attentions()[tower]
+        return per_block(tokens, len(attentions), samples, attentions[0].width)
 
-    def encode_classes(self, labels: LabelSpace) -> Tensor:
-        """One unit-length feature per class, [C, D]: the normalised mean over its prompts."""
+    def encode_prompts(self, prompts: Sequence[str], prompt_tokens: Tensor | None = None) -> Tensor:
+        """Unit-length features [N, D] of N prompts, computed on the longest prompt's length.
+
+        Args:
+            prompts: in words.
+            prompt_tokens: as ``encode_text`` takes them.
+        """
+        tokens = cut_padding(self.tokenize(prompts))
+        return F.normalize(self.encode_text(tokens, prompt_tokens), dim=-1)
+
+    def encode_classes(self, labels: LabelSpace, prompt_tokens: Tensor | None = None) -> Tensor:
+        """One unit-length feature per class, [C, D]: the normalised mean over its prompts.
+
+        Args:
+            labels: C classes with their prompts.
+            prompt_tokens: the same for all prompts, as ``encode_text`` takes them.
+        """
         flat = [prompt for prompts in labels.prompts for prompt in prompts]
         parts = [flat[i : i + PROMPTS_AT_ONCE] for i in range(0, len(flat), PROMPTS_AT_ONCE)]
-        features = torch.cat([self.encode_prompts(part) for part in parts])
+        features = torch.cat([self.encode_prompts(part, prompt_tokens) for part in parts])
         counts = [len(prompts) for prompts in labels.prompts]
         if len(set(counts)) == 1:
             means = features.unflatten(0, (len(counts), -1)).mean(dim=1)  # [C, D]

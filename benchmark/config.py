@@ -39,6 +39,8 @@ class Recipe(Settings):
     ``epoch_cosine``: cos(0.99 pi/2 e/(E-1)) in epoch e of E (InfLoRA)."""
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Share of the steps in which ``warmup_cosine`` rises: 100 of 1,001 as published."""
+    grad_clip: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    """Largest norm of the gradient of all trainable parameters together; absent: any."""
 
     def lr_of(self, task: str) -> float:
         """The learning rate of ``task``."""
@@ -146,6 +148,8 @@ class RunConfig(Settings):
         content = self.model_dump(mode="json", exclude={"device", "choices"})
         if self.plugin is None:  # as it was before runs recorded it
             del content["plugin"]
+        if self.recipe.grad_clip is None:  # as it was before recipes could clip
+            del content["recipe"]["grad_clip"]
         return digest_of(content | {"backbone": self.backbone.identity()})
 
     def question(self) -> dict[str, Any]:

@@ -45,7 +45,9 @@ def estimate(
     """
     images = torch.randn(batch_size, 3, clip.image_size, clip.image_size, device=clip.device)
     targets = torch.zeros(batch_size, dtype=torch.long, device=clip.device)
-    batch = Batch(images, targets, labels.first_prompts())
+    batch = Batch(
+        images, targets, labels.first_prompts(), torch.arange(batch_size, device=clip.device)
+    )
 
     def step() -> None:
         clip.cross_entropy(batch).backward()

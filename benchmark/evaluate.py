@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
@@ -9,10 +11,41 @@ from cl_bench.benchmark import matrix
 from cl_bench.benchmark.ahead import ahead
 from cl_bench.benchmark.errors import NotFiniteError
 from cl_bench.benchmark.images import Images
-from cl_bench.benchmark.method import Classifier
-from cl_bench.benchmark.task import Pixels
+from cl_bench.benchmark.method import Classifier, Method
+from cl_bench.benchmark.pixels import Pixels
+from cl_bench.benchmark.precision import autocast
+from cl_bench.benchmark.task import LabelSpace
 
 EVALUATION_BATCH = 256
+
+
+@torch.no_grad()
+def predict_all(
+    method: Method, spaces: Mapping[str, LabelSpace], tests: Mapping[str, Images], precision: str
+) -> dict[str, Tensor]:
+    """The predicted classes of every task's test images; reads and writes no file.
+
+    Args:
+        method: what was learned so far.
+        spaces: per task, what its images are classified over; one space that tasks share in a row
+            is encoded once.
+        tests: per task, its N test images.
+        precision: ``fp32``, or ``bf16`` or ``fp16`` for autocast.
+
+    Returns:
+        Per task, int64 [N] on the CPU, indices into its space's classes.
+
+    Raises:
+        NotFiniteError: the model has diverged.
+    """
+    normalise, predictions = method.clip.normaliser(), {}
+    last: tuple[LabelSpace, Classifier] | None = None
+    with autocast(method.clip.device.type, precision):
+        for name, labels in spaces.items():
+            if last is None or last[0] != labels:
+                last = (labels, method.classifier(labels))
+            predictions[name] = predict(last[1], tests[name], normalise)
+    return predictions
 
 
 @torch.no_grad()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
@@ -29,6 +30,30 @@ class MethodConfig(BaseModel):
         return ()
 
 
+@dataclass(frozen=True)
+class ParameterGroup:
+    """Parameters that train at a rate or with a weight decay of their own.
+
+    Attributes:
+        parameters: what trains; none of it may be in another group.
+        lr_scale: what the recipe's learning rate is multiplied by, at every step of its schedule.
+        weight_decay: instead of the recipe's; ``None``: the recipe's.
+    """
+
+    parameters: Sequence[nn.Parameter]
+    lr_scale: float = 1.0
+    weight_decay: float | None = None
+
+
+def all_parameters(trainable: Iterable[nn.Parameter | ParameterGroup]) -> list[nn.Parameter]:
+    """What trains, whether it is in a group or not."""
+    return [
+        parameter
+        for item in trainable
+        for parameter in (item.parameters if isinstance(item, ParameterGroup) else (item,))
+    ]
+
+
 class Method:
     """A way to keep learning without forgetting.
 
@@ -38,6 +63,7 @@ class Method:
         before_task(task)
         for step, batch in ...:                 # skipped when nothing is trainable
             loss(batch).backward()
+            after_backward()
             optimizer.step()
             after_step(step)
         after_task(task)
@@ -46,6 +72,9 @@ class Method:
 
     The runner owns the optimiser, schedule, precision, seeds, timing and files. A method owns the
     model and whatever it remembers about earlier tasks.
+
+    A run may stop after any step. To go on in the middle of a task, the runner calls on a fresh
+    instance ``load_state_dict(state)`` and ``continue_task(task)`` instead of ``before_task(task)``.
     """
 
     Config: ClassVar[type[MethodConfig]] = MethodConfig
@@ -67,16 +96,32 @@ class Method:
     def before_task(self, task: TrainingTask) -> None:
         """Prepare for ``task``. May read its training images, but not its test images."""
 
-    def trainable_parameters(self) -> Iterable[nn.Parameter]:
+    def continue_task(self, task: TrainingTask) -> None:
+        """Called instead of ``before_task`` when a run goes on in the middle of ``task``.
+
+        ``load_state_dict`` was called before. What ``before_task`` took or drew (an anchor, a random
+        start, an order of images) must come out of the state and must not be taken or drawn again.
+        What needs the task itself belongs here: let parameters train, open batches at their place.
+        """
+
+    def trainable_parameters(self) -> Iterable[nn.Parameter | ParameterGroup]:
         """The parameters the optimiser should update for the current task.
 
-        Asked for after ``before_task``. Their number is the reported trainable size.
+        Asked for after ``before_task`` or ``continue_task``, which must give the same order. Their
+        number is the reported trainable size.
         """
         return ()
 
     def loss(self, batch: Batch) -> Tensor:
         """The scalar to minimise for one batch. The default classifies against class prompts."""
         return self.clip.cross_entropy(batch)
+
+    def after_backward(self) -> None:
+        """Called between backward and step, e.g. to project gradients; they may be changed in place.
+
+        Loss scaling is out of them, and they are not clipped yet. Under fp16 a gradient may be
+        infinite: such a step is skipped.
+        """
 
     def after_step(self, step: int) -> None:
         """Called after optimiser step ``step`` (1, 2, ...), e.g. to average weights."""
@@ -99,7 +144,11 @@ class Method:
         return classify
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything a fresh instance needs to continue after a task: tensors and plain values."""
+        """Everything a fresh instance needs to continue after a task or after any step of one.
+
+        Nested mappings with string keys (no ``/``); leaves are tensors or JSON values. They may be
+        the live ones: whoever keeps them copies them.
+        """
         return {"clip": self.clip.changed_state()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:

@@ -33,7 +33,7 @@ from cl_bench.benchmark.records.manifest import (
 )
 from cl_bench.benchmark.task import TaskStream
 
-Log = Callable[[Event], None]  # takes an event of the run
+Listener = Callable[[Event], None]  # receives every event that is logged
 
 
 def begin(
@@ -42,7 +42,7 @@ def begin(
     stream: TaskStream,
     targets: Mapping[str, Tensor],
     here: Session,
-    log: Log,
+    log: Listener,
 ) -> None:
     """Write what a run begins with.
 
@@ -88,7 +88,7 @@ def begin(
 
 
 def go_on(
-    folder: RunFolder, config: RunConfig, stream: TaskStream, here: Session, log: Log
+    folder: RunFolder, config: RunConfig, stream: TaskStream, here: Session, log: Listener
 ) -> AccuracyMatrix | None:
     """Check that this process may continue the run, and note that it does.
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -41,8 +44,12 @@ class Scaling:
         """Compute the gradients of ``loss``, scaled."""
         self._scaler.scale(loss).backward()
 
+    def unscale(self, optimizer: torch.optim.Optimizer) -> None:
+        """Take the scale out of the gradients of ``optimizer``; once between backward and step."""
+        self._scaler.unscale_(optimizer)
+
     def step(self, optimizer: torch.optim.Optimizer) -> None:
-        """Let ``optimizer`` take a step on the gradients without the scale, or skip it."""
+        """Let ``optimizer`` take a step on the gradients, or skip it where one overflowed."""
         self._scaler.step(optimizer)
         self._scaler.update()
         self._scales.append(self._scale())
@@ -61,6 +68,17 @@ class Scaling:
                 f"the gradient is not finite on task {task!r} at step {step}: {self.skipped} of "
                 f"{step} steps could not be taken"
             )
+
+    def state_dict(self) -> dict[str, Any]:
+        """The scale, how long it has held, and what ``check`` has not looked at yet."""
+        scaler, scales = self._scaler.state_dict(), torch.stack(self._scales)
+        return {"scaler": scaler, "scales": scales, "skipped": self.skipped}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Undo ``state_dict``, for the same precision."""
+        self._scaler.load_state_dict(dict(state.get("scaler", {})))  # nothing without a scale
+        self._scales = list(state["scales"].to(self._one.device))
+        self.skipped = state["skipped"]
 
     def _scale(self) -> Tensor:
         """The present scale, read without waiting for the device."""

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from cl_bench.benchmark import keeping
 from cl_bench.benchmark.ahead import ahead
+from cl_bench.benchmark.endless import Endless
+from cl_bench.benchmark.image_order import ImageOrder
 from cl_bench.benchmark.images import Images
-from cl_bench.benchmark.resize import resize
+from cl_bench.benchmark.pixels import Pixels
 
 CROPPERS = min(os.cpu_count() or 1, 16)  # threads that decode and crop training images
 
@@ -72,11 +76,14 @@ class Batch:
         images: float32 [B, 3, S, S], normalised for the backbone.
         targets: int64 [B].
         labels: what the targets index.
+        indices: int64 [B], which images of their :class:`TrainingTask` these are: 0 to its length - 1,
+            so that in a few-shot run they count the chosen images, not those of the data set.
     """
 
     images: Tensor
     targets: Tensor
     labels: LabelSpace
+    indices: Tensor
 
 
 @dataclass(frozen=True)
@@ -99,27 +106,6 @@ class TaskStream:
     """What was found in the images that whoever reads the results should know, in words."""
 
 
-@dataclass(frozen=True)
-class Pixels:
-    """Turns uint8 pixels into the backbone's normalised input, on its device.
-
-    Attributes:
-        size: side S of the backbone's input in pixels.
-        mean: per-channel mean of pixel values in [0, 1], float32 [3, 1, 1].
-        std: per-channel standard deviation, float32 [3, 1, 1].
-    """
-
-    size: int
-    mean: Tensor
-    std: Tensor
-
-    def __call__(self, pixels: Tensor) -> Tensor:
-        """Resize and normalise uint8 [B, 1 or 3, H, H] to float32 [B, 3, S, S]."""
-        there = pixels.to(self.mean.device, non_blocking=True)
-        images = resize(there, self.size).float().div_(255).expand(-1, 3, -1, -1)
-        return (images - self.mean).div_(self.std)
-
-
 class TrainingTask:
     """A task as a method sees it: training images only, every draw counted.
 
@@ -127,7 +113,8 @@ class TrainingTask:
         name: the task's name.
         labels: its classes, each with its first prompt.
         batch_size: images per batch.
-        images_drawn: how many training images were handed out so far, in any pass.
+        cropped: whether draws are random resized crops, unless plain ones are asked for.
+        kept: int64 [k], which images ``keep`` chose last; ``None`` before it is called.
     """
 
     def __init__(
@@ -138,6 +125,7 @@ class TrainingTask:
         generator: torch.Generator,
         *,
         cropped: bool = False,
+        earlier: tuple[TrainingTask, ...] | None = None,
     ) -> None:
         """Wrap ``task``.
 
@@ -147,21 +135,58 @@ class TrainingTask:
             batch_size: images per batch.
             generator: on the CPU; decides the order of the images and their crops.
             cropped: hand out random resized crops, fresh at every draw, unless asked for plain ones.
+            earlier: what is kept of earlier tasks; ``None`` where the method does not declare it.
         """
         self.name = task.name
         self.labels = task.labels.first_prompts()
-        self.batch_size = batch_size
-        self.images_drawn = 0
-        self._train = task.train
-        self._normalise = normalise
-        self._generator = generator
-        self._cropped = cropped
+        self.batch_size, self.cropped = batch_size, cropped
+        self.kept: Tensor | None = None
+        self._train, self._earlier = task.train, earlier
+        self._normalise, self._generator = normalise, generator
+        self._drawn, self._closed = 0, False
 
     def beside(self, task: Task, generator: torch.Generator) -> TrainingTask:
         """Another task under the same rules: batch size and augmentation."""
-        return TrainingTask(
-            task, self._normalise, self.batch_size, generator, cropped=self._cropped
-        )
+        return TrainingTask(task, self._normalise, self.batch_size, generator, cropped=self.cropped)
+
+    @property
+    def earlier(self) -> tuple[TrainingTask, ...]:
+        """What the method has kept of earlier tasks, in their order; tasks without any are left out.
+
+        Raises:
+            UserError: the method's configuration does not name the need ``earlier images``.
+        """
+        if self._earlier is None:
+            raise keeping.undeclared(self.name)
+        return self._earlier
+
+    def keep(self, indices: Tensor) -> None:
+        """Choose what is kept of this task's images while later tasks are learned; nothing else is.
+
+        Without a call, nothing of the current task is kept, and all that was kept of an earlier one.
+
+        Args:
+            indices: int64 [k], as ``Batch.indices`` has them; each at most once.
+
+        Raises:
+            UserError: the need ``earlier images`` is not declared, or the task is over.
+            ValueError: there are no such images.
+        """
+        _ = self.earlier  # raises where it is not declared
+        if self._closed:
+            raise keeping.over(self.name)
+        self.kept = keeping.chosen(indices, len(self), self.name)
+
+    def close(self) -> None:
+        """End the task: neither its images nor those kept of earlier ones can be drawn any more."""
+        self._closed = True
+        for task in self._earlier or ():
+            task.close()
+
+    @property
+    def images_drawn(self) -> int:
+        """How many training images were handed out so far, in any pass, those of ``earlier`` too."""
+        return self._drawn + sum(task.images_drawn for task in self._earlier or ())
 
     def __len__(self) -> int:
         """The number of training images."""
@@ -178,33 +203,47 @@ class TrainingTask:
             drop_last: leave out a last, partial batch (unless it is the only one).
             plain: without augmentation.
         """
-        order = torch.randperm(len(self), generator=self._generator)
-        cropped = self._cropped and not plain
-        if cropped:  # all seeds at once: they do not depend on how far ahead batches are made
-            seeds = torch.randint(2**62, (len(self),), generator=self._generator)
         kept = len(self) // self.batch_size * self.batch_size if drop_last else 0
-        parts = range(0, kept or len(self), self.batch_size)
+        yield from self._batches(self._draw(plain), range(0, kept or len(self), self.batch_size))
 
-        def draw(start: int) -> tuple[Tensor, Tensor]:
-            rows = order[start : start + self.batch_size]
-            if cropped:
-                pixels = self._train.crop(rows, seeds[start : start + self.batch_size], self._size)
-            else:
-                pixels = self._train.take(rows)
+    def _draw(self, plain: bool) -> ImageOrder:
+        return ImageOrder.draw(len(self), self._generator, cropped=self.cropped and not plain)
+
+    def _batches(self, order: ImageOrder, starts: range) -> Iterator[Batch]:
+        """The batches that begin at some places of a pass."""
+
+        def make(start: int) -> tuple[Tensor, Tensor]:
+            part = slice(start, start + self.batch_size)
+            pixels = order.pixels(self._train, part, self._normalise.size)
             if self._normalise.mean.is_cuda and not pixels.is_cuda:
                 pixels = pixels.pin_memory()  # so that the copy to the GPU waits for nothing
-            return pixels, self._train.targets[rows]
+            return pixels, order.rows[part]
 
-        for pixels, targets in ahead(draw, parts, CROPPERS if cropped else 1):
-            self.images_drawn += len(targets)
+        for pixels, rows in ahead(make, starts, 1 if order.seeds is None else CROPPERS):
+            if self._closed:
+                raise keeping.over(self.name)
+            self._drawn += len(rows)
             images = self._normalise(pixels)
-            yield Batch(images, targets.to(images.device), self.labels)
+            both = torch.stack([self._train.targets[rows], rows]).to(images.device)
+            yield Batch(images, both[0], self.labels, both[1])
 
-    @property
-    def _size(self) -> int:
-        return self._normalise.size
+    def endless(self, *, plain: bool = False) -> Endless[Batch]:
+        """ImageOrder after pass, with a place that can be kept (and the task's own state beside it)."""
+        size = self.batch_size
+        return Endless(
+            lambda done: self._batches(self._draw(plain), range(done * size, len(self), size)),
+            self._generator,
+        )
 
-    def endless(self, *, plain: bool = False) -> Iterator[Batch]:
-        """Pass after pass, for methods that count steps of their own."""
-        while True:
-            yield from self.epoch(plain=plain)
+    def state_dict(self) -> dict[str, Any]:
+        """What the task will draw next, what it has handed out, and what is to be kept."""
+        state = {"generator": self._generator.get_state(), "images_drawn": self._drawn}
+        state["earlier"] = {str(i): t.state_dict() for i, t in enumerate(self._earlier or ())}
+        return state if self.kept is None else {**state, "kept": self.kept}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Undo ``state_dict``."""
+        self._generator.set_state(state["generator"])
+        self._drawn, self.kept = state["images_drawn"], state.get("kept")
+        for i, task in enumerate(self._earlier or ()):
+            task.load_state_dict(state["earlier"][str(i)])

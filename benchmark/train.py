@@ -1,13 +1,12 @@
-"""The training loop, written out: one task, one method, a fresh optimiser."""
+"""The training loop, written out: one task, one method, a fresh optimiser; it can go on at any step."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import partial
-from itertools import islice
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,8 +14,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from cl_bench.benchmark.config import Recipe
 from cl_bench.benchmark.errors import NotFiniteError
-from cl_bench.benchmark.method import Method
+from cl_bench.benchmark.method import Method, all_parameters
+from cl_bench.benchmark.optimiser import load_optimizer_state, optimiser, optimizer_state
 from cl_bench.benchmark.precision import Scaling, autocast
+from cl_bench.benchmark.randomness import random_states, restore_random_states
 from cl_bench.benchmark.task import TrainingTask
 
 REPORT_EVERY = 10  # steps between reads of the loss; each read waits for the device
@@ -29,7 +30,7 @@ class Progress:
     Attributes:
         step: optimiser steps done, of ``steps``.
         loss: mean loss since the last report.
-        lr: learning rate of the last step.
+        lr: learning rate of the last step; of the first group where there are several.
     """
 
     step: int
@@ -79,91 +80,121 @@ def train(
     Raises:
         NotFiniteError: the loss, the gradient or the result is not finite; names task and step.
     """
-    parameters = list(method.trainable_parameters())
-    if not parameters:
+    if not all_parameters(method.trainable_parameters()):
         return Trained(0, 0)
-    optimizer, scheduler = optimiser(
-        parameters, recipe, recipe.lr_of(task.name), steps, task.batches_per_epoch()
-    )
-    device = parameters[0].device.type
-    scaling = Scaling(device, precision)
-    losses: list[Tensor] = []
-    counter = FlopCounterMode(display=False)
-    for step, batch in enumerate(islice(task.endless(), steps), start=1):
-        lr = float(optimizer.param_groups[0]["lr"])
-        optimizer.zero_grad(set_to_none=True)
-        with counter if step == 1 else nullcontext():
-            with autocast(device, precision):
-                loss = method.loss(batch)
-            scaling.backward(loss)
-        scaling.step(optimizer)
-        if scheduler is not None:
-            scheduler.step()  # also behind a skipped step, as in published code
-        method.after_step(step)
-        losses.append(loss.detach())
-        if step % REPORT_EVERY == 0 or step == steps:
-            mean = _mean_finite(losses, task.name, step)
-            scaling.check(task.name, step, steps)
-            report(Progress(step, steps, mean, lr))
-            losses.clear()
-    _check_finite(parameters, task.name)
-    return Trained(steps, counter.get_total_flops(), scaling.skipped)
+    training = Training(method, task, recipe, steps, precision)
+    # A run that goes on within a task calls training.load_state_dict here, as the last thing: with
+    # it the random states come back. After any step the states of method and training may be kept.
+    for progress in training.progress():
+        report(progress)
+    return training.result()
 
 
-def optimiser(
-    parameters: list[nn.Parameter], recipe: Recipe, lr: float, steps: int, steps_per_epoch: int
-) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler | None]:
-    """The recipe's optimiser over ``parameters`` and its schedule over ``steps`` steps.
+class Training:
+    """The training of one method on one task; with the method's own state, all that a step needs.
 
-    Args:
-        parameters: what trains.
-        recipe: which optimiser and schedule.
-        lr: the highest learning rate.
-        steps: how many steps the schedule spans.
-        steps_per_epoch: for schedules that move once an epoch.
-
-    Returns:
-        The optimiser and, unless the rate is constant, what to step after each of its steps.
+    Attributes:
+        step: optimiser steps done.
+        steps: how many there are to be.
     """
-    betas, decay = (0.9, recipe.beta2), recipe.weight_decay
-    # One fused kernel: most of a small model's step is otherwise spent between a thousand tensors.
-    match recipe.optimizer:
-        case "adamw":
-            optimizer: torch.optim.Optimizer = torch.optim.AdamW(
-                parameters, lr, betas=betas, weight_decay=decay, fused=True
-            )
-        case "adam":
-            optimizer = torch.optim.Adam(
-                parameters, lr, betas=betas, weight_decay=decay, fused=True
-            )
-        case "sgd":
-            optimizer = torch.optim.SGD(parameters, lr, momentum=0.9, weight_decay=decay)
-    match recipe.schedule:
-        case "constant":
-            return optimizer, None
-        case "onecycle":
-            # It is asked for one value more than there are steps: after the last step.
-            return optimizer, torch.optim.lr_scheduler.OneCycleLR(
-                optimizer, max_lr=lr, total_steps=max(steps, 2)
-            )
-        case "warmup_cosine":
-            factor = partial(warmup_cosine, steps=steps, warmup=round(recipe.warmup * steps))
-        case "epoch_cosine":
-            factor = partial(epoch_cosine, steps=steps, steps_per_epoch=steps_per_epoch)
-    return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
 
+    def __init__(
+        self, method: Method, task: TrainingTask, recipe: Recipe, steps: int, precision: str
+    ) -> None:
+        """Stand before the first step; the arguments are those of ``train``."""
+        trainable = list(method.trainable_parameters())
+        self.step, self.steps = 0, steps
+        self._method, self._task, self._recipe, self._precision = method, task, recipe, precision
+        self._parameters = all_parameters(trainable)
+        self._optimizer, self._schedule = optimiser(
+            trainable, recipe, recipe.lr_of(task.name), steps, task.batches_per_epoch()
+        )
+        self._device = self._parameters[0].device
+        self._scaling = Scaling(self._device.type, precision)
+        self._batches = task.endless()
+        self._losses: list[Tensor] = []  # since the last report
+        self._lr, self._step_flops = 0.0, 0
 
-def warmup_cosine(step: int, steps: int, warmup: int) -> float:
-    """Share of the learning rate at ``step`` (0, 1, ...); 0 at the last of ``steps``."""
-    if step < warmup:
-        return (step + 1) / warmup
-    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(steps - 1 - warmup, 1)))
+    def progress(self) -> Iterator[Progress]:
+        """Take the steps that are left; says where training stands after every tenth and the last."""
+        while True:
+            if self._losses and (self.step % REPORT_EVERY == 0 or self.step == self.steps):
+                yield self._progress()
+            if self.step == self.steps:
+                return
+            self.take_step()
 
+    def take_step(self) -> None:
+        """One optimiser step, from a batch of images to new weights."""
+        batch = next(self._batches)
+        self._lr = float(self._optimizer.param_groups[0]["lr"])
+        self._optimizer.zero_grad(set_to_none=True)
+        counter = FlopCounterMode(display=False) if self.step == 0 else None
+        with counter or nullcontext():
+            with autocast(self._device.type, self._precision):
+                loss = self._method.loss(batch)
+            self._scaling.backward(loss)
+        if counter is not None:
+            self._step_flops = counter.get_total_flops()
+        self._change_weights()
+        self.step += 1
+        self._method.after_step(self.step)
+        self._losses.append(loss.detach())
 
-def epoch_cosine(step: int, steps: int, steps_per_epoch: int) -> float:
-    """Share of the learning rate in the epoch that ``step`` belongs to."""
-    epochs = -(-steps // steps_per_epoch)
-    return math.cos(0.99 * math.pi / 2 * (step // steps_per_epoch) / max(epochs - 1, 1))
+    def _change_weights(self) -> None:
+        """From gradients to weights: the one place between backward and step."""
+        # The gradients are whole from here on: what accumulates them over several backward passes
+        # or sums them over processes belongs before this line.
+        self._scaling.unscale(self._optimizer)
+        self._method.after_backward()
+        if self._recipe.grad_clip is not None:
+            nn.utils.clip_grad_norm_(self._parameters, self._recipe.grad_clip)
+        self._scaling.step(self._optimizer)
+        if self._schedule is not None:
+            self._schedule.step()  # also behind a skipped step, as in published code
+
+    def _progress(self) -> Progress:
+        """The mean loss since the last report; waits for the device."""
+        mean = _mean_finite(self._losses, self._task.name, self.step)
+        self._scaling.check(self._task.name, self.step, self.steps)
+        self._losses.clear()
+        return Progress(self.step, self.steps, mean, self._lr)
+
+    def result(self) -> Trained:
+        """What was done, after the last step."""
+        _check_finite(self._parameters, self._task.name)
+        return Trained(self.step, self._step_flops, self._scaling.skipped)
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that the steps to come depend on beside the method's own state, after any step."""
+        return {
+            "step": self.step,
+            "lr": self._lr,
+            "step_flops": self._step_flops,
+            "losses": torch.stack(self._losses) if self._losses else torch.zeros(0),
+            "optimizer": optimizer_state(self._optimizer),
+            "schedule": self._schedule.state_dict() if self._schedule is not None else {},
+            "scaling": self._scaling.state_dict(),
+            "task": self._task.state_dict(),
+            "batches": self._batches.state_dict(),
+            "random": random_states(self._device),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Stand after the step at which ``state`` was kept.
+
+        Call it last, after the method's ``continue_task``: it sets the process's random states.
+        """
+        self.step, self._lr = state["step"], state["lr"]
+        self._step_flops = state["step_flops"]
+        self._losses = list(state["losses"].to(self._device))
+        load_optimizer_state(self._optimizer, state["optimizer"])
+        if self._schedule is not None:
+            self._schedule.load_state_dict(state["schedule"])
+        self._scaling.load_state_dict(state["scaling"])
+        self._task.load_state_dict(state["task"])
+        self._batches.load_state_dict(state.get("batches", {}))
+        restore_random_states(state["random"], self._device)
 
 
 def _mean_finite(losses: list[Tensor], task: str, step: int) -> float:

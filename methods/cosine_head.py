@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cl_bench.benchmark.clip import Clip
-from cl_bench.benchmark.task import TrainingTask
+from cl_bench.benchmark.passes import summed
+from cl_bench.benchmark.task import Batch, TrainingTask
 
 SCALE = 30.0  # published code
 
@@ -32,8 +33,10 @@ class CosineHead(nn.Module):
     @torch.no_grad()
     def of_class_means(cls, clip: Clip, task: TrainingTask) -> CosineHead:
         """Start at the unit-length class means of the task's image features."""
-        means = torch.zeros(len(task.labels.classnames), clip.model.visual.output_dim)
-        means = means.to(clip.device)
-        for batch in task.epoch(plain=True):
-            means.index_add_(0, batch.targets, clip.encode_images(batch.images).float())
-        return cls(F.normalize(means, dim=-1))
+
+        def add(total: Tensor, batch: Batch) -> Tensor:
+            return total.index_add_(0, batch.targets, clip.encode_images(batch.images).float())
+
+        zero = torch.zeros(len(task.labels.classnames), clip.model.visual.output_dim)
+        sums, _ = summed(task.epoch(plain=True), add, zero.to(clip.device))
+        return cls(F.normalize(sums, dim=-1))

@@ -85,8 +85,12 @@ class Experts(nn.Module):
 
     def begin(self, router: int) -> None:
         """Train the experts that are not frozen, and ``router``; count choices from zero."""
-        self.router, self.noisy = router, True
         self.counts.zero_()
+        self.go_on(router)
+
+    def go_on(self, router: int) -> None:
+        """The same in the middle of a task, where choices are counted already."""
+        self.router, self.noisy = router, True
         for parameter in self.trained():
             parameter.requires_grad_(True)
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from cl_bench.benchmark.attention import Attention
+from cl_bench.benchmark.attention import Attended, Attention
 from cl_bench.benchmark.clip import Clip, cut_padding
-from cl_bench.benchmark.task import LabelSpace, TrainingTask
+from cl_bench.benchmark.passes import summed
+from cl_bench.benchmark.task import Batch, LabelSpace, TrainingTask
 
 
 class Statistic(Protocol):
@@ -98,13 +100,15 @@ def watching(
         Per block, the statistic of the input of q, k and v under ``"in"``, of o under ``"out"``.
     """
     statistics = [{"in": new(), "out": new()} for _ in attentions]
-    for attention, of in zip(attentions, statistics, strict=True):
-        attention.watch = lambda kind, x, of=of: of[kind].add(x)
-    try:
+    with ExitStack() as watchers:
+        for attention, of in zip(attentions, statistics, strict=True):
+            watchers.enter_context(attention.watch(partial(_take_in, of)))
         yield statistics
-    finally:
-        for attention in attentions:
-            attention.watch = None
+
+
+def _take_in(statistics: dict[str, Statistic], seen: Attended) -> None:
+    statistics["in"].add(seen.x)
+    statistics["out"].add(seen.heads)
 
 
 @torch.no_grad()
@@ -125,10 +129,13 @@ def task_grams(
     Returns:
         Per tower float64 [4L, d, d], in the order q, k, v, o of block 0, 1, ...
     """
-    attentions = clip.attentions()
-    with watching(attentions["v"], statistic) as vision:
-        for batch in task.epoch(drop_last=True, plain=True):
-            clip.encode_images(batch.images)
+
+    def add(total: list[dict[str, Statistic]], batch: Batch) -> list[dict[str, Statistic]]:
+        clip.encode_images(batch.images)  # the watched blocks add to their statistics
+        return total
+
+    with watching(clip.attentions()["v"], statistic) as watched:
+        vision, _ = summed(task.epoch(drop_last=True, plain=True), add, watched)
     text = _text_statistics(clip, task.labels, padded)
     return {"v": _per_matrix(vision), "t": _per_matrix(text)}
 

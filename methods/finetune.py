@@ -36,6 +36,10 @@ class FineTune(Method):
         for weight in self.clip.weights().values():
             weight.requires_grad_(True)
 
+    def continue_task(self, task: TrainingTask) -> None:
+        """The beginning draws nothing, and changed weights come with the state."""
+        self.before_task(task)
+
     def trainable_parameters(self) -> Iterable[nn.Parameter]:
         """Both towers; the logit scale stays."""
         return self.clip.weights().values()

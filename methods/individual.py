@@ -40,10 +40,16 @@ class Individual(Method):
         self.pretrained = {n: p.detach().clone() for n, p in clip.weights().items()}
         self.models: dict[Key, dict[str, Tensor]] = {}  # weights that differ, by class names
         self.loaded: Key | None = None  # whose weights are in place; None: the pre-trained ones
+        self.learning = False  # within a task the weights in place belong to no model yet
 
     def before_task(self, task: TrainingTask) -> None:
         """Start from the pre-trained weights; all but the logit scale train."""
         self._load(None)
+        self.continue_task(task)
+
+    def continue_task(self, task: TrainingTask) -> None:
+        """Train the weights that are in place."""
+        self.learning = True
         for weight in self.clip.weights().values():
             weight.requires_grad_(True)
 
@@ -66,6 +72,7 @@ class Individual(Method):
 
     def after_task(self, task: TrainingTask) -> None:
         """Keep the model."""
+        self.learning = False
         self.clip.requires_grad_(False)
         self.loaded = task.labels.classnames
         self.models[self.loaded] = {
@@ -87,17 +94,18 @@ class Individual(Method):
         return classify
 
     def state_dict(self) -> dict[str, Any]:
-        """The weights of every model."""
-        return {
-            "models": {
-                str(i): {"classnames": list(names), "weights": weights}
-                for i, (names, weights) in enumerate(self.models.items())
-            }
+        """The weights of every model and, within a task, those that train."""
+        models = {
+            str(i): {"classnames": list(names), "weights": weights}
+            for i, (names, weights) in enumerate(self.models.items())
         }
+        return {"models": models} | (super().state_dict() if self.learning else {})
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Undo ``state_dict``."""
+        super().load_state_dict(state)
         device = self.clip.device
-        for of in state.get("models", {}).values():
+        models = state.get("models", {})
+        for of in (models[str(i)] for i in range(len(models))):  # a file has another order
             weights = {name: t.to(device) for name, t in of["weights"].items()}
             self.models[tuple(of["classnames"])] = weights

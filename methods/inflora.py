@@ -90,10 +90,11 @@ class InfLoRA(Method):
         self.learned += 1
 
     def state_dict(self) -> dict[str, Any]:
-        """The changed weights and the protected directions."""
+        """The changed weights, the protected directions and, within a task, the factors."""
         return super().state_dict() | {
             "protected": packed(self.protected),
             "learned": self.learned,
+            "factors": self.adapters.state_dict(),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -101,6 +102,7 @@ class InfLoRA(Method):
         super().load_state_dict(state)
         self.learned = state["learned"]
         self.protected = unpacked(state["protected"], self.clip.device)
+        self.adapters.load_state_dict(state.get("factors", {}))
 
     def diagnostics(self) -> dict[str, float]:
         """Protected dimensions of every matrix: ``subspace/<tower>.<block>.<q|k|v|o>``."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Annotated, ClassVar
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, ClassVar
 
 import torch
 from pydantic import Field
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from cl_bench.benchmark.assets import Assets, Need
 from cl_bench.benchmark.clip import Clip
+from cl_bench.benchmark.endless import Endless
 from cl_bench.benchmark.method import Method, MethodConfig
 from cl_bench.benchmark.task import Batch, TrainingTask
 
@@ -43,20 +44,28 @@ class Joint(Method):
         super().__init__(clip, config, assets)
         assert assets.stream is not None
         self.config, self.stream = config, assets.stream
+        self.sizes = torch.tensor([float(len(task.train)) for task in self.stream.tasks])
+        self.generator = torch.Generator()  # of all draws within a task
+        self.sources: list[Endless[Batch]] = []  # of the present task: batches of every task
+        self._places: Mapping[str, Any] = {}  # where the sources are to go on
 
     def before_task(self, task: TrainingTask) -> None:
         """Let every weight but the logit scale train, on batches of all tasks."""
-        self.batches = self._batches(task)
+        self.generator.manual_seed(int(torch.randint(2**31, ())))
+        self._open(task)
+
+    def continue_task(self, task: TrainingTask) -> None:
+        """The same, every task's batches at their place."""
+        self._open(task)
+        for i, source in enumerate(self.sources):
+            source.load_state_dict(self._places.get(str(i), {}))
+
+    def _open(self, current: TrainingTask) -> None:
+        self.sources = [
+            current.beside(task, self.generator).endless() for task in self.stream.tasks
+        ]
         for weight in self.clip.weights().values():
             weight.requires_grad_(True)
-
-    def _batches(self, current: TrainingTask) -> Iterator[Batch]:
-        """Batches without end, each of one task."""
-        generator = torch.Generator().manual_seed(int(torch.randint(2**31, ())))
-        sources = [current.beside(task, generator).endless() for task in self.stream.tasks]
-        sizes = torch.tensor([float(len(task.train)) for task in self.stream.tasks])
-        while True:
-            yield next(sources[int(torch.multinomial(sizes, 1, generator=generator))])
 
     def trainable_parameters(self) -> Iterable[nn.Parameter]:
         """Both towers."""
@@ -64,8 +73,25 @@ class Joint(Method):
 
     def loss(self, batch: Batch) -> Tensor:
         """Cross-entropy of a batch of any task; the runner's own is left alone."""
-        return self.clip.cross_entropy(next(self.batches), self.config.label_smoothing)
+        task = int(torch.multinomial(self.sizes, 1, generator=self.generator))
+        return self.clip.cross_entropy(next(self.sources[task]), self.config.label_smoothing)
 
     def after_task(self, task: TrainingTask) -> None:
         """Freeze for evaluation."""
         self.clip.requires_grad_(False)
+        self.sources = []
+
+    def state_dict(self) -> dict[str, Any]:
+        """The changed weights and, within a task, what is drawn next."""
+        if not self.sources:
+            return super().state_dict()
+        places = {str(i): source.state_dict() for i, source in enumerate(self.sources)}
+        draws = {"generator": self.generator.get_state(), "places": places}
+        return super().state_dict() | {"draws": draws}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Undo ``state_dict``."""
+        super().load_state_dict(state)
+        if draws := state.get("draws"):
+            self.generator.set_state(draws["generator"])
+            self._places = draws.get("places", {})

@@ -10,96 +10,23 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from cl_bench.benchmark.assets import Assets
 from cl_bench.benchmark.clip import Clip
-from cl_bench.benchmark.method import Classifier, Method, MethodConfig
+from cl_bench.benchmark.method import Classifier, Method
 from cl_bench.benchmark.task import Batch, LabelSpace, TrainingTask
 from cl_bench.methods.cosine_head import CosineHead
 from cl_bench.methods.distillation import soft_cross_entropy
 from cl_bench.methods.features import BatchMean, Gram, task_grams
+from cl_bench.methods.gradients import mean_gradients, weights_of
+from cl_bench.methods.keeplora_config import KeepLoRAConfig
 from cl_bench.methods.low_rank import PROJECTIONS, Adapters, LowRank, fresh_factor
-from cl_bench.methods.subspace import (
-    RankRule,
-    Subspaces,
-    leading_factors,
-    occupancy,
-    packed,
-    unpacked,
-)
-
-Share = Annotated[float, Field(ge=0, le=1)]
-
-VARIANTS: dict[str, dict[str, str]] = {
-    "released": {
-        "weight_side": "output",
-        "rank_rule": "below",
-        "feature_statistic": "batch_mean",
-        "text_positions": "padded",
-    },
-    "paper": {
-        "weight_side": "input",
-        "rank_rule": "reach",
-        "feature_statistic": "gram",
-        "text_positions": "prompt",
-    },
-}
-
-
-class KeepLoRAConfig(MethodConfig):
-    """KeepLoRA's hyper-parameters (published code, ``configs``) and its four quirks."""
-
-    rank: Annotated[int, Field(ge=1)] = 16
-    """Rank r of every update."""
-    alpha: Annotated[float, Field(gt=0)] = 1.0
-    """Numerator of the scale s = alpha / r."""
-    vision_weight_share: Share = 0.85
-    """ε_w of the vision tower: energy of the pretrained weights to protect; 0 protects none."""
-    text_weight_share: Share = 0.2
-    """ε_w of the text tower."""
-    vision_feature_share: Share = 0.99
-    """ε_f of the vision tower: energy of each task's features to protect; 0 protects none."""
-    text_feature_share: Share = 0.99
-    """ε_f of the text tower."""
-    direction: Literal["gradient", "random"] = "gradient"
-    """The frozen A: leading directions of the projected gradient, or random (then B starts at 0)."""
-    start: Literal["gradient", "zero"] = "gradient"
-    """B₀: S_r V_rᵀ of the projected gradient, or 0 (KeepLoRA++)."""
-    vision_layer_scale: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """γ: block l of L scales its update by γ + (1 − γ)·l/(L − 1), vision only (KeepLoRA++: 0.2)."""
-    cosine_head: bool = False
-    """Add a cosine classifier per task (KeepLoRA+)."""
-    feature_distillation: Annotated[float, Field(ge=0)] = 0.0
-    """Weight of 1 − cos between the image features and the original CLIP's."""
-    logit_distillation: Annotated[float, Field(ge=0)] = 0.0
-    """Weight of the soft cross-entropy with the original CLIP's logits."""
-    temperature: Annotated[float, Field(gt=0)] = 2.0
-    """Of the logit distillation."""
-    variant: Literal["released", "paper"] = "released"
-    """Whose computation to follow; sets the four switches below that are not set by name."""
-    weight_side: Literal["output", "input"]
-    """Side of W whose singular vectors are protected (the code takes the output's by mistake)."""
-    rank_rule: RankRule
-    """``reach`` the energy share, or stop one direction ``below`` it."""
-    feature_statistic: Literal["batch_mean", "gram"]
-    """Element-wise mean of the batches, or the Gram matrix of all features."""
-    text_positions: Literal["padded", "prompt"]
-    """Text features of all positions, padding included, or of the prompt's own tokens."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _fill_switches(cls, given: dict[str, Any]) -> dict[str, Any]:
-        return VARIANTS.get(given.get("variant", "released"), {}) | given
-
-    def distils(self) -> bool:
-        """Whether there is a teacher."""
-        return self.feature_distillation > 0 or self.logit_distillation > 0
+from cl_bench.methods.subspace import Subspaces, leading_factors, occupancy, packed, unpacked
 
 
 class KeepLoRA(Method):
@@ -126,18 +53,13 @@ class KeepLoRA(Method):
     def _weight_subspaces(self, tower: str) -> Subspaces:
         """W_p: the leading singular vectors of each W up to ε_w of its energy."""
         c = self.config
-        W = self._weights(tower)  # [n, out, in]
+        W = weights_of(self.clip.attentions()[tower])  # [n, out, in]
         share = c.vision_weight_share if tower == "v" else c.text_weight_share
         if share <= 1e-8:  # the published code's limit
             return Subspaces.empty(len(W), W.shape[-1], W.device)
         W = W.double()
         grams = W @ W.mT if c.weight_side == "output" else W.mT @ W
         return Subspaces.of_grams(grams, share, c.rank_rule)
-
-    def _weights(self, tower: str) -> Tensor:
-        """The q, k, v, o weights of every block, [4L, out, in]."""
-        blocks = self.clip.attentions()[tower]
-        return torch.cat([_four(a.in_proj_weight, a.out_proj.weight) for a in blocks])
 
     def before_task(self, task: TrainingTask) -> None:
         """Steps 2-4: mean gradient, projection, A and B₀; W' = W − s·AB₀ is implied by B_start."""
@@ -182,36 +104,7 @@ class KeepLoRA(Method):
         return factors
 
     def _mean_gradients(self, task: TrainingTask) -> dict[str, Tensor]:
-        """G = ∇_W L averaged over one pass, transposed to y = x W: [4L, in, out] per tower.
-
-        The weights stand still, so the text features are computed once; ∂L/∂(text features) is
-        summed over the batches and sent through the text tower once, exact by linearity.
-        """
-        matrices = [
-            weight
-            for attentions in self.clip.attentions().values()
-            for a in attentions
-            for weight in (a.in_proj_weight, a.out_proj.weight)
-        ]
-        for weight in matrices:
-            weight.requires_grad_(True)
-        classes = self.clip.encode_classes(task.labels)  # [C, D]
-        leaf = classes.detach().requires_grad_(True)
-        batches = 0
-        for batch in task.epoch(drop_last=True, plain=True):
-            logits = self.clip.logits(self.clip.encode_images(batch.images), leaf)
-            F.cross_entropy(logits, batch.targets).backward()
-            batches += 1
-        classes.backward(leaf.grad)
-        gradients = {
-            tower: torch.cat(
-                [_four(_grad(a.in_proj_weight), _grad(a.out_proj.weight)).mT for a in attentions]
-            ).div_(batches)
-            for tower, attentions in self.clip.attentions().items()
-        }
-        for weight in matrices:
-            weight.requires_grad_(False).grad = None
-        return gradients
+        return mean_gradients(self.clip, task)
 
     def trainable_parameters(self) -> Iterable[nn.Parameter]:
         """Every B, and the classifier of KeepLoRA+."""
@@ -279,7 +172,10 @@ class KeepLoRA(Method):
         return classify
 
     def state_dict(self) -> dict[str, Any]:
-        """The changed weights, the protected directions and the classifiers."""
+        """The changed weights, the protected directions and the classifiers.
+
+        Within a task, the factors beside the weights and the task's classifier, too.
+        """
         heads = {
             str(i): {"classnames": list(names), "w": head.w}
             for i, (names, head) in enumerate(self.heads.items())
@@ -287,26 +183,21 @@ class KeepLoRA(Method):
         return super().state_dict() | {
             "protected": packed(self.protected),
             "heads": heads,
+            "factors": self.adapters.state_dict(),
+            "head": {"w": self.head.w} if self.head is not None else {},
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Undo ``state_dict``."""
         super().load_state_dict(state)
-        for of in state.get("heads", {}).values():
-            head = CosineHead(of["w"].to(self.clip.device)).requires_grad_(False)
+        device, heads = self.clip.device, state.get("heads", {})
+        for of in (heads[str(i)] for i in range(len(heads))):  # a file has another order
+            head = CosineHead(of["w"].to(device)).requires_grad_(False)
             self.heads[tuple(of["classnames"])] = head
-        self.protected = unpacked(state["protected"], self.clip.device)
+        self.protected = unpacked(state["protected"], device)
+        self.adapters.load_state_dict(state.get("factors", {}))
+        self.head = CosineHead(state["head"]["w"].to(device)) if "head" in state else None
 
     def diagnostics(self) -> dict[str, float]:
         """Protected dimensions of every matrix: ``subspace/<tower>.<block>.<q|k|v|o>``."""
         return occupancy(self.protected)
-
-
-def _four(in_proj: Tensor, out_proj: Tensor) -> Tensor:
-    """Packed [3d, d] and output [d, d] matrices as q, k, v, o, [4, d, d]."""
-    return torch.cat([in_proj.unflatten(0, (3, -1)), out_proj[None]])
-
-
-def _grad(weight: Tensor) -> Tensor:
-    assert weight.grad is not None, "the gradient pass reached no batch"
-    return weight.grad

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Annotated
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any
 
 from pydantic import Field
 from torch import nn
@@ -46,3 +46,12 @@ class LoRA(Method):
     def after_task(self, task: TrainingTask) -> None:
         """Merge the update into the weights."""
         self.adapters.merge()
+
+    def state_dict(self) -> dict[str, Any]:
+        """The changed weights and, within a task, the factors beside them."""
+        return super().state_dict() | {"factors": self.adapters.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Undo ``state_dict``."""
+        super().load_state_dict(state)
+        self.adapters.load_state_dict(state.get("factors", {}))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
-from cl_bench.benchmark.attention import Attention
+from cl_bench.benchmark.attention import Adapter, Attention
 from cl_bench.benchmark.clip import Clip
 
 PROJECTIONS = ("q", "k", "v", "o")
@@ -59,9 +61,10 @@ class LowRank(nn.Module):
     ) -> None:
         """Start at the given factors; ``train_A`` says whether A is trained along with B."""
         super().__init__()
-        self.A = nn.Parameter(A, requires_grad=train_A)
-        self.B = nn.Parameter(B)
-        self.register_buffer("B_start", B_start)
+        # Row after row in memory, as factors come back out of a file: products round alike then.
+        self.A = nn.Parameter(A.contiguous(), requires_grad=train_A)
+        self.B = nn.Parameter(B.contiguous())
+        self.register_buffer("B_start", B_start.contiguous())
         self.scaling = scaling
 
     def qkv(self, x: Tensor) -> Tensor:
@@ -72,18 +75,23 @@ class LowRank(nn.Module):
         """What to add to the output, [N, L, d], for the concatenated heads h [N, L, d]."""
         return out_update(h, self.A, self.scaling * (self.B - self.B_start))
 
-    def attach(self, attention: Attention) -> None:
-        """Add the update to what ``attention`` computes."""
-        attention.add_to_qkv = self.qkv
-        attention.add_to_out = self.out
+    @classmethod
+    def of_state(cls, state: Mapping[str, Any], device: torch.device) -> LowRank:
+        """The update that ``kept`` described."""
+        A, B, B_start = (state[name].to(device) for name in ("A", "B", "B_start"))
+        return cls(A, B, B_start, state["scaling"], state["train_A"])
+
+    def kept(self) -> dict[str, Any]:
+        """The factors and what they mean, as a checkpoint keeps them."""
+        meaning = {"scaling": self.scaling, "train_A": self.A.requires_grad}
+        return {**self.state_dict(), **meaning}
 
     @torch.no_grad()
     def merge(self, attention: Attention) -> None:
-        """Move the update into the weights, W ← W + s(A(B − B₀))ᵀ, and detach."""
+        """Move the update into the weights: W ← W + s(A(B − B₀))ᵀ."""
         delta = self.scaling * (self.A @ (self.B - self.B_start)).mT  # [4, out, in]
         attention.in_proj_weight.add_(delta[:3].flatten(0, 1))
         attention.out_proj.weight.add_(delta[3])
-        attention.add_to_qkv = attention.add_to_out = None
 
 
 class Adapters:
@@ -93,6 +101,7 @@ class Adapters:
         """Nothing is attached yet."""
         self._clip = clip
         self._pairs: list[tuple[LowRank, Attention]] = []
+        self._handles: list[RemovableHandle] = []
 
     def attach_fresh(self, rank: int, scaling: float) -> list[LowRank]:
         """Put plain LoRA beside every block: A random, B zero, both to be trained."""
@@ -111,8 +120,9 @@ class Adapters:
         """Put ``updates[tower][block]`` beside the weights of every block of both towers."""
         for tower, attentions in self._clip.attentions().items():
             for update, attention in zip(updates[tower], attentions, strict=True):
-                update.attach(attention)
                 self._pairs.append((update, attention))
+                adapter = Adapter(to_qkv=update.qkv, to_out=update.out)
+                self._handles.append(attention.add(adapter))
 
     def parameters(self) -> Iterable[nn.Parameter]:
         """The factors that train."""
@@ -120,6 +130,21 @@ class Adapters:
 
     def merge(self) -> None:
         """Fold every update into its weights and forget it."""
-        for update, attention in self._pairs:
+        for (update, attention), handle in zip(self._pairs, self._handles, strict=True):
             update.merge(attention)
+            handle.remove()
         self._pairs.clear()
+        self._handles.clear()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Every update in the order of ``attach``; empty where none is attached."""
+        return {str(i): update.kept() for i, (update, _) in enumerate(self._pairs)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> list[LowRank]:
+        """Put the kept updates beside the weights again; returns them in the order of ``attach``."""
+        if not state:
+            return []
+        kept = iter([LowRank.of_state(state[str(i)], self._clip.device) for i in range(len(state))])
+        towers = self._clip.attentions().items()
+        self.attach({tower: [next(kept) for _ in blocks] for tower, blocks in towers})
+        return [update for update, _ in self._pairs]

@@ -6,7 +6,7 @@ CVPR, arXiv 2403.11549; published code JiazuoYu/MoE-Adapters4CL.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 import torch
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from cl_bench.benchmark.assets import Assets, Need
 from cl_bench.benchmark.clip import Clip
+from cl_bench.benchmark.endless import shuffled
 from cl_bench.benchmark.method import Classifier, Method, MethodConfig
 from cl_bench.benchmark.task import Batch, LabelSpace, TrainingTask
 from cl_bench.methods.auto_selector import AutoSelector, fit
@@ -121,17 +122,18 @@ class MoEAdapters(Method):
                 experts.add_router()
             experts.begin(self.learned)
 
+    def continue_task(self, task: TrainingTask) -> None:
+        """Train on; routers, choices and the selector came with the state."""
+        for experts in self._all():
+            experts.go_on(self.learned)
+
     def _fit_anchor(self, batch_size: int) -> None:
         """Auto-encoder 0: the reference set, which stands for everything that is no task."""
         c, images = self.config, self.anchor
         encoder = self.selector.encoder(0, self._one_image())
-
-        def features() -> Iterator[Tensor]:
-            while True:
-                for rows in torch.randperm(len(images)).split(batch_size):
-                    yield self.selector.features(self.normalise(images.take(rows)))
-
-        fit(encoder, features(), c.reference_steps, -(-len(images) // batch_size), c.selector_lr)
+        rows = shuffled(len(images), batch_size, torch.default_generator)
+        features = (self.selector.features(self.normalise(images.take(some))) for some in rows)
+        fit(encoder, features, c.reference_steps, -(-len(images) // batch_size), c.selector_lr)
         self.selector.encoder(c.slots, self._one_image())
 
     def _one_image(self) -> Tensor:

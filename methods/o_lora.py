@@ -85,11 +85,13 @@ class OLoRA(Method):
         self.adapters.merge()
 
     def state_dict(self) -> dict[str, Any]:
-        """The changed weights and the A of earlier tasks."""
-        return super().state_dict() | {"A": {str(i): A for i, A in enumerate(self.A_prev)}}
+        """The changed weights, the A of earlier tasks and, within a task, the present factors."""
+        earlier = {str(i): A for i, A in enumerate(self.A_prev)}
+        return super().state_dict() | {"A": earlier, "factors": self.adapters.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Undo ``state_dict``."""
         super().load_state_dict(state)
         kept = state.get("A", {})
         self.A_prev = [kept[str(i)].to(self.clip.device) for i in range(len(kept))]
+        self.updates = self.adapters.load_state_dict(state.get("factors", {}))

@@ -7,16 +7,17 @@ both towers) for a vision transformer's q and v; the magnitudes are shared by bo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from cl_bench.benchmark.assets import Assets
-from cl_bench.benchmark.attention import Attention
+from cl_bench.benchmark.attention import Adapter
 from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.method import Method, MethodConfig
 from cl_bench.benchmark.task import TrainingTask
@@ -45,10 +46,13 @@ class SDLoRA(Method):
         super().__init__(clip, config, assets)
         self.config = config
         self.blocks = [a for attentions in clip.attentions().values() for a in attentions]
+        self.attached: list[RemovableHandle] = []
         # Per block, earlier tasks' unit-norm factors: A [4, d, r·(t − 1)] and B [4, r·(t − 1), d].
         self.A_old = [torch.zeros(4, a.width, 0, device=clip.device) for a in self.blocks]
         self.B_old = [torch.zeros(4, 0, a.width, device=clip.device) for a in self.blocks]
         self.B_used = list(self.B_old)  # what is evaluated: B_old times the trained magnitudes
+        self.A_new: list[nn.Parameter] = []  # per block, of the task being learned: [4, d, r]
+        self.B_new: list[nn.Parameter] = []  # [4, r, d]
         # α of earlier tasks: shared by all matrices (released), or one for each (paper).
         columns = 1 if config.variant == "released" else len(PROJECTIONS) * len(self.blocks)
         self.alpha_old = nn.Parameter(torch.zeros(0, columns, device=clip.device), False)
@@ -62,8 +66,11 @@ class SDLoRA(Method):
         self.alpha_new = nn.Parameter(torch.tensor(START, device=device))
         self.A_new = [nn.Parameter(fresh_factor(n, a.width, r).to(device)) for a in self.blocks]
         self.B_new = [nn.Parameter(torch.zeros(n, r, a.width, device=device)) for a in self.blocks]
-        for i, attention in enumerate(self.blocks):
-            _attach(attention, partial(self._factors, i))
+        self._use_all()
+
+    def _use_all(self) -> None:
+        """Put old and new factors beside the weights of every block, as they are at the time."""
+        self._attach([partial(self._factors, i) for i in range(len(self.blocks))])
 
     def _factors(self, i: int) -> tuple[Tensor, Tensor]:
         """A and α·B of block ``i``, old and new side by side: [4, d, r·t], [4, r·t, d]."""
@@ -96,18 +103,33 @@ class SDLoRA(Method):
         released = self.config.variant == "released"
         added = self.alpha_new[None] if released else self.alpha_new * torch.cat(norms)
         self.alpha_old = nn.Parameter(torch.cat([self.alpha_old, added[None]]), False)
+        self.A_new, self.B_new = [], []
         self._use()
 
     def _use(self) -> None:
         """Put the learned factors beside the weights of every block."""
-        for attention, A, B in zip(self.blocks, self.A_old, self.B_used, strict=True):
-            _attach(attention, partial(lambda A, B: (A, B), A, B))
+        pairs = zip(self.A_old, self.B_used, strict=True)
+        self._attach([partial(lambda A, B: (A, B), A, B) for A, B in pairs])
+
+    def _attach(self, factors: Sequence[Callable[[], tuple[Tensor, Tensor]]]) -> None:
+        """Add h A B to every block, with the factors as they are at the time; nothing else stays."""
+        for handle in self.attached:
+            handle.remove()
+        self.attached = [a.add(_adapter(of)) for a, of in zip(self.blocks, factors, strict=True)]
 
     def state_dict(self) -> dict[str, Any]:
-        """Directions, magnitudes, and the scaled B that is evaluated; CLIP's weights stay."""
+        """Directions, magnitudes, and the scaled B that is evaluated; CLIP's weights stay.
+
+        Within a task, the new factors and their magnitude, too.
+        """
         factors = {"A_old": self.A_old, "B_old": self.B_old, "B_used": self.B_used}
-        return {"alpha_old": self.alpha_old.detach()} | {
-            name: {str(i): f for i, f in enumerate(of)} for name, of in factors.items()
+        new = {"A_new": self.A_new, "B_new": self.B_new}
+        alphas = {"alpha_old": self.alpha_old} | (
+            {"alpha_new": self.alpha_new} if self.A_new else {}
+        )
+        return {name: alpha.detach() for name, alpha in alphas.items()} | {
+            name: {str(i): f.detach() for i, f in enumerate(of)}
+            for name, of in (factors | new).items()
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -117,7 +139,14 @@ class SDLoRA(Method):
         self.A_old = [state["A_old"][str(i)].to(device) for i in blocks]
         self.B_old = [state["B_old"][str(i)].to(device) for i in blocks]
         self.B_used = [state["B_used"][str(i)].to(device) for i in blocks]
-        self._use()
+        if "alpha_new" not in state:
+            self._use()
+            return
+        self.alpha_old.requires_grad_(len(self.alpha_old) > 0)
+        self.alpha_new = nn.Parameter(state["alpha_new"].to(device))
+        self.A_new = [nn.Parameter(state["A_new"][str(i)].to(device)) for i in blocks]
+        self.B_new = [nn.Parameter(state["B_new"][str(i)].to(device)) for i in blocks]
+        self._use_all()
 
     def diagnostics(self) -> dict[str, float]:
         """Mean magnitude of every earlier task's update: ``magnitude/<place in the order>``."""
@@ -125,7 +154,7 @@ class SDLoRA(Method):
         return {f"magnitude/{i}": alpha for i, alpha in enumerate(means, start=1)}
 
 
-def _attach(attention: Attention, factors: Callable[[], tuple[Tensor, Tensor]]) -> None:
-    """Add h A B, with the factors as they are at the time, to what ``attention`` computes."""
-    attention.add_to_qkv = lambda x: qkv_update(x, *factors())
-    attention.add_to_out = lambda h: out_update(h, *factors())
+def _adapter(factors: Callable[[], tuple[Tensor, Tensor]]) -> Adapter:
+    return Adapter(
+        to_qkv=lambda x: qkv_update(x, *factors()), to_out=lambda h: out_update(h, *factors())
+    )

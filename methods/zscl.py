@@ -20,16 +20,15 @@ from torch import Tensor, nn
 
 from cl_bench.benchmark.assets import Assets, Need
 from cl_bench.benchmark.clip import Clip, cut_padding
-from cl_bench.benchmark.images import Images
+from cl_bench.benchmark.endless import Endless, shuffled
 from cl_bench.benchmark.method import Method, MethodConfig
-from cl_bench.benchmark.task import Batch, Pixels, TrainingTask
+from cl_bench.benchmark.task import Batch, TrainingTask
 from cl_bench.methods.distillation import soft_cross_entropy
+from cl_bench.methods.reference_images import ReferenceImages
+from cl_bench.methods.reference_texts import encoded, random_texts
+from cl_bench.methods.squared_distance import squared_distance
 
 Weight = Annotated[float, Field(ge=0)]
-
-TEXTS_AT_ONCE = 256  # reference texts per forward pass
-IMAGES_AT_ONCE = 64  # reference images per forward pass
-RANDOM_TEXTS, RANDOM_LENGTH = 1000, 10  # LwF-VR: sentences, and random tokens in each
 
 
 class ZSCLConfig(MethodConfig):
@@ -88,68 +87,81 @@ class ZSCL(Method):
         self.normalise = clip.normaliser()
         self.teacher = copy.deepcopy(clip) if config.distils() else None
         self.R: Tensor | None = None  # teacher's reference text features [N, D]
-        self.F_T: _Remembered | None = None  # teacher's features of the reference images
+        self.F_T: ReferenceImages | None = None  # with the teacher's features of them
+        self.generator = torch.Generator()  # of the order of the reference images
+        self.source: Endless[Any] | None = None  # within a task: what is drawn for `references`
+        self.references: Iterator[tuple[Tensor, Tensor]] = iter(())
+        self._place: Mapping[str, Any] = {}  # where `source` is to go on
+        self.random_texts = torch.zeros(0, clip.context_length, dtype=torch.int64)  # token ids
+        self.start: dict[str, Tensor] = {}  # θ_start, within a task
+        self.average: dict[str, Tensor] = {}  # θ̄, within a task
 
     def before_task(self, task: TrainingTask) -> None:
         """Let every weight but the logit scale train; remember where they start."""
-        c = self.config
-        self.weights = self.clip.weights()
-        anchored = c.l2 > 0 or c.wise_alpha < 1
-        self.start = _copied(self.weights) if anchored else {}  # θ_start
-        self.average = _copied(self.weights) if c.ensemble_every else {}  # θ̄
+        c, weights = self.config, self.clip.weights()
+        self.start = _copied(weights) if c.l2 > 0 or c.wise_alpha < 1 else {}
+        self.average = _copied(weights) if c.ensemble_every else {}
         self.snapshots = 1  # the average begins as θ_start
+        if c.distils() and c.teacher == "previous":
+            self.teacher, self.R, self.F_T = copy.deepcopy(self.clip), None, None
+        if c.distils() and c.reference_texts == "random":
+            self.random_texts = random_texts(self.clip)
+        if c.distils() and c.reference_images == "external":
+            self.generator.manual_seed(int(torch.randint(2**31, ())))
+        self._open(task)
+
+    def continue_task(self, task: TrainingTask) -> None:
+        """Start, average, teacher and random texts came with the state; the images go on in place."""
+        self._open(task)
+        if self.source is not None:
+            self.source.load_state_dict(self._place)
+
+    def _open(self, task: TrainingTask) -> None:
+        """What a task needs and does not draw."""
+        self.weights = self.clip.weights()
         self.prompts = cut_padding(
             self.clip.tokenize([prompts[0] for prompts in task.labels.prompts])
         )
-        if c.distils():
-            self._prepare_teacher()
+        if self.config.distils():
+            self._encode_reference_texts()
             self.references = (
                 self._external_references(task.batch_size)
-                if c.reference_images == "external"
+                if self.config.reference_images == "external"
                 else self._task_references(task)
             )
         for weight in self.weights.values():
             weight.requires_grad_(True)
 
-    def _prepare_teacher(self) -> None:
-        """Choose the teacher and encode the reference texts: once a run where nothing changes."""
-        c = self.config
-        if c.teacher == "previous":
-            self.teacher = copy.deepcopy(self.clip)
-            self.F_T = None
-        elif c.reference_texts == "external" and self.R is not None:
+    def _encode_reference_texts(self) -> None:
+        """The teacher's features of them: once a run where nothing changes."""
+        kind, teacher = self.config.reference_texts, self.teacher
+        if kind == "external" and self.R is not None:
             return
-        assert self.teacher is not None
+        assert teacher is not None
         tokens = {
             "external": lambda: self.clip.tokenize(self.assets.texts),
             "prompts": lambda: self.prompts,
-            "random": lambda: _random_texts(self.clip),
-        }[c.reference_texts]()
-        with torch.no_grad():
-            self.R = torch.cat(
-                [
-                    F.normalize(self.teacher.encode_text(cut_padding(part)), dim=-1)
-                    for part in tokens.split(TEXTS_AT_ONCE)
-                ]
-            )
+            "random": lambda: self.random_texts,
+        }[kind]()
+        self.R = encoded(teacher, tokens)
 
     def _external_references(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Endless batches of reference images and the teacher's features of them."""
         images = self.assets.images
         assert images is not None and self.teacher is not None
-        self.F_T = self.F_T or _Remembered(images, self.normalise, self.teacher)
-        generator = torch.Generator().manual_seed(int(torch.randint(2**31, ())))
-        while True:
-            for rows in torch.randperm(len(images), generator=generator).split(batch_size):
-                yield self.normalise(images.take(rows)), self.F_T.of(rows)
+        self.F_T = self.F_T or ReferenceImages(images, self.normalise, self.teacher)
+        self.source = shuffled(len(images), batch_size, self.generator)
+        return map(self.F_T.at, self.source)
 
     def _task_references(self, task: TrainingTask) -> Iterator[tuple[Tensor, Tensor]]:
         """The same, of the task's own images in an order of their own."""
+        self.source = task.endless(plain=True)
+        return map(self._with_features, self.source)
+
+    @torch.no_grad()
+    def _with_features(self, batch: Batch) -> tuple[Tensor, Tensor]:
         assert self.teacher is not None
-        for batch in task.endless(plain=True):
-            with torch.no_grad():  # not around the yield, which would switch it off outside, too
-                F_T = self.teacher.encode_images(batch.images)
-            yield batch.images, F_T
+        return batch.images, self.teacher.encode_images(batch.images)
 
     def trainable_parameters(self) -> Iterable[nn.Parameter]:
         """Both towers; the logit scale stays."""
@@ -199,65 +211,40 @@ class ZSCL(Method):
             if self.config.wise_alpha < 1:
                 weight.copy_(torch.lerp(self.start[name], weight, self.config.wise_alpha))
         self.start, self.average = {}, {}
+        self.source, self.references = None, iter(())
+
+    def state_dict(self) -> dict[str, Any]:
+        """The changed weights and, within a task, what they are held by and where its images are."""
+        within: dict[str, Any] = {"start": self.start, "average": self.average}
+        if self.average:
+            within["snapshots"] = self.snapshots
+        if self.source is not None:
+            assert self.teacher is not None
+            within["place"] = self.source.state_dict()
+            within["generator"] = self.generator.get_state()
+            within["teacher"] = self.teacher.changed_state()
+            within["random_texts"] = self.random_texts
+        return super().state_dict() | {"within_task": within}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Undo ``state_dict``."""
+        super().load_state_dict(state)
+        within = state.get("within_task", {})
+        self.start = self._in_order(within.get("start", {}))
+        self.average = self._in_order(within.get("average", {}))
+        self.snapshots = within.get("snapshots", 1)
+        if "generator" in within:
+            assert self.teacher is not None
+            self._place = within.get("place", {})
+            self.generator.set_state(within["generator"])
+            self.teacher.load_changed_state(within.get("teacher", {}))
+            self.random_texts = within["random_texts"].to(self.clip.device)
+
+    def _in_order(self, kept: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Kept weights in the order of the model's own, with which they are paired."""
+        names = self.clip.weights() if kept else ()
+        return {name: kept[name].to(self.clip.device) for name in names}
 
 
 def _copied(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: weight.detach().clone() for name, weight in weights.items()}
-
-
-class _Remembered:
-    """The teacher's features of reference images, computed when an image is first asked for.
-
-    Exact: the images are never augmented and the teacher never changes. They are encoded in fixed
-    groups, whoever asks first, so that a resumed run remembers the same bits.
-    """
-
-    def __init__(self, images: Images, normalise: Pixels, teacher: Clip) -> None:
-        self._images, self._normalise, self._teacher = images, normalise, teacher
-        self._features = torch.zeros(len(images), teacher.model.visual.output_dim)
-        self._features = self._features.to(teacher.device)
-        self._known: set[int] = set()  # groups
-
-    @torch.no_grad()
-    def of(self, rows: Tensor) -> Tensor:
-        """Features [B, D] of the images ``rows``, int64 [B] on the CPU."""
-        for group in set((rows // IMAGES_AT_ONCE).tolist()) - self._known:
-            end = min((group + 1) * IMAGES_AT_ONCE, len(self._images))
-            here = torch.arange(group * IMAGES_AT_ONCE, end)
-            images = self._normalise(self._images.take(here))
-            self._features[here] = self._teacher.encode_images(images).float()
-            self._known.add(group)
-        return self._features[rows.to(self._features.device)]
-
-
-class _SquaredDistance(torch.autograd.Function):
-    """Σ(θ − θ_start)² with its gradient 2(θ − θ_start) written down: one copy of θ, no graph."""
-
-    @staticmethod
-    def forward(ctx: Any, count: int, *tensors: Tensor) -> Tensor:
-        pairs = zip(tensors[:count], tensors[count:], strict=True)
-        ctx.differences = [theta - start for theta, start in pairs]
-        # Pairwise sums: a float32 dot product over a token table is off by 1e-3 on some processors.
-        return torch.stack([d.square().sum() for d in ctx.differences]).sum()
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        twice = 2 * gradients[0]
-        return (None, *(d.mul_(twice) for d in ctx.differences), *[None] * len(ctx.differences))
-
-
-def squared_distance(weights: Iterable[Tensor], start: Iterable[Tensor]) -> Tensor:
-    """Σ‖θ − θ_start‖² over pairs of tensors, a scalar; differentiable in the first."""
-    weights = list(weights)
-    distance: Tensor = _SquaredDistance.apply(len(weights), *weights, *start)
-    return distance
-
-
-def _random_texts(clip: Clip) -> Tensor:
-    """Random sentences between start and end of text, int64 [N, 77] (LwF-VR)."""
-    bounds = clip.tokenize([""])[0, :2]  # the ids of start and end of text
-    tokens = torch.zeros(RANDOM_TEXTS, clip.context_length, dtype=torch.int64)
-    tokens[:, 0] = bounds[0]
-    tokens[:, 1 : 1 + RANDOM_LENGTH] = torch.randint(int(bounds[0]), (RANDOM_TEXTS, RANDOM_LENGTH))
-    tokens[:, 1 + RANDOM_LENGTH] = bounds[1]
-    return tokens.to(clip.device)

@@ -40,7 +40,7 @@ class RecordedTask:
         pixels = images(GOLD[f"{self.name}/images"])
         targets = GOLD[f"{self.name}/labels"].long()
         for rows in GOLD[f"{self.name}/{self.order}"].long().split(FACTS["batch_size"]):
-            yield Batch(pixels[rows], targets[rows], self.labels)
+            yield Batch(pixels[rows], targets[rows], self.labels, rows)
 
 
 def recorded_tokens(prompts: list[str]) -> Tensor:

@@ -23,6 +23,7 @@ def batch(clip: Clip) -> Batch:
         torch.randn(4, 3, clip.image_size, clip.image_size, generator=generator),
         torch.tensor([0, 1, 1, 0]),
         LABELS.first_prompts(),
+        torch.arange(4),
     )
 
 
@@ -83,7 +84,9 @@ def count_text_passes(clip: Clip, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     passes: list[int] = []
     original = clip.encode_text
     monkeypatch.setattr(
-        clip, "encode_text", lambda tokens: passes.append(len(tokens)) or original(tokens)
+        clip,
+        "encode_text",
+        lambda tokens, *more: passes.append(len(tokens)) or original(tokens, *more),
     )
     return passes
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from mid_task import goes_on_as_if_undisturbed
 from small_run import fresh, small_plan, small_run, small_stream
 from torch import Tensor
 
@@ -139,6 +140,10 @@ def test_a_fresh_instance_continues_from_the_state(name: str, tmp_path: Path) ->
     assert undisturbed.diagnostics() == continued.diagnostics()
     for task in (first, second):
         assert torch.equal(logits(continued, task), logits(undisturbed, task))
+
+
+def test_a_fresh_instance_goes_on_in_the_middle_of_a_task(name: str, tmp_path: Path) -> None:
+    goes_on_as_if_undisturbed(small_plan(name), tmp_path)
 
 
 class Killed(BaseException):

@@ -66,6 +66,7 @@ def test_every_kind_is_tried_and_every_field_says_what_it_is() -> None:
 @pytest.mark.parametrize("event", EVENTS, ids=lambda e: e.event)
 def test_a_missing_or_unknown_field_is_named(event: Event) -> None:
     optional = {"schema_version", "sha256", "step_flops", "skipped_steps", "event"}
+    optional |= {"kept_images", "kept_bytes"}
     for name in line_of(event).keys() - optional:
         with pytest.raises(ValueError, match=f"^event '{event.event}': {name}: Field required$"):
             event_of(without(event, name))
@@ -122,6 +123,8 @@ def test_what_older_logs_lack_is_what_it_was() -> None:
     learned = event_of(without(LEARNED, "step_flops", "skipped_steps"))
     assert isinstance(learned, Learned)
     assert (learned.step_flops, learned.skipped_steps) == (None, 0)  # not counted; none skipped
+    saved = event_of(without(EVENTS[4], "kept_images", "kept_bytes"))
+    assert isinstance(saved, Saved) and (saved.kept_images, saved.kept_bytes) == (0, 0)
 
 
 def test_what_only_older_logs_lack_is_missed_in_this_version() -> None:

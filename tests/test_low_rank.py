@@ -53,7 +53,7 @@ def test_side_path_equals_changed_weights_and_merging_keeps_the_function() -> No
         assert (side - before).abs().max() > 1e-2
         assert (side - expected).abs().max() < 1e-5
         assert (merged - expected).abs().max() < 1e-5
-    assert all(a.add_to_qkv is None for a in clip.attentions()["v"])
+    assert all(not a.adapters for a in clip.attentions()["v"])
     assert list(adapters.parameters()) == []
 
 
@@ -77,7 +77,7 @@ def saved_numbers(loss: Callable[[], Tensor]) -> tuple[Tensor, int]:
 
 
 def test_frozen_weights_get_no_gradient_and_need_less_memory() -> None:
-    batch = Batch(images(GOLD["T1/images"][:8]), torch.arange(8) % 3, LABELS)
+    batch = Batch(images(GOLD["T1/images"][:8]), torch.arange(8) % 3, LABELS, torch.arange(8))
     full = golden_clip()
     _, needed_by_all = saved_numbers(lambda: full.cross_entropy(batch))
 

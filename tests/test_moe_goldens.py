@@ -71,7 +71,12 @@ def one_step() -> tuple[MoEAdapters, dict[str, Tensor], dict[str, list[dict[str,
     parameters = list(method.trainable_parameters())
     recipe = Recipe(lr=FACTS["lr"], weight_decay=0, schedule="constant")
     optimizer, _ = optimiser(parameters, recipe, recipe.lr, 1, 1)
-    batch = Batch(images(GOLD["c1/images"]), GOLD["c2/labels"].long(), LABELS)
+    batch = Batch(
+        images(GOLD["c1/images"]),
+        GOLD["c2/labels"].long(),
+        LABELS,
+        torch.arange(len(GOLD["c2/labels"])),
+    )
     loss = method.loss(batch)
     loss.backward()
     router = FACTS["c2"]["router"]

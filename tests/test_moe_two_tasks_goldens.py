@@ -51,7 +51,7 @@ def learn(method: MoEAdapters, task: str, router: int) -> dict[str, Tensor]:
         replay_step(method, task, i)
         rows = batches[i % len(batches)]
         optimizer.zero_grad(set_to_none=True)
-        loss = method.loss(Batch(pixels[rows], targets[rows], LABELS))
+        loss = method.loss(Batch(pixels[rows], targets[rows], LABELS, rows))
         losses.append(loss.item())
         loss.backward()
         optimizer.step()

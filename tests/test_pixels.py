@@ -14,8 +14,9 @@ from torchvision.transforms import v2
 
 from cl_bench.benchmark.augment import crop_box, random_resized_crop
 from cl_bench.benchmark.images import Images
+from cl_bench.benchmark.pixels import Pixels
 from cl_bench.benchmark.resize import resize
-from cl_bench.benchmark.task import LabelSpace, Pixels, Task, TrainingTask
+from cl_bench.benchmark.task import LabelSpace, Task, TrainingTask
 from cl_bench.datasets.images.decode import BrokenImageError, decode, open_whole
 
 

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cl_bench.cli.choices import Choices
-from cl_bench.cli.plan import make_plan
 from small_run import small_plan
 
 from cl_bench.benchmark.errors import UserError
-from cl_bench.datasets.extra.references import ReferenceFiles
+from cl_bench.experiment.choices import Choices
+from cl_bench.experiment.resolve import resolve
 from cl_bench.methods.catalog import BUILT_IN, find_method
 from cl_bench.methods.settings_file import read_settings
 
@@ -51,31 +50,26 @@ def test_built_in_settings_are_those_recorded(name: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def references(tmp_path_factory: pytest.TempPathFactory) -> ReferenceFiles:
+def references(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The files with which the digests were recorded."""
     folder = tmp_path_factory.mktemp("references")
     for i in range(128):
         (folder / f"{i}.jpg").write_bytes(b"")
     (folder / "captions.txt").write_text("\n".join(map(str, range(128))))
     (folder / "alexnet.pth").write_bytes(b"")
-    return ReferenceFiles(
-        reference_images=folder,
-        reference_texts=folder / "captions.txt",
-        selector_weights=folder / "alexnet.pth",
-    )
+    return {
+        "reference_images": folder,
+        "reference_texts": folder / "captions.txt",
+        "selector_weights": folder / "alexnet.pth",
+    }
 
 
-def test_the_digests_of_all_configurations_are_those_recorded(references: ReferenceFiles) -> None:
+def test_the_digests_of_all_configurations_are_those_recorded(references: dict[str, Path]) -> None:
     """Names of run folders and ``cl-bench verify`` depend on them."""
     for key, digest in RECORDED["digests"].items():
         method, preset, suite, order = key.split()
-        plan = make_plan(
-            Choices(
-                suite=suite, method=method, preset=preset, order=order, device="cpu",
-                references=references,
-            ),  # type: ignore[arg-type]
-            seed=0,
-        )  # fmt: skip
+        chosen = {"suite": suite, "method": method, "preset": preset, "order": order}
+        plan = resolve(Choices.model_validate({**chosen, **references, "device": "cpu"}))
         assert plan.config.digest() == digest, key
     assert len(RECORDED["digests"]) > 150
 

@@ -13,7 +13,8 @@ from PIL import Image
 
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.images import Images
-from cl_bench.benchmark.task import LabelSpace, Pixels, Task, TrainingTask
+from cl_bench.benchmark.pixels import Pixels
+from cl_bench.benchmark.task import LabelSpace, Task, TrainingTask
 from cl_bench.datasets.few_shot import choose
 from cl_bench.datasets.images import cache as module
 from cl_bench.datasets.images import image_files

@@ -11,7 +11,8 @@ from torch import Tensor
 from cl_bench.benchmark.assets import Assets
 from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.images import Images
-from cl_bench.benchmark.task import LabelSpace, Pixels, Task, TrainingTask
+from cl_bench.benchmark.pixels import Pixels
+from cl_bench.benchmark.task import LabelSpace, Task, TrainingTask
 from cl_bench.methods.features import BatchMean, Gram, gram, task_grams, watching
 from cl_bench.methods.keeplora import KeepLoRA, KeepLoRAConfig
 from cl_bench.methods.low_rank import LowRank
@@ -208,8 +209,7 @@ def test_text_statistics_count_padding_or_not(positions: str) -> None:
     labels = toy_task().labels
     tokens = clip.tokenize([p for (p,) in labels.prompts])
     seen: list[Tensor] = []
-    clip.attentions()["t"][0].watch = lambda kind, x: seen.append(x) if kind == "in" else None
-    with torch.no_grad():
+    with torch.no_grad(), clip.attentions()["t"][0].watch(lambda flow: seen.append(flow.x)):
         clip.encode_text(tokens)
         lengths = tokens.argmax(dim=-1) + 1
         rows = seen[0] if positions == "padded" else None
@@ -227,7 +227,7 @@ def test_watching_stops_at_the_end() -> None:
     with torch.no_grad(), watching(clip.attentions()["v"], Gram) as statistics:
         clip.encode_images(images(GOLD["T1/images"][:2]))
     assert len(statistics) == 3
-    assert all(attention.watch is None for attention in clip.attentions()["v"])
+    assert all(not attention.watchers for attention in clip.attentions()["v"])
 
 
 def test_a_variant_only_sets_switches() -> None:

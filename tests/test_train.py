@@ -12,7 +12,8 @@ from cl_bench.benchmark.config import Recipe
 from cl_bench.benchmark.errors import NotFiniteError
 from cl_bench.benchmark.images import Images
 from cl_bench.benchmark.method import Method
-from cl_bench.benchmark.task import Batch, LabelSpace, Pixels, Task, TrainingTask
+from cl_bench.benchmark.pixels import Pixels
+from cl_bench.benchmark.task import Batch, LabelSpace, Task, TrainingTask
 from cl_bench.benchmark.train import Progress, Trained, optimiser, train
 
 

@@ -59,7 +59,7 @@ class RecordedTask:
         pixels = images(GOLD[f"{self.name}/images"])
         targets = GOLD[f"{self.name}/labels"].long()
         for rows in cycle(order.split(BATCH)):
-            yield Batch(pixels[rows], targets[rows], self.labels)
+            yield Batch(pixels[rows], targets[rows], self.labels, rows)
 
 
 def config_of(scenario: dict[str, Any]) -> ZSCLConfig:

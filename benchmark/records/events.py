@@ -116,6 +116,11 @@ class Saved(Logged):
     """Size of the checkpoint in bytes."""
     bytes_added: int
     """How much larger it is than the one before, in bytes; the first counts whole."""
+    kept_images: Count = 0
+    """Training images of tasks learned so far that the method keeps; logs without it are of methods
+    that could keep none."""
+    kept_bytes: Count = 0
+    """What these images take as 8-bit pixels, uncompressed; not in ``bytes``."""
     sha256: dict[str, Sha256] = Field(default_factory=dict)
     """SHA-256 of the checkpoint, by path below the run; empty before ledgers."""
 

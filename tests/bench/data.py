@@ -22,7 +22,8 @@ import torch
 from PIL import Image
 
 from cl_bench.benchmark.images import Images
-from cl_bench.benchmark.task import LabelSpace, Pixels, Task, TrainingTask
+from cl_bench.benchmark.pixels import Pixels
+from cl_bench.benchmark.task import LabelSpace, Task, TrainingTask
 from cl_bench.datasets.images import cache, image_files
 from cl_bench.datasets.images.content import digests_of
 from cl_bench.datasets.images.listing import Listing

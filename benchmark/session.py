@@ -1,0 +1,140 @@
+"""One process's work on a run's directory: what it begins with, keeps after every task, and ends with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from cl_bench.benchmark.checkpoint import load_checkpoint, save_checkpoint
+from cl_bench.benchmark.config import RunConfig
+from cl_bench.benchmark.earlier_images import EarlierImages
+from cl_bench.benchmark.errors import NotFiniteError, UserError
+from cl_bench.benchmark.evaluate import accuracy
+from cl_bench.benchmark.label_spaces import as_stored
+from cl_bench.benchmark.matrix import AccuracyMatrix
+from cl_bench.benchmark.method import Method
+from cl_bench.benchmark.opening import Listener, begin, go_on
+from cl_bench.benchmark.record import RunFolder, RunResult, read_run
+from cl_bench.benchmark.records.circumstances import session
+from cl_bench.benchmark.records.events import Evaluated, Event, Finished, Saved
+from cl_bench.benchmark.records.ledger import write_ledger
+from cl_bench.benchmark.records.manifest import Status, read_manifest, write_manifest
+from cl_bench.benchmark.records.matrix_file import write_matrix
+from cl_bench.benchmark.task import TaskStream
+
+
+class Session:
+    """Begins a run's directory or takes it up, and writes everything that is kept in it.
+
+    Attributes:
+        earlier: the images that the method keeps of learned tasks.
+        matrix: the rows so far; ``None`` before the first.
+    """
+
+    def __init__(
+        self,
+        config: RunConfig,
+        stream: TaskStream,
+        targets: Mapping[str, Tensor],
+        folder: RunFolder,
+        listen: Listener,
+    ) -> None:
+        """Nothing is read or written yet.
+
+        Args:
+            config: the resolved run.
+            stream: its tasks.
+            targets: the true classes of every task's test images, int64 [N].
+            folder: where the run lives; this process holds its lock.
+            listen: receives every logged event.
+        """
+        self._config, self._stream, self._targets = config, stream, targets
+        self._folder, self._listen = folder, listen
+        self.earlier = EarlierImages(stream, declared="earlier images" in config.extra_data)
+        self.matrix: AccuracyMatrix | None = None
+
+    @property
+    def learned(self) -> int:
+        """How many tasks have their row."""
+        return len(self.matrix.rows) if self.matrix else 0
+
+    def open(self, method: Method) -> None:
+        """Begin the directory, or take up what it holds and bring ``method`` to where it stood.
+
+        Raises:
+            UserError: what is there must not be continued.
+        """
+        folder, device = self._folder, method.clip.device
+        gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else None
+        here = session(device=str(device), threads=torch.get_num_threads(), gpu=gpu)
+        if not (folder.path / "manifest.json").exists():
+            begin(folder, self._config, self._stream, self._targets, here, self.log)
+            return
+        self.matrix = go_on(folder, self._config, self._stream, here, self.log)
+        if self.learned > 0:
+            state = load_checkpoint(folder.checkpoint(self.learned))
+            self.earlier.load_state_dict(state)
+            method.load_state_dict(state)
+            self._drop_older()
+
+    def keep_method(self, learned: int, method: Method) -> None:
+        """Keep the method's state after ``learned`` tasks; it counts once its row is written."""
+        path, before = self._folder.checkpoint(learned), self._folder.checkpoint(learned - 1)
+        stored = save_checkpoint(path, method.state_dict() | self.earlier.state_dict())
+        added = path.stat().st_size - (before.stat().st_size if before.exists() else 0)
+        self.log(
+            Saved(
+                learned=learned, stored_parameters=stored, bytes=path.stat().st_size,
+                bytes_added=added, kept_images=self.earlier.images, kept_bytes=self.earlier.bytes,
+                sha256=self._folder.digests(path),
+            )
+        )  # fmt: skip
+
+    def keep_row(self, learned: int, predictions: Mapping[str, Tensor], seconds: float) -> None:
+        """Keep every task's predicted classes, int64 [N], and their accuracies as a row."""
+        row = tuple(accuracy(predictions[t], self._targets[t]) for t in self._config.tasks)
+        if self.matrix is None:
+            self.matrix = AccuracyMatrix(self._config.tasks, row, ())
+        else:
+            rows = (*self.matrix.rows, row)
+            self.matrix = AccuracyMatrix(self._config.tasks, self.matrix.zero_shot, rows)
+        self._folder.write_predictions(learned, {t: as_stored(p) for t, p in predictions.items()})
+        self.log(
+            Evaluated(
+                learned=learned,
+                accuracies=dict(zip(self._config.tasks, row, strict=True)),
+                seconds=seconds,
+                sha256=self._folder.digests(self._folder.predictions(learned)),
+            )
+        )
+        write_matrix(self._folder.path, self.matrix)  # from here on the row counts
+        self._drop_older()
+
+    def _drop_older(self) -> None:
+        """Only the last counted checkpoint stays."""
+        self._folder.checkpoint(self.learned - 1).unlink(missing_ok=True)
+
+    def finish(self) -> RunResult:
+        """Close a run that has all its rows."""
+        assert self.matrix is not None
+        self.log(Finished(metrics=self.matrix.metrics()))
+        self._status("finished")
+        write_ledger(self._folder.path)
+        return read_run(self._folder.path)
+
+    def failed(self, error: NotFiniteError) -> UserError:
+        """Note that the run has diverged; returns what to tell the user."""
+        self._status("failed", str(error))
+        last = self._folder.checkpoint(self.learned)
+        good = last if last.is_file() else "none, the pre-trained model"
+        return UserError(f"{error}. Last good checkpoint: {good}.")
+
+    def log(self, event: Event) -> None:
+        """Keep an event and tell whoever listens."""
+        self._listen(self._folder.log(event))
+
+    def _status(self, status: Status, reason: str | None = None) -> None:
+        path, changes = self._folder.path, {"status": status, "reason": reason}
+        write_manifest(path, read_manifest(path).model_copy(update=changes))
