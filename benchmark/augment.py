@@ -9,14 +9,14 @@ from PIL import Image
 
 AREA = (0.9, 1.0)  # share of the image (ZSCL, released code)
 ASPECT = (3 / 4, 4 / 3)  # torchvision's default
-TRIES = 10  # torchvision's, before it takes the middle
+TRIES = 10  # of drawing a crop that fits, before the middle is taken (torchvision)
 
 
 def random_resized_crop(image: Image.Image, size: int, seed: int) -> Image.Image:
     """Cut out 90-100 % of the area at an aspect of 3/4 to 4/3 and resize it, bicubic.
 
-    Draws by the law of torchvision's RandomResizedCrop, from ``seed`` alone: an image gets the same
-    crop whichever thread makes it.
+    The crop has the distribution of torchvision's RandomResizedCrop. It depends on ``seed`` alone, so
+    an image gets the same crop in every thread.
 
     Args:
         image: of any size.

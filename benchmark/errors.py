@@ -1,4 +1,4 @@
-"""A user's mistake, worded for the user: what was given, what is allowed, how to mend it."""
+"""Errors that users can correct: the message says what was given, what is allowed and what to do."""
 
 from __future__ import annotations
 

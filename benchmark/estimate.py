@@ -1,15 +1,14 @@
-"""What a run will take: one real training step on random images, scaled up."""
+"""What a run will cost: one training step on random images is timed and multiplied."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 
 from cl_bench.benchmark.clip import Clip
-from cl_bench.benchmark.cost import peak_memory
+from cl_bench.benchmark.cost import Stopwatch, peak_memory
 from cl_bench.benchmark.task import Batch, LabelSpace
 
 
@@ -69,12 +68,9 @@ def estimate(
 
 
 def _seconds(work: Callable[[], None], device: torch.device) -> float:
-    """Wall-clock seconds of the second of two calls."""
-    for _ in range(2):
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        start = time.perf_counter()
-        work()
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter() - start
+    """Wall-clock seconds of the second of two calls: the first one also prepares the device."""
+    watch = Stopwatch(device)
+    for call in ("first", "second"):
+        with watch.phase(call):
+            work()
+    return watch.seconds["second"]

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from cl_bench.benchmark import matrix
 from cl_bench.benchmark.ahead import ahead
 from cl_bench.benchmark.errors import NotFiniteError
 from cl_bench.benchmark.images import Images
@@ -74,5 +75,5 @@ def predict(classify: Classifier, images: Images, normalise: Pixels) -> Tensor:
 
 
 def accuracy(predictions: Tensor, targets: Tensor) -> float:
-    """Per cent of equal entries of two int64 [N]."""
-    return 100.0 * int((predictions == targets).sum()) / len(targets)
+    """Per cent of equal entries of two int64 [N] on the CPU."""
+    return matrix.accuracy((predictions == targets).numpy())

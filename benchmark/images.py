@@ -1,11 +1,12 @@
-"""Labelled images: as the model sees them, as they were before, and what tells them apart."""
+"""Labelled images: their pixels for the model, the original images, and digests of their content."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor
 from cl_bench.benchmark.augment import random_resized_crop
 
 HASHED = 64  # images per part of a fingerprint
+T = TypeVar("T")
 ROOM = 4  # a GPU keeps a data set where this many would fit: training needs memory, too
 
 
@@ -69,13 +71,13 @@ class Images:
 
     def subset(self, rows: Tensor) -> Images:
         """Some of the images, int64 ``rows`` [n], in memory."""
-        whole, digests, called = self.whole, self.digests, self.called
+        digests = self.digests
         return Images(
             self.take(rows),
             self.targets[rows],
-            whole=None if whole is None else lambda i: whole(int(rows[i])),
+            whole=self.whole and partial(_at, self.whole, rows),
             digests=digests and [digests[i] for i in rows.tolist()],
-            called=lambda i: called(int(rows[i])),
+            called=partial(_at, self.called, rows),
             left_out=self.left_out,
             rows=rows,
         )
@@ -102,8 +104,13 @@ class Images:
         return Image.fromarray(pixels.expand(-1, -1, 3).numpy())
 
 
+def _at(of_all: Callable[[int], T], rows: Tensor, i: int) -> T:
+    """What ``of_all`` says of the i-th of the chosen ``rows``."""
+    return of_all(int(rows[i]))
+
+
 def digest_of_pixels(pixels: NDArray[np.uint8]) -> str:
-    """SHA-256 over the digests of ``HASHED`` images each, so that it can be computed on the way."""
+    """SHA-256 over the digests of parts of ``HASHED`` images: parts can be hashed as they are made."""
     parts = [digest_of_part(pixels[i : i + HASHED]) for i in range(0, len(pixels), HASHED)]
     return digest_of_parts(parts)
 

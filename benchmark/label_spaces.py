@@ -1,4 +1,4 @@
-"""What each task's test images are classified over, and the true classes in it."""
+"""The classes that each task's test images are classified over, and the true class of every image."""
 
 from __future__ import annotations
 

@@ -1,9 +1,20 @@
-"""The accuracy matrix and the figures read off it: Transfer, Average, Last and their kin."""
+"""Accuracy, the matrix of accuracies, and its figures: Transfer, Average, Last, forgetting, BWT.
+
+Each of them is computed here and nowhere else. No torch.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def accuracy(right: NDArray[np.bool_]) -> float:
+    """Per cent of the predictions [N] that are right."""
+    return 100.0 * int(right.sum()) / len(right)
 
 
 @dataclass(frozen=True)
@@ -39,6 +50,12 @@ class AccuracyMatrix:
         """Whether every task has been learned."""
         return len(self.rows) == len(self.tasks)
 
+    def after(self, learned: int) -> AccuracyMatrix:
+        """The matrix as it was when so many tasks were learned."""
+        return replace(self, rows=self.rows[:learned])
+
+    # Below, n tasks are learned and there are n rows, n >= 1; n = T where the matrix is complete.
+
     @property
     def transfer_per_task(self) -> tuple[float, ...]:
         """Transfer_j for tasks 2..T: accuracy on a task before it was learned, [T-1]."""
@@ -46,30 +63,36 @@ class AccuracyMatrix:
 
     @property
     def average_per_task(self) -> tuple[float, ...]:
-        """Average_j: accuracy over the whole sequence, [T]."""
+        """Average_j: the mean over all rows, [T]."""
         return tuple(fmean(column) for column in zip(*self.rows, strict=True))
 
     @property
     def last_per_task(self) -> tuple[float, ...]:
-        """Last_j: accuracy after the last task, [T]."""
+        """Last_j: accuracy after the last task learned, [T]."""
         return self.rows[-1]
 
     @property
     def learned_per_task(self) -> tuple[float, ...]:
-        """a_jj: accuracy on each task right after learning it, [T]."""
-        return tuple(self.rows[j][j] for j in range(len(self.tasks)))
+        """a_jj: accuracy on each task right after learning it, [n]."""
+        return tuple(row[j] for j, row in enumerate(self.rows))
 
     @property
     def forgetting_per_task(self) -> tuple[float, ...]:
-        """Best accuracy ever reached once learned, minus the last, for tasks 1..T-1, [T-1].
+        """Best accuracy ever reached once learned, minus the last, for tasks 1..n-1, [n-1].
 
-        After Chaudhry et al. 2018 (arXiv 1801.10112, section 3): max_{j<=i<T} a_ij - a_Tj.
+        After Chaudhry et al. 2018 (arXiv 1801.10112, section 3): max_{j<=i<n} a_ij - a_nj.
         """
-        earlier = self.rows[:-1]
-        return tuple(
-            max(row[j] for row in earlier[j:]) - self.rows[-1][j]
-            for j in range(len(self.tasks) - 1)
-        )
+        last, earlier = self.last_per_task, self.rows[:-1]
+        return tuple(max(row[j] for row in earlier[j:]) - last[j] for j in range(len(earlier)))
+
+    @property
+    def backward_transfer_per_task(self) -> tuple[float, ...]:
+        """a_nj - a_jj, the last accuracy minus the first one once learned, for tasks 1..n-1, [n-1].
+
+        After Lopez-Paz and Ranzato 2017 (arXiv 1706.08840, section 2).
+        """
+        pairs = zip(self.last_per_task, self.learned_per_task[:-1], strict=False)
+        return tuple(last - learned for last, learned in pairs)
 
     def so_far(self) -> dict[str, float]:
         """The figures after n of T tasks, in per cent; after the last task, those of ``metrics``.
@@ -81,16 +104,14 @@ class AccuracyMatrix:
         if n == 0:
             return {}
         figures = {
-            "average": fmean(fmean(row[j] for row in self.rows) for j in range(T)),
-            "last": fmean(self.rows[-1][:n]),
-            "learned": fmean(self.rows[j][j] for j in range(n)),
+            "average": fmean(self.average_per_task),
+            "last": fmean(self.last_per_task[:n]),
+            "learned": fmean(self.learned_per_task),
         }
         if T > 1:
-            figures["transfer"] = fmean(fmean(row[j] for row in self.rows[:j]) for j in range(1, T))
+            figures["transfer"] = fmean(self.transfer_per_task)
         if n > 1:
-            figures["forgetting"] = fmean(
-                max(row[j] for row in self.rows[j:-1]) - self.rows[-1][j] for j in range(n - 1)
-            )
+            figures["forgetting"] = fmean(self.forgetting_per_task)
         return figures
 
     def metrics(self) -> dict[str, float]:
@@ -112,11 +133,6 @@ class AccuracyMatrix:
                 "transfer": fmean(self.transfer_per_task),
                 "zero_shot_transfer": fmean(self.zero_shot[1:]),
                 "forgetting": fmean(self.forgetting_per_task),
-                "backward_transfer": fmean(
-                    last - learned
-                    for last, learned in zip(
-                        self.last_per_task[:-1], self.learned_per_task[:-1], strict=True
-                    )
-                ),
+                "backward_transfer": fmean(self.backward_transfer_per_task),
             }
         return figures

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
 
 from torch import Tensor
 
@@ -22,20 +21,19 @@ from cl_bench.benchmark.record import (
 )
 from cl_bench.benchmark.records import damage, trail
 from cl_bench.benchmark.records.claims import PROOFS, judged
+from cl_bench.benchmark.records.events import Event, Resumed, Started
 from cl_bench.benchmark.records.files import write_atomically, write_json
 from cl_bench.benchmark.records.ledger import write_ledger
-from cl_bench.benchmark.records.manifest import read_manifest, write_manifest
+from cl_bench.benchmark.records.manifest import (
+    Fingerprints,
+    Manifest,
+    Session,
+    read_manifest,
+    write_manifest,
+)
 from cl_bench.benchmark.task import TaskStream
 
-Listener = Callable[[dict[str, Any]], None]  # receives every event that is logged
-
-
-class Log(Protocol):
-    """Takes an event of the run."""
-
-    def __call__(self, event: str, **values: Any) -> None:
-        """Keep it."""
-        ...
+Log = Callable[[Event], None]  # takes an event of the run
 
 
 def begin(
@@ -43,7 +41,7 @@ def begin(
     config: RunConfig,
     stream: TaskStream,
     targets: Mapping[str, Tensor],
-    here: dict[str, Any],
+    here: Session,
     log: Log,
 ) -> None:
     """Write what a run begins with.
@@ -72,20 +70,25 @@ def begin(
         folder.write_shots(chosen)
     write_atomically(folder.events, b"")
     kept = folder.digests(config_json, folder.targets, folder.shots)
-    log("started", digest=config.digest(), sha256=kept)
+    log(Started(digest=config.digest(), sha256=kept))
     left_out = {
-        t.name: [*t.train.left_out, *t.test.left_out]
+        t.name: (*t.train.left_out, *t.test.left_out)
         for t in stream.tasks
         if t.train.left_out or t.test.left_out
     }
-    about = {"status": "running", "digest": config.digest(), "data": _fingerprints(stream)}
-    about |= {"remarks": list(stream.remarks)}
-    # The manifest comes last: without it the directory counts as empty.
-    write_manifest(folder.path, about | {"left_out": left_out, "sessions": [here]})
+    about = Manifest(
+        status="running",
+        digest=config.digest(),
+        data=_fingerprints(stream),
+        remarks=tuple(stream.remarks),
+        left_out=left_out,
+        sessions=(here,),
+    )
+    write_manifest(folder.path, about)  # last: without it the directory counts as empty
 
 
 def go_on(
-    folder: RunFolder, config: RunConfig, stream: TaskStream, here: dict[str, Any], log: Log
+    folder: RunFolder, config: RunConfig, stream: TaskStream, here: Session, log: Log
 ) -> AccuracyMatrix | None:
     """Check that this process may continue the run, and note that it does.
 
@@ -97,24 +100,24 @@ def go_on(
     """
     path = folder.path
     earlier = read_manifest(path)
-    made_by = earlier["sessions"][0]["cl_bench"]
-    if made_by != here["cl_bench"]:
+    made_by = earlier.first.cl_bench
+    if made_by != here.cl_bench:
         raise UserError(
-            f"{path} was made by cl-bench {made_by}, this is {here['cl_bench']}; "
+            f"{path} was made by cl-bench {made_by}, this is {here.cl_bench}; "
             "finish it with that version or start anew with --out."
         )
     must_be_of(path, config)
     if words := trail.departures(path, checkpoints=True):
         raise UserError(f"the run cannot be continued: {'; '.join(words)}")
     data = _fingerprints(stream)
-    if changed := [name for name in data if data[name] != earlier["data"].get(name)]:
+    if changed := [name for name in data if data[name] != earlier.data.get(name)]:
         raise UserError(f"{path}: the images of {', '.join(changed)} are not those it began with")
     matrix = read_matrix(folder.matrix_csv) if folder.matrix_csv.exists() else None
     learned = len(matrix.rows) if matrix else -1  # below 0: not even the zero-shot row
     folder.cut_log(learned)
-    sessions = [*earlier["sessions"], here]
-    write_manifest(path, earlier | {"status": "running", "sessions": sessions})
-    log("resumed", learned=max(learned, 0))
+    sessions = (*earlier.sessions, here)
+    write_manifest(path, earlier.model_copy(update={"status": "running", "sessions": sessions}))
+    log(Resumed(learned=max(learned, 0)))
     return matrix
 
 
@@ -127,7 +130,7 @@ def must_be_of(path: Path, config: RunConfig) -> None:
 def is_finished(path: Path) -> bool:
     """Whether a directory holds a run that has ended well."""
     there = (path / "manifest.json").exists()
-    return there and read_manifest(path).get("status") == "finished"
+    return there and read_manifest(path).status == "finished"
 
 
 def finished_run(path: Path) -> RunResult:
@@ -152,6 +155,6 @@ def _seal(path: Path) -> None:
     write_ledger(path)
 
 
-def _fingerprints(stream: TaskStream) -> dict[str, list[str]]:
+def _fingerprints(stream: TaskStream) -> dict[str, Fingerprints]:
     """Of every task's training and test images."""
-    return {t.name: [t.train.fingerprint, t.test.fingerprint] for t in stream.tasks}
+    return {t.name: Fingerprints(t.train.fingerprint, t.test.fingerprint) for t in stream.tasks}

@@ -35,7 +35,9 @@ class Scaling:
         """A fresh scale for one task."""
         self._scaler = torch.amp.GradScaler(device, enabled=precision == "fp16")
         self._one = torch.ones((), device=device)
-        self._scales = [self._scale()]  # at the last check and after each step since; on the device
+        self._scales = [
+            self._scale()
+        ]  # the scale at the last check and after each step since then; on the device
         self.skipped = 0
 
     def backward(self, loss: Tensor) -> None:

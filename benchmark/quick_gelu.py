@@ -1,4 +1,4 @@
-"""OpenAI's CLIP's activation, x·σ(1.702 x), in one pass forward and one back."""
+"""The activation of OpenAI's CLIP, x·σ(1.702 x), in one pass over memory forward and one backward."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SLOPE = 1.702
 class QuickGELU(nn.Module):
     """Equals SiLU(1.702 x) / 1.702, for which there is one kernel; keeps x alone for the gradient.
 
-    Spelled out, it keeps three tensors of the MLP's width and takes five passes over memory.
+    Written as a product, it keeps three tensors of the MLP's width and takes five passes over memory.
     """
 
     def forward(self, x: Tensor) -> Tensor:

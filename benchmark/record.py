@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +15,13 @@ from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.matrix import AccuracyMatrix
 from cl_bench.benchmark.records.arrays_file import read_arrays
 from cl_bench.benchmark.records.damage import is_checkable, must_be_whole
+from cl_bench.benchmark.records.events import Event
 from cl_bench.benchmark.records.files import read_json, write_atomically, write_json
-from cl_bench.benchmark.records.manifest import read_manifest
+from cl_bench.benchmark.records.manifest import Manifest, read_manifest
 from cl_bench.benchmark.records.matrix_file import ZERO_SHOT, must_agree, read_matrix
+from cl_bench.benchmark.records.order import must_be_in_order
 from cl_bench.benchmark.records.run_folder import RunFolder
-from cl_bench.benchmark.records.run_log import Event, read_log
+from cl_bench.benchmark.records.run_log import NoEventError, read_log
 
 __all__ = [
     "ZERO_SHOT", "RunFolder", "RunResult", "must_be_whole", "open_run", "read_config", "read_json",
@@ -41,19 +42,19 @@ class RunResult:
 
     path: Path
     config: RunConfig
-    manifest: dict[str, Any]
+    manifest: Manifest
     matrix: AccuracyMatrix
 
     @property
     def finished(self) -> bool:
         """Whether every task was learned and the run ended well."""
-        return self.manifest.get("status") == "finished" and self.matrix.complete
+        return self.manifest.status == "finished" and self.matrix.complete
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What was found in the data when the run began, one line each."""
-        found = self.manifest.get("remarks", [])
-        return tuple(map(str, found)) if isinstance(found, list) else ()
+        """What was found in the data when the run began, and what of the log is lost, one line each."""
+        _, lost = self._history
+        return (*self.manifest.remarks, *([f"its cost is not known: {lost}"] if lost else []))
 
     @property
     def picture(self) -> Path:
@@ -71,9 +72,36 @@ class RunResult:
 
         Raises:
             OSError: there is no log.
-            UserError: a line is damaged.
+            UserError: a line is damaged or holds no event.
         """
         return read_log(self.path / "events.jsonl")
+
+    @property
+    def known_events(self) -> list[Event]:
+        """The events, if they stand in an order in which a run writes them.
+
+        Runs from before ledgers may do without: where their log is lost or was written by hand, nothing
+        of it is known, this is empty, and a remark says why.
+
+        Raises:
+            UserError: a line is damaged, holds no event, or one that cannot stand there.
+        """
+        return self._history[0]
+
+    @cached_property
+    def _history(self) -> tuple[list[Event], str | None]:
+        """The events that are known, or why none is."""
+        log = self.path / "events.jsonl"
+        try:
+            must_be_in_order(log, self.events, self.matrix.tasks)
+            return self.events, None
+        except OSError as error:
+            lost = f"{log} cannot be read: {error.strerror}"
+        except NoEventError as error:
+            lost = str(error)
+        if self.checkable:
+            raise UserError(lost)
+        return [], lost
 
     def predictions(self, learned: int) -> dict[str, NDArray[np.uint16]]:
         """Predicted class per test image and task after ``learned`` tasks (0: zero-shot)."""
@@ -118,8 +146,7 @@ def read_run(path: Path) -> RunResult:
     """
     must_be_whole(path)
     run = open_run(path)
-    if not run.checkable and (path / "events.jsonl").is_file():
-        _ = run.events  # a damaged line in it is named here
+    _ = run.known_events  # what is wrong with the log is named here
     return run
 
 
@@ -135,6 +162,6 @@ def open_run(path: Path) -> RunResult:
     if matrix.tasks != config.tasks:
         raise UserError(f"{path}: matrix.csv and config.json name different tasks")
     must_agree(path, matrix)
-    if manifest.get("status") == "finished" and not matrix.complete:
+    if manifest.status == "finished" and not matrix.complete:
         raise UserError(f"{path / 'matrix.csv'} is damaged: rows of a finished run are missing")
     return RunResult(path, config, manifest, matrix)

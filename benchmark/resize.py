@@ -1,7 +1,7 @@
 """Pillow's bicubic resize as two matrix products: the same bytes on every device.
 
 The published code resizes with Pillow. Small native images (32 x 32, 64 x 64) are kept small and
-resized when they are used, on the model's device, without a pixel's difference.
+resized when they are used, on the model's device. No pixel differs from Pillow's result.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def _to_bytes(sums: Tensor) -> Tensor:
 def _weights(old: int, new: int, device: torch.device) -> Tensor:
     """Fixed-point weights, float64 [new, old], of every old pixel in every new one."""
     scale = old / new
-    stretch = max(scale, 1.0)  # the kernel widens where pixels are lost
+    stretch = max(scale, 1.0)  # the kernel is wider where the image becomes smaller
     W = torch.zeros(new, old, dtype=torch.float64)
     for i in range(new):
         centre = (i + 0.5) * scale

@@ -11,10 +11,11 @@ from cl_bench.benchmark.errors import NotFiniteError
 from cl_bench.benchmark.evaluate import predict_all
 from cl_bench.benchmark.label_spaces import label_spaces
 from cl_bench.benchmark.method import Method, all_parameters
-from cl_bench.benchmark.opening import Listener, finished_run, is_finished, must_be_of
+from cl_bench.benchmark.opening import finished_run, is_finished, must_be_of
 from cl_bench.benchmark.randomness import seed_everything
 from cl_bench.benchmark.record import RunFolder, RunResult
-from cl_bench.benchmark.session import Session
+from cl_bench.benchmark.records.events import Learned, Step
+from cl_bench.benchmark.session import Listener, RunSession
 from cl_bench.benchmark.task import Task, TaskStream, TrainingTask
 from cl_bench.benchmark.train import Progress, train
 
@@ -57,7 +58,7 @@ def _run(
     """The loop over the tasks that are not learned yet."""
     spaces, targets = label_spaces(config.protocol, stream)
     tests = {task.name: task.test.near(method.clip.device) for task in stream.tasks}
-    session = Session(config, stream, targets, folder, listen)
+    session = RunSession(config, stream, targets, folder, listen)
 
     def evaluate(learned: int) -> None:
         watch = Stopwatch(method.clip.device)
@@ -79,7 +80,9 @@ def _run(
     return session.finish()
 
 
-def _learn(config: RunConfig, method: Method, task: Task, learned: int, session: Session) -> None:
+def _learn(
+    config: RunConfig, method: Method, task: Task, learned: int, session: RunSession
+) -> None:
     """Let the method learn ``task``, the ``learned``-th."""
     device, watch = method.clip.device, Stopwatch(method.clip.device)
     generator = seed_everything(config.seed, task.name)
@@ -91,7 +94,7 @@ def _learn(config: RunConfig, method: Method, task: Task, learned: int, session:
     )
 
     def report(p: Progress) -> None:
-        session.log("step", task=task.name, step=p.step, steps=p.steps, loss=p.loss, lr=p.lr)
+        session.log(Step(task=task.name, step=p.step, steps=p.steps, loss=p.loss, lr=p.lr))
 
     # A run that goes on within a task would load the method's state and call continue_task here.
     with watch.phase("prepare"):
@@ -103,15 +106,16 @@ def _learn(config: RunConfig, method: Method, task: Task, learned: int, session:
     with watch.phase("consolidate"):
         method.after_task(training)
     session.log(
-        "learned",
-        task=task.name,
-        learned=learned,
-        steps=trained.steps,
-        step_flops=trained.step_flops,
-        skipped_steps=trained.skipped_steps,
-        seconds=watch.seconds,
-        images_drawn=training.images_drawn,
-        trainable_parameters=trainable,
-        peak_memory=peak_memory(device),
-        diagnostics=method.diagnostics(),
+        Learned(
+            task=task.name,
+            learned=learned,
+            steps=trained.steps,
+            step_flops=trained.step_flops,
+            skipped_steps=trained.skipped_steps,
+            seconds=watch.seconds,
+            images_drawn=training.images_drawn,
+            trainable_parameters=trainable,
+            peak_memory=peak_memory(device),
+            diagnostics=method.diagnostics(),
+        )
     )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -15,15 +14,19 @@ from cl_bench.benchmark.evaluate import accuracy
 from cl_bench.benchmark.label_spaces import as_stored
 from cl_bench.benchmark.matrix import AccuracyMatrix
 from cl_bench.benchmark.method import Method
-from cl_bench.benchmark.opening import Listener, begin, go_on
+from cl_bench.benchmark.opening import begin, go_on
 from cl_bench.benchmark.record import RunFolder, RunResult, read_run
+from cl_bench.benchmark.records.circumstances import session
+from cl_bench.benchmark.records.events import Evaluated, Event, Finished, Saved
 from cl_bench.benchmark.records.ledger import write_ledger
-from cl_bench.benchmark.records.manifest import read_manifest, session, write_manifest
+from cl_bench.benchmark.records.manifest import Status, read_manifest, write_manifest
 from cl_bench.benchmark.records.matrix_file import write_matrix
 from cl_bench.benchmark.task import TaskStream
 
+Listener = Callable[[Event], None]  # receives every event that is logged
 
-class Session:
+
+class RunSession:
     """Begins a run's directory or takes it up, and writes everything that is kept in it.
 
     Attributes:
@@ -63,10 +66,8 @@ class Session:
             UserError: what is there must not be continued.
         """
         folder, device = self._folder, method.clip.device
-        hardware = {"device": str(device), "threads": torch.get_num_threads()}
-        if device.type == "cuda":
-            hardware["gpu"] = torch.cuda.get_device_name(device)
-        here = session(hardware)
+        gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else None
+        here = session(device=str(device), threads=torch.get_num_threads(), gpu=gpu)
         if not (folder.path / "manifest.json").exists():
             begin(folder, self._config, self._stream, self._targets, here, self.log)
             return
@@ -81,8 +82,10 @@ class Session:
         stored = save_checkpoint(path, method.state_dict())
         added = path.stat().st_size - (before.stat().st_size if before.exists() else 0)
         self.log(
-            "saved", learned=learned, stored_parameters=stored, bytes=path.stat().st_size,
-            bytes_added=added, sha256=self._folder.digests(path),
+            Saved(
+                learned=learned, stored_parameters=stored, bytes=path.stat().st_size,
+                bytes_added=added, sha256=self._folder.digests(path),
+            )
         )  # fmt: skip
 
     def keep_row(self, learned: int, predictions: Mapping[str, Tensor], seconds: float) -> None:
@@ -95,11 +98,12 @@ class Session:
             self.matrix = AccuracyMatrix(self._config.tasks, self.matrix.zero_shot, rows)
         self._folder.write_predictions(learned, {t: as_stored(p) for t, p in predictions.items()})
         self.log(
-            "evaluated",
-            learned=learned,
-            accuracies=dict(zip(self._config.tasks, row, strict=True)),
-            seconds=seconds,
-            sha256=self._folder.digests(self._folder.predictions(learned)),
+            Evaluated(
+                learned=learned,
+                accuracies=dict(zip(self._config.tasks, row, strict=True)),
+                seconds=seconds,
+                sha256=self._folder.digests(self._folder.predictions(learned)),
+            )
         )
         write_matrix(self._folder.path, self.matrix)  # from here on the row counts
         self._drop_older()
@@ -111,7 +115,7 @@ class Session:
     def finish(self) -> RunResult:
         """Close a run that has all its rows."""
         assert self.matrix is not None
-        self.log("finished", metrics=self.matrix.metrics())
+        self.log(Finished(metrics=self.matrix.metrics()))
         self._status("finished")
         write_ledger(self._folder.path)
         return read_run(self._folder.path)
@@ -123,10 +127,10 @@ class Session:
         good = last if last.is_file() else "none, the pre-trained model"
         return UserError(f"{error}. Last good checkpoint: {good}.")
 
-    def log(self, event: str, **values: Any) -> None:
+    def log(self, event: Event) -> None:
         """Keep an event and tell whoever listens."""
-        self._listen(self._folder.log(event, **values))
+        self._listen(self._folder.log(event))
 
-    def _status(self, status: str, reason: str | None = None) -> None:
-        path = self._folder.path
-        write_manifest(path, read_manifest(path) | {"status": status, "reason": reason})
+    def _status(self, status: Status, reason: str | None = None) -> None:
+        path, changes = self._folder.path, {"status": status, "reason": reason}
+        write_manifest(path, read_manifest(path).model_copy(update=changes))

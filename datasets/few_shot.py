@@ -1,4 +1,4 @@
-"""Few-shot training sets: a fixed number of images of every class, for each seed the same ones."""
+"""Few-shot training sets: so many images of every class; one seed always draws the same ones."""
 
 from __future__ import annotations
 

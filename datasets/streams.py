@@ -53,7 +53,7 @@ def build_stream(
     """
     kept = store or Store()
     tasks = tuple(_load(spec, image_size, kept, data_root, shots) for spec in specs)
-    # what image folders share is found when they are listed
+    # images that two image folders share are found earlier, when the folders are listed
     published = (t for t, spec in zip(tasks, specs, strict=True) if spec.source.kind == "mtil")
     remarks = (in_both(task.name, task.train, task.test) for task in published)
     return TaskStream(name, tasks, tuple(remark for remark in remarks if remark))

@@ -10,11 +10,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from cl_bench.benchmark.config import Backbone, Budget, Protocol, Settings, SuiteId, digest_of
+from cl_bench.benchmark.config import Backbone, Protocol, Settings, SuiteId, digest_of
 from cl_bench.benchmark.errors import UserError, unknown
-
-Count = Annotated[int, Field(ge=1)]
-
+from cl_bench.datasets.budget_rule import BudgetRule, Count
 
 NO_LETTERS = frozenset({"Cc", "Cs", "Zl", "Zp"})  # control characters and ends of lines
 
@@ -110,7 +108,7 @@ class TaskSpec(Settings):
     def identity(self) -> dict[str, Any]:
         """What distinguishes the task's content, wherever its files lie.
 
-        A field at its default is left out, so that one that is added later parts no results.
+        A field at its default is left out: so a field that is added later changes no earlier digest.
         """
         content = self.model_dump(mode="json", exclude={"source"}, exclude_defaults=True)
         if isinstance(self.source, FolderSource):
@@ -119,7 +117,7 @@ class TaskSpec(Settings):
 
 
 class Suite(Settings):
-    """A named list of tasks and all that results on them depend on, the method aside."""
+    """A named list of tasks, with everything but the method that their results depend on."""
 
     name: str
     about: str
@@ -130,14 +128,8 @@ class Suite(Settings):
     orders: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]]
     backbone: Backbone
     protocol: Protocol = Protocol()
-    batch_size: Count = 64
-    epochs: Count = 10
-    epochs_per_task: dict[str, dict[str, Count]] = Field(default_factory=dict)
-    """Per order, the tasks that are trained for another number of epochs."""
-    steps: Count | None = None
-    """Optimiser steps of every task, in the place of epochs."""
-    few_shot_steps: Count = 500
-    """In the place of ``steps`` and ``epochs`` where few images of a class are trained on."""
+    budget: BudgetRule = BudgetRule()
+    """How long its tasks are trained where neither the method nor the user says otherwise."""
     preset: Literal["paper", "fair"] = "fair"
     """What a run follows when the user does not say."""
     remarks: tuple[str, ...] = ()
@@ -167,7 +159,7 @@ class Suite(Settings):
         return self
 
     def _key(self, name: str) -> str:
-        """What a task is found by: case, a prefix ``<suite>-`` and how accents are written do not count."""
+        """A task's name for look-ups: without case, prefix ``<suite>-`` and ways to write an accent."""
         return unicodedata.normalize("NFC", name.lower()).removeprefix(f"{self.name.lower()}-")
 
     def identify(self) -> SuiteId:
@@ -215,13 +207,3 @@ class Suite(Settings):
         if len({task.name for task in tasks}) < len(tasks):
             raise UserError(f"the order {order!r} names a task twice")
         return "custom", tasks
-
-    def budget(self, order: str, tasks: tuple[TaskSpec, ...]) -> Budget:
-        """Batch size and optimiser steps of ``tasks`` in ``order``; partial batches are kept."""
-        special = self.by_task(self.epochs_per_task.get(order, {}))
-        steps = {
-            task.name: self.steps
-            or special.get(task.name, self.epochs) * -(-task.train_size // self.batch_size)
-            for task in tasks
-        }
-        return Budget(batch_size=self.batch_size, steps=steps)

@@ -1,4 +1,4 @@
-"""How long work on files says how far it has come. No torch."""
+"""Progress of long work on files: the form of the functions that are told of it. No torch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DDAS: one auto-encoder per distribution; whoever reconstructs an image best, claims it.
+"""DDAS: one auto-encoder per distribution; the one that reconstructs an image best is chosen for it.
 
 Distribution Discriminative Auto-Selector, section 3.3 of Yu et al. 2024, arXiv 2403.11549.
 """
@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
 
 LR_DROP_EVERY, LR_DROP = 10, 0.1  # epochs; factor
 WEIGHT_DECAY = 1e-4
@@ -52,16 +53,18 @@ def fit(
     """
     encoder.requires_grad_(True)
     optimizer = torch.optim.Adam(encoder.parameters(), lr, weight_decay=WEIGHT_DECAY)
+    # Not StepLR: it multiplies the last rate at every drop, which rounds differently than a power does.
+    drop_every = LR_DROP_EVERY * steps_per_epoch
+    schedule = LambdaLR(optimizer, lambda step: LR_DROP ** (step // drop_every))
     losses = []
     with torch.enable_grad():
-        for step in range(steps):
-            epoch = step // steps_per_epoch
-            optimizer.param_groups[0]["lr"] = lr * LR_DROP ** (epoch // LR_DROP_EVERY)
+        for _ in range(steps):
             z = next(features)
             loss = F.mse_loss(encoder(z), z)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
+            schedule.step()
             losses.append(loss.detach())
     encoder.requires_grad_(False)
     return torch.stack(losses).tolist()

@@ -7,8 +7,7 @@ import importlib.util
 import inspect
 import re
 import sys
-import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -16,27 +15,27 @@ from typing import TYPE_CHECKING, Any
 
 from cl_bench.benchmark.config import Settings
 from cl_bench.benchmark.errors import UserError, unknown
+from cl_bench.methods.settings_file import FOLDER, read_settings
 
 if TYPE_CHECKING:  # the list of names must not cost the seconds that torch takes to import
     from cl_bench.benchmark.method import Method
 
-FOLDER = Path(__file__).parent
-FAMILY = "cl_bench.methods.zscl:ZSCL"  # one training loop; its members differ in settings alone
-# A name stands for a class and for NAME.toml beside it: several names may share a class.
+# A name stands for a class and for NAME.toml beside it. Several names may share a class: they differ
+# in their settings alone.
 BUILT_IN = {
     "zero-shot": "cl_bench.methods.zero_shot:ZeroShot",
-    "finetune": FAMILY,
+    "finetune": "cl_bench.methods.finetune:FineTune",
     "lora": "cl_bench.methods.lora:LoRA",
     "keeplora": "cl_bench.methods.keeplora:KeepLoRA",
     "keeplora+": "cl_bench.methods.keeplora:KeepLoRA",
     "keeplora++": "cl_bench.methods.keeplora:KeepLoRA",
     "keeplora-kd": "cl_bench.methods.keeplora:KeepLoRA",
-    "zscl": FAMILY,
+    "zscl": "cl_bench.methods.zscl:ZSCL",
     "moe-adapters": "cl_bench.methods.moe_adapters:MoEAdapters",
-    "wc": FAMILY,
-    "lwf": FAMILY,
-    "lwf-vr": FAMILY,
-    "wise-ft": FAMILY,
+    "wc": "cl_bench.methods.zscl:ZSCL",
+    "lwf": "cl_bench.methods.zscl:ZSCL",
+    "lwf-vr": "cl_bench.methods.zscl:ZSCL",
+    "wise-ft": "cl_bench.methods.zscl:ZSCL",
     "o-lora": "cl_bench.methods.o_lora:OLoRA",
     "inflora": "cl_bench.methods.inflora:InfLoRA",
     "sd-lora": "cl_bench.methods.sd_lora:SDLoRA",
@@ -67,7 +66,7 @@ class MethodEntry:
     Attributes:
         name: on the command line.
         method: its class.
-        settings: its settings file, empty where there is none.
+        settings: its settings file with what that extends; empty where there is none.
         plugin: the file that ``--plugin`` named and that defines it.
     """
 
@@ -75,6 +74,10 @@ class MethodEntry:
     method: type[Method]
     settings: Mapping[str, Any]
     plugin: Path | None = None
+
+    def __reduce__(self) -> tuple[Callable[..., MethodEntry], tuple[str, Path | None]]:
+        """Travel by name: another process has not imported the file of a plug-in."""
+        return find_method, (self.name, self.plugin)
 
     def defaults(self, table: str, preset: str, suite: str) -> dict[str, Any]:
         """Values of ``table`` (``config``, ``recipe``, ``budget`` or ``protocol``).
@@ -95,7 +98,7 @@ def known_methods() -> dict[str, MethodCard]:
 
 
 def _read(name: str) -> dict[str, Any]:
-    return tomllib.loads((FOLDER / f"{name}.toml").read_text())
+    return read_settings(FOLDER / f"{name}.toml")
 
 
 def find_method(name: str, plugin: Path | None = None) -> MethodEntry:
@@ -122,10 +125,8 @@ def find_method(name: str, plugin: Path | None = None) -> MethodEntry:
 
 def _beside(name: str, method: type[Method]) -> MethodEntry:
     """A plug-in's entry: its settings file lies beside its source, where there is one."""
-    settings = Path(inspect.getfile(method)).with_suffix(".toml")
-    return MethodEntry(
-        name, method, tomllib.loads(settings.read_text()) if settings.is_file() else {}
-    )
+    settings = Path(inspect.getfile(method)).with_suffix(".toml").resolve()
+    return MethodEntry(name, method, read_settings(settings) if settings.is_file() else {})
 
 
 def _plugin_classes(path: Path) -> dict[str, type[Method]]:

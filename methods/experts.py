@@ -21,9 +21,11 @@ class Experts(nn.Module):
     experts are gathered into one [k·m, d] matrix, so that a forward pass is two batched products
     whatever the number of experts, and nothing waits for the device.
 
-    As in the published code an expert that no sample of a step chose is not touched by that step,
-    Adam's moments included. So every expert has parameters of its own; they are windows into one
-    tensor for all experts, which the gathering reads.
+    As in the published code, an expert that no sample of a step chose stays as it is in that step,
+    and so do its moments in Adam. An optimiser skips a parameter without a gradient, but never a part
+    of one. So every expert has parameters of its own. Their storage is shared with one tensor [E, ...]
+    per weight (each parameter is a view of its row), because the gathering needs one tensor: the
+    optimiser writes through the views, and no copy has to be kept up to date.
 
     Attributes:
         down_weight, down_bias: [E, m, d], [E, m], m the bottleneck.
@@ -153,12 +155,17 @@ class Experts(nn.Module):
 
 
 class _Joined(torch.autograd.Function):
-    """Reads one tensor for all experts; sends its gradient to the parameters of those that train."""
+    """Hands out the tensor of all experts as if it were computed from the experts' own parameters.
+
+    Autograd does not know that the parameters are views of that tensor, so their gradients are
+    assigned here: row e of its gradient to expert e. An expert that is frozen or was not chosen gets
+    ``None`` and no zeros: with zeros, Adam would still move it by its moments.
+    """
 
     @staticmethod
     def forward(ctx: Any, experts: Experts, whole: Tensor, *windows: Tensor) -> Tensor:
         ctx.experts, ctx.needed = experts, [w.requires_grad for w in windows]
-        return whole.view_as(whole)
+        return whole.view_as(whole)  # a new tensor object, as autograd asks of an output; no copy
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:

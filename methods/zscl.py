@@ -1,8 +1,10 @@
-"""ZSCL and its siblings: full fine-tuning held back by distillation, an anchor and weight averages.
+"""ZSCL: full fine-tuning held back by distillation, an l2 term and an average of the weights.
 
 Zheng et al. 2023, "Preventing Zero-Shot Transfer Degradation in Continual Learning of Vision-Language
-Models", arXiv 2303.06628; published code Thunderbeee/ZSCL. One loop, written with everything on; its
-siblings (continual fine-tuning, WC, LwF, LwF-VR, WiSE-FT, ZSCL*) switch parts off in their settings.
+Models", arXiv 2303.06628; published code Thunderbeee/ZSCL. Each part can be switched off, and other
+methods are what is left: WC (``wc.toml``), LwF (``lwf.toml``), LwF-VR (``lwf-vr.toml``) and WiSE-FT
+(``wise-ft.toml``). Their settings files extend ``zscl.toml``. With every part off, it is plain
+fine-tuning, which stands by itself in ``finetune.py``.
 """
 
 from __future__ import annotations

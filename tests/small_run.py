@@ -9,14 +9,14 @@ from typing import Any
 from cl_bench.benchmark.images import Images
 from cl_bench.benchmark.method import Method
 from cl_bench.benchmark.record import RunFolder, RunResult
-from cl_bench.benchmark.run import run
+from cl_bench.benchmark.run import Listener, run
 from cl_bench.benchmark.task import Task, TaskStream
-from cl_bench.cli.choices import Choices
-from cl_bench.cli.plan import Plan, make_plan
-from cl_bench.datasets import backbones
 from cl_bench.datasets.extra.references import load_assets
 from cl_bench.datasets.images.store import Store
 from cl_bench.datasets.streams import build_stream
+from cl_bench.experiment.assemble import MethodFactory
+from cl_bench.experiment.choices import Choices
+from cl_bench.experiment.resolve import Plan, resolve
 
 # The selector's training would take longer than everything else.
 SHORT = {"moe-adapters": ("selector_steps=30", "reference_steps=30")}
@@ -25,22 +25,18 @@ SHORT = {"moe-adapters": ("selector_steps=30", "reference_steps=30")}
 def small_plan(method: str, order: str = "II", tasks: int = 2, **choices: Any) -> Plan:
     """A plan of ``tasks`` tasks with eight steps each."""
     overrides = ("steps=8", *SHORT.get(method, ()), *choices.pop("overrides", ()))
-    return make_plan(
-        Choices(
-            suite="mini", method=method, order=order, tasks=tasks, device="cpu",
-            overrides=overrides, **choices,
-        ),
-        seed=0,
+    chosen = Choices(
+        suite="mini", method=method, order=order, tasks=tasks, device="cpu", overrides=overrides,
+        **choices,
     )  # fmt: skip
+    return resolve(chosen)
 
 
 def fresh(plan: Plan) -> Method:
     """The plan's method around the pre-trained tiny CLIP."""
-    clip = backbones.load(plan.config.backbone, "cpu")
-    settings = plan.entry.method.Config.model_validate(plan.config.method_settings)
-    stream = small_stream(plan) if "all tasks" in settings.needs() else TaskStream("none", ())
-    assets = load_assets(plan.sources, settings.needs(), stream, clip.image_size, "cpu", Store())
-    return plan.entry.method(clip, settings, assets)
+    needs = plan.entry.method.Config.model_validate(plan.config.method_settings).needs()
+    stream = small_stream(plan) if "all tasks" in needs else TaskStream("none", ())
+    return MethodFactory(plan, load_assets(plan.sources, needs, stream, 32, "cpu", Store()))()
 
 
 def small_stream(plan: Plan) -> TaskStream:
@@ -60,7 +56,7 @@ def small_run(
     plan: Plan,
     path: Path,
     make_method: Callable[[], Method] | None = None,
-    listen: Callable[[dict[str, Any]], None] = lambda event: None,
+    listen: Listener = lambda event: None,
 ) -> RunResult:
     """Run the plan in ``path``."""
     make = make_method or (lambda: fresh(plan))

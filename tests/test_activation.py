@@ -13,12 +13,12 @@ from torch import nn
 
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.quick_gelu import QuickGELU
-from cl_bench.cli.choices import Choices
-from cl_bench.cli.plan import make_plan
 from cl_bench.datasets.backbones import load, parse
 from cl_bench.datasets.pretrained.activation import activation
 from cl_bench.datasets.pretrained.architectures import runnable_models
 from cl_bench.datasets.pretrained.tags import tags_of
+from cl_bench.experiment.choices import Choices
+from cl_bench.experiment.resolve import resolve
 
 
 @pytest.fixture
@@ -124,7 +124,7 @@ def test_the_screen_says_the_activation(
 def test_images_prepared_otherwise_are_a_caveat(monkeypatch: pytest.MonkeyPatch) -> None:
     def caveats(backbone: str) -> tuple[str, ...]:
         choices = Choices(suite="mini", method="lora", backbone=backbone, device="cpu")
-        return make_plan(choices, 0).config.caveats
+        return resolve(choices).config.caveats
 
     assert caveats("ViT-B-16:openai") == caveats("tiny-clip") == ()
     assert caveats("ViT-L-14:laion2b_s32b_b82k") == (), "its tag brings its pixel statistics"
@@ -137,9 +137,9 @@ def test_a_file_does_not_tell_its_pixel_statistics(tmp_path: Path) -> None:
     choices = Choices(suite="mini", method="lora", device="cpu")
     name = "ViT-L-14-gelu"
     assert len({config["mean"] for config in tags_of(name).values()}) == 2
-    config = make_plan(choices.model_copy(update={"backbone": f"{name}:{file}"}), 0).config
+    config = resolve(choices.model_copy(update={"backbone": f"{name}:{file}"})).config
     assert "laion2b_s32b_b82k were trained with others" in config.caveats[0]
-    config = make_plan(choices.model_copy(update={"backbone": f"ViT-B-16-gelu:{file}"}), 0).config
+    config = resolve(choices.model_copy(update={"backbone": f"ViT-B-16-gelu:{file}"})).config
     assert config.caveats == ()
 
 

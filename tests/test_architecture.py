@@ -16,6 +16,7 @@ from cl_bench.datasets.mtil.layout import facts
 from cl_bench.methods.catalog import BUILT_IN, find_method
 
 ROOT = Path(__file__).parents[1]
+EXPERIMENT, CLI = "src/cl_bench/experiment", "src/cl_bench/cli"
 ALLOWED = {
     "benchmark": ("cl_bench", "cl_bench.benchmark"),
     "methods": ("cl_bench.benchmark", "cl_bench.methods"),
@@ -23,11 +24,16 @@ ALLOWED = {
     "reports": (
         "cl_bench.benchmark.matrix",
         "cl_bench.benchmark.record",
+        "cl_bench.benchmark.records.events",
+        "cl_bench.benchmark.records.manifest",
+        "cl_bench.benchmark.records.run_log",
         "cl_bench.benchmark.config",
         "cl_bench.benchmark.errors",
         "cl_bench.reports",
     ),
 }
+OF_EXPERIMENT = ("benchmark", "methods", "datasets", "experiment")
+DISPLAY = {"typer", "click", "rich", "wandb", "tensorboard", "matplotlib"}  # how a run is shown
 # The rooms of reports/, one way down: each may import those before it (and itself).
 ROOMS = ("runs", "statistics", "tables", "figures", "literature", "page", "sinks", "terminal")
 BESIDE = {  # rooms that do not know each other
@@ -62,6 +68,42 @@ def test_imports_point_one_way(folder: str) -> None:
             assert not (folder == "reports" and module.partition(".")[0] == "torch"), file
 
 
+def test_an_experiment_knows_neither_the_command_line_nor_how_it_is_shown() -> None:
+    files = list((ROOT / EXPERIMENT).glob("*.py"))
+    assert {file.stem for file in files} > {"choices", "resolve", "assemble", "run"}
+    for file in files:
+        for module in imports(file):
+            top, _, rest = module.partition(".")
+            assert top not in DISPLAY, f"{file.name} imports {module}"
+            assert top != "cl_bench" or rest.partition(".")[0] in OF_EXPERIMENT, f"{file}: {module}"
+
+
+def test_only_the_command_line_shows_anything() -> None:
+    for folder in ("benchmark", "methods", "datasets", EXPERIMENT):
+        for file in (ROOT / folder).rglob("*.py"):
+            found = {module.partition(".")[0] for module in imports(file)} & (
+                DISPLAY - {"matplotlib"}
+            )
+            assert not found, f"{file.relative_to(ROOT)} imports {found}"
+
+
+def test_one_door_leads_to_the_runner() -> None:
+    """Whoever starts a run goes through the room for experiments."""
+    doors = {"cl_bench.benchmark.run", "cl_bench.datasets.streams", "cl_bench.methods.catalog"}
+    for file in (ROOT / CLI).rglob("*.py"):
+        found = {m for m in imports(file) if m in doors}
+        # they list names, decode images without a run, or type what a run tells
+        beside = {
+            "inspect.py",
+            "sanity.py",
+            "data.py",
+            "installed.py",
+            "against_data.py",
+            "progress.py",
+        }
+        assert not found or file.name in beside, f"{file.relative_to(ROOT)} imports {found}"
+
+
 def test_the_rooms_of_reports_lead_one_way() -> None:
     rooms = {d.name for d in (ROOT / "reports").iterdir() if list(d.glob("*.py"))}
     assert rooms == set(ROOMS)
@@ -75,9 +117,8 @@ def test_the_rooms_of_reports_lead_one_way() -> None:
 
 def test_no_module_imports_itself_in_a_circle() -> None:
     """Over all sources, wherever in a file the import stands; for types alone is an import, too."""
-    sources = [
-        f for folder in (*ALLOWED, "src/cl_bench/cli") for f in (ROOT / folder).rglob("*.py")
-    ]
+    folders = (*ALLOWED, EXPERIMENT, CLI)
+    sources = [f for folder in folders for f in (ROOT / folder).rglob("*.py")]
     modules = {module_of(file): set(imports_of_names(file)) for file in sources}
     graph = {name: found & modules.keys() - {name} for name, found in modules.items()}
     while leaves := {name for name, found in graph.items() if not found}:
@@ -147,6 +188,11 @@ def test_results_are_read_without_torch() -> None:
     records = (ROOT / "benchmark" / "records").glob("*.py")
     modules += [f"cl_bench.benchmark.records.{file.stem}" for file in records]
     modules += ["cl_bench.methods.catalog", "cl_bench.datasets.catalog"]
+    modules += [
+        f"cl_bench.experiment.{file.stem}"
+        for file in (ROOT / EXPERIMENT).glob("*.py")
+        if file.stem not in ("__init__", "assemble", "run")  # these two bring the model
+    ]
     assert not loads_torch("import " + ", ".join(modules))
     assert loads_torch("import cl_bench.benchmark.clip"), "the check can tell"
 

@@ -154,8 +154,9 @@ def test_run_of_another_version_is_not_continued(tmp_path: Path) -> None:
     plan = small_plan("zero-shot")
     small_run(plan, tmp_path)
     manifest = read_manifest(tmp_path)
-    manifest["sessions"][0]["cl_bench"] = "0.0.1"
-    write_manifest(tmp_path, manifest | {"status": "running"})
+    older = manifest.first.model_copy(update={"cl_bench": "0.0.1"})
+    changes = {"status": "running", "sessions": (older,)}
+    write_manifest(tmp_path, manifest.model_copy(update=changes))
     (tmp_path / "ledger.json").unlink()
     before = (tmp_path / "matrix.csv").read_bytes()
     with pytest.raises(UserError, match=r"was made by cl-bench 0\.0\.1"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -15,10 +14,11 @@ from torch import Tensor
 from cl_bench.benchmark.checkpoint import load_checkpoint, save_checkpoint
 from cl_bench.benchmark.method import Method
 from cl_bench.benchmark.record import RunFolder
+from cl_bench.benchmark.records.events import Event, Learned, Saved, Step, those
 from cl_bench.benchmark.run import seed_everything
 from cl_bench.benchmark.task import Task, TrainingTask
 from cl_bench.benchmark.train import train
-from cl_bench.cli.plan import Plan
+from cl_bench.experiment.resolve import Plan
 from cl_bench.methods.catalog import BUILT_IN, known_methods
 
 FEW = 6  # batches after which every trainable parameter must have had a gradient
@@ -156,8 +156,8 @@ def test_an_interrupted_run_ends_as_an_undisturbed_one_and_it_learns(
     plan = small_plan(name)
     undisturbed = small_run(plan, tmp_path / "undisturbed")
 
-    def kill_in_the_second_task(event: dict[str, Any]) -> None:
-        if event["event"] == "step" and event["task"] == plan.tasks[1].name:
+    def kill_in_the_second_task(event: Event) -> None:
+        if isinstance(event, Step) and event.task == plan.tasks[1].name:
             raise Killed
 
     trains = name != "zero-shot"
@@ -169,11 +169,11 @@ def test_an_interrupted_run_ends_as_an_undisturbed_one_and_it_learns(
     checkpoints = [RunFolder(run.path).checkpoint(2) for run in (resumed, undisturbed)]
     assert checkpoints[0].read_bytes() == checkpoints[1].read_bytes()
 
-    learned = [e for e in undisturbed.events if e["event"] == "learned"]
-    assert (learned[0]["trainable_parameters"] > 0) == trains
-    assert {"prepare", "train", "consolidate"} <= learned[0]["seconds"].keys()
-    saved = [e for e in undisturbed.events if e["event"] == "saved"]
-    assert (saved[-1]["stored_parameters"] > 0) == trains
+    learned = those(undisturbed.events, Learned)
+    assert (learned[0].trainable_parameters > 0) == trains
+    assert {"prepare", "train", "consolidate"} <= learned[0].seconds.keys()
+    saved = those(undisturbed.events, Saved)
+    assert (saved[-1].stored_parameters > 0) == trains
 
 
 def test_it_learns_in_the_other_order(name: str, tmp_path: Path) -> None:

@@ -11,9 +11,10 @@ import pytest
 from own_suite import write_classes, write_image, write_suite
 
 from cl_bench.benchmark.errors import UserError
-from cl_bench.datasets.extra.references import ReferenceFiles, find_sources
+from cl_bench.datasets.extra.references import find_sources
 from cl_bench.datasets.own.suite_file import read_suite
 from cl_bench.datasets.suite import Suite
+from cl_bench.experiment.choices import Choices
 
 HIDDEN = (
     ".ipynb_checkpoints/0-checkpoint.png", "._cat", "cat/._0.png", "cat/.hidden.png", ".DS_Store",
@@ -44,14 +45,14 @@ def test_hidden_files_and_folders_are_no_data(path: str, folder: Path) -> None:
 @pytest.mark.parametrize("path", HIDDEN)
 def test_nor_are_they_among_reference_images(path: str, folder: Path) -> None:
     write_image(folder / "deep" / "er" / path, 99)
-    files = ReferenceFiles(reference_images=folder)
+    files = Choices(reference_images=folder)
     (source,) = find_sources(("reference images",), files, "own", "tiny-clip", 2).values()
     assert source.about.startswith("8 images of 8 in a folder")
 
 
 def test_reference_images_are_pinned_by_their_bytes(folder: Path) -> None:
     def pin() -> str:
-        files = ReferenceFiles(reference_images=folder)
+        files = Choices(reference_images=folder)
         return find_sources(("reference images",), files, "own", "x", 2)["reference images"].about
 
     before, image = pin(), folder / "cat" / "0.png"
@@ -65,7 +66,7 @@ def test_reference_images_are_pinned_by_their_bytes(folder: Path) -> None:
 def test_links_to_folders_are_followed_once(folder: Path) -> None:
     (folder / "cat" / "round").symlink_to(folder)
     (folder / "elsewhere").symlink_to(write_classes(folder.parent / "far", {"owl": 2}, seed=50))
-    files = ReferenceFiles(reference_images=folder)
+    files = Choices(reference_images=folder)
     (source,) = find_sources(("reference images",), files, "own", "tiny-clip", 2).values()
     assert source.about.startswith("10 images of 10")
 

@@ -10,9 +10,9 @@ from command_line import cl_bench
 from own_suite import write_classes, write_suite
 
 from cl_bench.benchmark.record import read_run
-from cl_bench.cli.choices import Choices
-from cl_bench.cli.plan import make_plan
 from cl_bench.datasets.own.suite_file import read_suite
+from cl_bench.experiment.choices import Choices
+from cl_bench.experiment.resolve import resolve
 from cl_bench.reports.report import write_report
 from cl_bench.reports.runs.find import find_runs
 
@@ -70,9 +70,9 @@ def test_remarks_are_said_printed_and_recorded_and_part_no_results(
     file = write_suite(folder, SPLIT.format("x"), SPLIT.format("y"))
     shutil.copy(folder / old, folder / new)
     choices = Choices(suite=str(file), method="zero-shot", device="cpu")
-    before = make_plan(choices, 0).config.digest()
+    before = resolve(choices).config.digest()
     (folder / "x" / "train" / "cat" / "notes.txt").write_text("not an image")
-    assert make_plan(choices, 0).config.digest() == before, "a stray file changes no result"
+    assert resolve(choices).config.digest() == before, "a stray file changes no result"
     options = ("--suite", str(file), "--method", "zero-shot", "--device", "cpu")
     assert cl_bench(monkeypatch, "run", *options, "--out", str(folder / "runs")) == 0
     assert words in capsys.readouterr().out

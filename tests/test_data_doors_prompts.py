@@ -12,12 +12,12 @@ from own_suite import write_classes, write_suite
 
 from cl_bench.benchmark.evaluate import predict
 from cl_bench.benchmark.task import LabelSpace
-from cl_bench.cli.choices import Choices
-from cl_bench.cli.plan import make_plan
 from cl_bench.datasets import backbones
 from cl_bench.datasets.checks.prompts import cut_prompts
 from cl_bench.datasets.own.suite_file import read_suite
 from cl_bench.datasets.streams import build_stream
+from cl_bench.experiment.choices import Choices
+from cl_bench.experiment.resolve import resolve
 from cl_bench.methods.catalog import find_method
 
 TASK = 'name = "{}"\nimages = "{}"\ntemplates = ["{}"]'
@@ -39,7 +39,7 @@ def suite_file(tmp_path: Path) -> Path:
 
 def caveats(file: Path | str, **choices: object) -> tuple[str, ...]:
     chosen = {"suite": str(file), "method": "zero-shot", "device": "cpu"} | choices
-    return make_plan(Choices.model_validate(chosen), 0).config.caveats
+    return resolve(Choices.model_validate(chosen)).config.caveats
 
 
 def test_classes_that_can_never_be_predicted_are_said(suite_file: Path) -> None:

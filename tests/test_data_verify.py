@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command_line import cl_bench
-from mtil_fixtures import WRITERS, Maker, classnames
+from mtil_pictures import Maker, classnames
+from mtil_writers import WRITERS
 
 from cl_bench.benchmark.config import digest_of
 from cl_bench.benchmark.images import digest_of_pixels

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 from command_line import cl_bench
-from mtil_fixtures import WRITERS, Maker, classnames
+from mtil_pictures import Maker, classnames
+from mtil_writers import WRITERS
 
 from cl_bench.benchmark.images import Images
 from cl_bench.benchmark.record import read_run
@@ -70,7 +71,7 @@ def test_a_photograph_under_two_names_is_said_and_recorded(
         f"DTD: 2 of 6 test images are byte for byte among its 9 training images (the first: "
         f"{test.images[1]}, in training {train.images[4]})"
     )
-    assert read_run(path).manifest["remarks"] == [words]
+    assert read_run(path).manifest.remarks == (words,)
     assert f"note   {words}\n" in capsys.readouterr().out
 
 

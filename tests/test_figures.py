@@ -21,9 +21,10 @@ from PIL import Image
 from written_run import write_run
 
 from cl_bench.benchmark.record import RunResult, read_run
+from cl_bench.benchmark.records.events import Learned, those
 from cl_bench.reports.figures import gallery
 from cl_bench.reports.figures.difference import draw_difference
-from cl_bench.reports.figures.forgetting import draw_forgetting, forgotten_so_far, known_so_far
+from cl_bench.reports.figures.forgetting import curve, draw_forgetting
 from cl_bench.reports.figures.gallery import Picture, group_pictures, run_picture, write_pictures
 from cl_bench.reports.figures.heat_map import save_heat_map
 from cl_bench.reports.figures.pareto import Point, cost_of, draw_pareto, front
@@ -161,33 +162,43 @@ def test_front_is_cheaper_or_better() -> None:
     assert [p.label for p in front(points)] == ["a", "b", "e"]
 
 
+def cost_of_run(run: RunResult) -> dict[str, float]:
+    ((row,),) = (g.rows for g in group([run]))
+    return cost_of(row)
+
+
 def test_costs_come_from_the_log(tmp_path: Path) -> None:
     path = write_run(tmp_path, tasks=("a", "b"), sealed=False)
     run = read_run(path)
-    learned = [e for e in run.events if e["event"] == "learned"]
-    seconds = sum(e["seconds"]["train"] for e in learned)
-    assert cost_of(run)["seconds"] == pytest.approx(seconds)
-    assert cost_of(run)["parameters"] == learned[0]["trainable_parameters"]
-    assert cost_of(run)["memory"] == learned[0]["peak_memory"]["process"] / 2**30
+    cost = cost_of_run(run)
+    learned = those(run.events, Learned)
+    seconds = sum(e.seconds["train"] for e in learned)
+    assert cost["seconds"] == pytest.approx(seconds)
+    assert cost["parameters"] == learned[0].trainable_parameters
+    assert cost["memory"] == learned[0].peak_memory["process"] / 2**30
     (path / "events.jsonl").write_text('{"event": "learned", "seconds": "long"}\n{}\n')
-    assert cost_of(read_run(path)) == {} == occupancy_of(read_run(path))
+    assert cost_of_run(read_run(path)) == {} == occupancy_of(read_run(path))
     (path / "events.jsonl").unlink()
-    assert cost_of(read_run(path)) == {}
+    assert cost_of_run(read_run(path)) == {}
 
 
 def test_forgetting_curves_end_at_the_matrix_figures(tmp_path: Path) -> None:
-    matrix = read_run(write_run(tmp_path)).matrix
-    rows = np.array(matrix.rows)
-    assert forgotten_so_far(rows)[-1] == pytest.approx(matrix.metrics()["forgetting"])
-    assert known_so_far(rows)[-1] == pytest.approx(matrix.metrics()["last"])
-    assert known_so_far(rows)[0] == rows[0, 0]
+    runs = [read_run(write_run(tmp_path, seed=seed)) for seed in (0, 1)]
+    (row,) = group(runs)[0].rows
+    count = len(runs[0].config.tasks)
+    for metric, known in (("forgetting", range(2, count + 1)), ("last", range(1, count + 1))):
+        found = curve(row, metric, known)
+        assert len(found) == len(known)
+        assert found[-1] == pytest.approx(np.mean([r.matrix.metrics()[metric] for r in runs]))
+    assert found[0] == pytest.approx(np.mean([r.matrix.rows[0][0] for r in runs]))
 
 
 def test_occupancy_is_the_mean_of_a_blocks_matrices(tmp_path: Path) -> None:
     path = write_run(tmp_path, tasks=("a", "b"), sealed=False)
     ranks = {"subspace/t.0.q": 4, "subspace/v.1.q": 10, "subspace/v.1.o": 20, "loss/other": 3}
-    events = [{"event": "learned", "diagnostics": ranks}] * 2
-    (path / "events.jsonl").write_text("".join(json.dumps(e) + "\n" for e in events))
+    lines = [json.loads(line) for line in (path / "events.jsonl").read_text().splitlines()]
+    lines = [line | ({"diagnostics": ranks} if "diagnostics" in line else {}) for line in lines]
+    (path / "events.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     run = read_run(path)
     assert occupancy_of(run) == {"v": {1: [15.0, 15.0]}, "t": {0: [4.0, 4.0]}}
     (g,) = group([run])

@@ -9,7 +9,6 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -21,10 +20,11 @@ from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.method import Method
 from cl_bench.benchmark.record import RunFolder, RunResult, read_run
 from cl_bench.benchmark.records.claims import check_run
+from cl_bench.benchmark.records.events import Event, Saved
 from cl_bench.benchmark.records.ledger import read_ledger
 from cl_bench.benchmark.run import Listener, run
 from cl_bench.benchmark.task import TaskStream
-from cl_bench.cli.plan import Plan
+from cl_bench.experiment.resolve import Plan
 from cl_bench.reports.report import write_report
 
 FILES = (
@@ -93,8 +93,8 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same run, killed before it evaluated its second and last task."""
     path = tmp_path_factory.mktemp("killed") / "run"
 
-    def listen(said: dict[str, Any]) -> None:
-        if (said["event"], said.get("learned")) == ("saved", 2):
+    def listen(said: Event) -> None:
+        if isinstance(said, Saved) and said.learned == 2:
             raise KilledError
 
     with pytest.raises(KilledError):
@@ -254,7 +254,7 @@ def test_a_run_from_before_ledgers_is_shown_and_said_to_be_so(
     assert "made before ledgers" in capsys.readouterr().out
     flip(path / "events.jsonl", 8 * 300 + 7)  # no longer a letter
     assert cl_bench(monkeypatch, "show", str(path)) == 2
-    assert "line 6 of" in capsys.readouterr().err
+    assert "line 3 of" in capsys.readouterr().err
 
 
 def test_a_kill_before_the_ledger_is_made_good_by_resume(

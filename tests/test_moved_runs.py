@@ -17,11 +17,12 @@ from PIL import Image
 from cl_bench.benchmark.config import Backbone
 from cl_bench.benchmark.record import RunFolder, read_run
 from cl_bench.benchmark.records.claims import check_run
+from cl_bench.benchmark.records.events import Event, Learned
 from cl_bench.cli import execute
-from cl_bench.cli.choices import Choices
 from cl_bench.cli.dashboards import Dashboards
-from cl_bench.cli.plan import make_plan
 from cl_bench.datasets.own.suite_file import read_suite
+from cl_bench.experiment.choices import Choices
+from cl_bench.experiment.resolve import resolve
 from cl_bench.reports.runs.command import reproduce
 
 SUITE = """
@@ -62,10 +63,10 @@ def begun(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Start a run with paths as seen from ``folder``, kill it after its first task."""
     log = RunFolder.log
 
-    def killing(self: RunFolder, event: str, **values: object) -> dict[str, object]:
-        if event == "learned" and values["learned"] == 2:
+    def killing(self: RunFolder, event: Event) -> Event:
+        if isinstance(event, Learned) and event.learned == 2:
             raise KilledError
-        return log(self, event, **values)
+        return log(self, event)
 
     monkeypatch.chdir(folder)
     choices = Choices(
@@ -201,11 +202,12 @@ def test_a_record_with_a_bare_path_goes_on_where_it_was_typed(
 def before_ledgers(run: Path) -> None:
     """Make a begun run what it was before ledgers."""
     manifest = json.loads((run / "manifest.json").read_text())
-    for key in ("ledger", "sha256", "digest"):
+    for key in ("ledger", "sha256", "digest", "schema_version"):
         del manifest[key]
     (run / "manifest.json").write_text(json.dumps(manifest))
     lines = [json.loads(line) for line in (run / "events.jsonl").read_text().splitlines()]
-    kept = [{k: v for k, v in line.items() if k not in ("crc32", "sha256")} for line in lines]
+    later = ("crc32", "sha256", "schema_version")
+    kept = [{k: v for k, v in line.items() if k not in later} for line in lines]
     (run / "events.jsonl").write_text("".join(json.dumps(line) + "\n" for line in kept))
 
 
@@ -219,7 +221,7 @@ def test_weights_are_the_same_wherever_their_file_lies(tmp_path: Path) -> None:
         Backbone(name="ViT-B-32", weights=str(tmp_path / name), sha256="a" * 64)
         for name in ("a.pt", "b.pt")
     )
-    config = make_plan(Choices(suite="mini", method="zero-shot", device="cpu"), 0).config
+    config = resolve(Choices(suite="mini", method="zero-shot", device="cpu")).config
     digests = {config.model_copy(update={"backbone": b}).digest() for b in (here, there)}
     assert len(digests) == 1 and config.digest() not in digests
     other = here.model_copy(update={"sha256": "b" * 64})
@@ -244,7 +246,7 @@ def test_weights_of_a_suite_file_may_lie_beside_it(
 
 
 def test_a_recorded_weight_file_is_looked_for_in_both_places(tmp_path: Path) -> None:
-    from cl_bench.cli.places import found_again, recorded
+    from cl_bench.experiment.places import found_again, recorded
 
     (tmp_path / "old").mkdir()
     file = tmp_path / "old" / "w.pt"

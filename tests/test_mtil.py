@@ -13,10 +13,10 @@ from mtil_fixtures import make_mtil
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.record import read_run
 from cl_bench.benchmark.records.claims import check_run
-from cl_bench.cli.choices import Choices
-from cl_bench.cli.plan import make_plan
 from cl_bench.datasets.mtil.layout import facts
 from cl_bench.datasets.streams import build_stream
+from cl_bench.experiment.choices import Choices
+from cl_bench.experiment.resolve import resolve
 
 NAMES = list(facts()["datasets"])
 
@@ -75,13 +75,13 @@ def test_a_small_open_clip_model_runs_at_its_own_size(
 
 
 def test_fewer_images_than_published_need_to_be_asked_for(root: Path) -> None:
-    plan = make_plan(Choices(suite="mtil", method="lora", backbone="tiny-clip", device="cpu"), 0)
+    plan = resolve(Choices(suite="mtil", method="lora", backbone="tiny-clip", device="cpu"))
     with pytest.raises(UserError, match="StanfordCars has 6 training images where 8,144 belong"):
         build_stream("mtil", plan.tasks[9:10], 32, data_root=root)
 
 
 def test_a_wrong_class_name_stops_the_run(own_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    plan = make_plan(Choices(suite="mtil", method="lora", backbone="tiny-clip", device="cpu"), 0)
+    plan = resolve(Choices(suite="mtil", method="lora", backbone="tiny-clip", device="cpu"))
     spec = next(task for task in plan.tasks if task.name == "DTD")
     smaller = spec.model_copy(update={"train_size": 6, "test_size": 3})
     with pytest.raises(UserError, match=r"DTD has a class 'polka-dotted' where 'blotchy' belongs"):
@@ -105,7 +105,7 @@ def test_broken_images_stop_a_run_or_are_recorded(
     assert cl_bench(monkeypatch, *command, "--skip-broken") == 0
     (path,) = (tmp_path / "runs").glob("*/zero-shot/*")
     result = read_run(path)
-    assert result.manifest["left_out"] == {"EuroSAT": [str(victim)]}
+    assert result.manifest.left_out == {"EuroSAT": (str(victim),)}
     assert any("left out" in caveat for caveat in result.config.caveats)
     assert result.config.protocol.broken == "skip"
 

@@ -1,9 +1,7 @@
-"""What is wrong with a data set's files is named in one line, and none of them is executed."""
+"""What is wrong with a data set's files is named in one line."""
 
 from __future__ import annotations
 
-import json
-import os
 import pickle
 import struct
 from collections.abc import Callable
@@ -12,91 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mtil_fixtures import copy_one, make_mtil, python2_pickle
-from scipy.io import loadmat, savemat
+from mtil_fixtures import copy_one, make_mtil
+from mtil_writers import python2_pickle
+from scipy.io import savemat
+from spoiled_files import at, cut, edit, edit_json, edit_mat, put, remove
 
 from cl_bench.benchmark.errors import UserError
-from cl_bench.datasets.mtil.layout import facts
 from cl_bench.datasets.mtil.readers import read
-
-FACTS = facts()["datasets"]
-
-
-@pytest.fixture(scope="module")
-def look_alikes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("mtil")
-    make_mtil(root)
-    return root
-
-
-def test_nothing_is_written_where_there_is_nothing_to_read(tmp_path: Path) -> None:
-    for dataset, known in FACTS.items():
-        with pytest.raises(
-            UserError, match=rf"^{dataset} needs .*{known['required'][0]}, which is"
-        ):
-            read(dataset, tmp_path, "train")
-    assert not list(tmp_path.iterdir())
-    with pytest.raises(UserError, match="unknown data set 'Foods': did you mean 'Food'"):
-        read("Foods", tmp_path, "train")
-
-
-@pytest.mark.parametrize("dataset", FACTS)
-def test_every_required_file_is_missed(dataset: str, look_alikes: Path, tmp_path: Path) -> None:
-    copy_one(dataset, look_alikes, tmp_path)
-    read(dataset, tmp_path, "test")
-    for required in FACTS[dataset]["required"]:
-        hidden = (tmp_path / required).rename(tmp_path / "hidden")
-        with pytest.raises(
-            UserError, match=f"{dataset} needs {tmp_path / required}, which is miss"
-        ):
-            read(dataset, tmp_path, "test")
-        hidden.rename(tmp_path / required)
-
-
-def remove(pattern: str) -> Callable[[Path], None]:
-    def change(root: Path) -> None:
-        files = sorted(root.glob(pattern))
-        assert files
-        for file in files:
-            file.unlink()
-
-    return change
-
-
-def cut(path: str, keep: int = 150) -> Callable[[Path], None]:
-    return lambda root: (root / path).write_bytes((root / path).read_bytes()[:keep]) and None
-
-
-def put(path: str, content: bytes = b"x") -> Callable[[Path], None]:
-    return lambda root: (root / path).write_bytes(content) and None
-
-
-def edit(path: str, change: Callable[[list[str]], list[str]]) -> Callable[[Path], None]:
-    def edited(root: Path) -> None:
-        lines = (root / path).read_text().splitlines()
-        (root / path).write_text("".join(f"{line}\n" for line in change(lines)))
-
-    return edited
-
-
-def edit_json(path: str, change: Callable[[Any], Any]) -> Callable[[Path], None]:
-    return lambda root: (
-        (root / path).write_text(json.dumps(change(json.loads((root / path).read_text())))) and None
-    )
-
-
-def edit_mat(path: str, key: str, change: Callable[[Any], None]) -> Callable[[Path], None]:
-    def edited(root: Path) -> None:
-        content = {k: v for k, v in loadmat(root / path).items() if not k.startswith("__")}
-        change(content[key])
-        savemat(root / path, content)
-
-    return edited
-
-
-def at(place: Any, value: Any) -> Callable[[Any], None]:
-    return lambda array: array.__setitem__(place, value)
-
 
 AIR = "fgvc-aircraft-2013b/data"
 CAL = "caltech101/101_ObjectCategories"
@@ -294,6 +214,13 @@ WRONG: list[tuple[str, Callable[[Path], Any], str]] = [
 ]
 
 
+@pytest.fixture(scope="module")
+def look_alikes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("mtil")
+    make_mtil(root)
+    return root
+
+
 @pytest.mark.parametrize(("dataset", "spoil", "words"), WRONG, ids=range(len(WRONG)))
 def test_what_is_wrong_is_named_in_one_line(
     dataset: str, spoil: Callable[[Path], Any], words: str, look_alikes: Path, tmp_path: Path
@@ -303,33 +230,3 @@ def test_what_is_wrong_is_named_in_one_line(
     with pytest.raises(UserError, match=words) as caught:
         read(dataset, tmp_path, "train")
     assert "\n" not in str(caught.value) and str(tmp_path) in str(caught.value)
-
-
-class Code:
-    """Pickles into a call that leaves a trace."""
-
-    def __init__(self, trace: Path) -> None:
-        self.trace = trace
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.mkdir, (str(self.trace),)
-
-
-def test_a_pickle_with_code_in_it_is_not_run(look_alikes: Path, tmp_path: Path) -> None:
-    copy_one("CIFAR100", look_alikes, tmp_path)
-    trace = tmp_path / "trace"
-    harmful = pickle.dumps({"data": Code(trace)})
-    (tmp_path / "cifar-100-python" / "train").write_bytes(harmful)
-    with pytest.raises(UserError, match=r"train is damaged: it wants to call posix\.mkdir, which"):
-        read("CIFAR100", tmp_path, "train")
-    assert not trace.exists()
-    pickle.loads(harmful)  # as torchvision would
-    assert trace.exists(), "the check can tell"
-
-
-def test_an_array_of_objects_is_not_built(look_alikes: Path, tmp_path: Path) -> None:
-    copy_one("CIFAR100", look_alikes, tmp_path)
-    objects = python2_pickle({"data": np.array([["x"]], dtype=object), "fine_labels": [0]})
-    (tmp_path / "cifar-100-python" / "train").write_bytes(objects)
-    with pytest.raises(UserError, match="train is damaged: it holds an array of 'O8' instead of"):
-        read("CIFAR100", tmp_path, "train")

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from mtil_fixtures import ODD_NAME, classnames, copy_one, make_mtil
+from mtil_fixtures import copy_one, make_mtil
+from mtil_pictures import ODD_NAME, classnames
 from numpy.typing import NDArray
 from PIL import Image
 from torchvision import datasets as tv

@@ -11,8 +11,8 @@ from written_run import write_run
 
 from cl_bench.benchmark.config import RunConfig
 from cl_bench.benchmark.errors import UserError
-from cl_bench.cli.changed import differences
-from cl_bench.cli.plan_again import plan_again
+from cl_bench.experiment.again import resolve_again
+from cl_bench.experiment.changed import differences
 
 
 def with_one_share_for_both_towers(config: RunConfig) -> RunConfig:
@@ -27,14 +27,14 @@ def test_an_unfinished_run_with_the_single_feature_share_names_what_changed(
 ) -> None:
     old = with_one_share_for_both_towers(small_plan("keeplora").config)
     with pytest.raises(UserError) as refused:
-        plan_again(old, tmp_path, {})
+        resolve_again(old, tmp_path, {})
     assert str(refused.value).startswith(
         "the run cannot be continued: its method_settings (feature_share (gone), "
         "text_feature_share (new), vision_feature_share (new)) would not be what it began with."
     )
     typed = old.choices | {"overrides": ["steps=8", "feature_share=0.9"]}
     with pytest.raises(UserError, match=r"cannot be continued: unknown setting.*'feature_share'"):
-        plan_again(old.model_copy(update={"choices": typed}), tmp_path, {})
+        resolve_again(old.model_copy(update={"choices": typed}), tmp_path, {})
 
 
 def test_a_finished_run_with_the_single_feature_share_is_still_shown(

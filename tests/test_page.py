@@ -17,8 +17,8 @@ from written_run import write_run
 from cl_bench.benchmark.config import Protocol
 from cl_bench.benchmark.record import read_run, write_json
 from cl_bench.cli import app, execute
-from cl_bench.cli.choices import Choices
-from cl_bench.cli.plan import make_plan
+from cl_bench.experiment.choices import Choices
+from cl_bench.experiment.resolve import resolve
 from cl_bench.reports.page import page
 from cl_bench.reports.report import write_report
 from cl_bench.reports.runs.command import reproduce
@@ -191,7 +191,7 @@ def test_pictures_without_room_are_named(
 def test_the_command_repeats_the_run(
     seed: int, choices: Choices, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = make_plan(choices, seed).config
+    config = resolve(choices.model_copy(update={"seed": seed})).config
     path = write_run(tmp_path, tasks=config.tasks, sealed=False)
     write_json(path / "config.json", config.model_dump(mode="json"))
     caught: list[Any] = []
@@ -200,7 +200,9 @@ def test_the_command_repeats_the_run(
     assert program == "cl-bench"
     app.app(words, standalone_mode=False)
     ((again, seeds, _, dry_run, _),) = caught
-    assert not dry_run and [make_plan(again, s).config.digest() for s in seeds] == [config.digest()]
+    assert not dry_run and [
+        resolve(again.model_copy(update={"seed": s})).config.digest() for s in seeds
+    ] == [config.digest()]
 
 
 def test_unusual_manifests_are_survived(tmp_path: Path) -> None:

@@ -12,7 +12,6 @@ import torch
 from PIL import Image
 from torchvision.transforms import v2
 
-from cl_bench.benchmark.ahead import ahead
 from cl_bench.benchmark.augment import crop_box, random_resized_crop
 from cl_bench.benchmark.images import Images
 from cl_bench.benchmark.resize import resize
@@ -141,25 +140,3 @@ def test_training_crops_come_from_the_whole_image(tmp_path: Path) -> None:
     assert all(x[..., 2:14].max() == 0 for x in (b.images for b in task.epoch(plain=True)))
     again = [batch.images for batch in cropped_task(images).epoch()]
     assert all(torch.equal(x, y) for x, y in zip(first, again, strict=True))
-
-
-def test_work_is_done_in_order_and_errors_surface() -> None:
-    assert list(ahead(lambda x: x * x, range(20), workers=3)) == [x * x for x in range(20)]
-    results = ahead(lambda x: 1 // (3 - x), range(9), workers=2)
-    assert [next(results), next(results), next(results)] == [0, 0, 1]
-    with pytest.raises(ZeroDivisionError):
-        next(results)
-
-
-def test_no_more_is_drawn_than_is_under_way() -> None:
-    drawn: list[int] = []
-
-    def items() -> Iterator[int]:
-        for i in range(100):
-            drawn.append(i)
-            yield i
-
-    results = ahead(lambda x: x, items(), workers=2)
-    next(results)
-    results.close()  # type: ignore[attr-defined]
-    assert len(drawn) == 3

@@ -16,11 +16,12 @@ from cl_bench.benchmark.config import Recipe
 from cl_bench.benchmark.errors import NotFiniteError, UserError
 from cl_bench.benchmark.evaluate import predict
 from cl_bench.benchmark.record import read_json
+from cl_bench.benchmark.records.events import Event, Learned, Step, those
 from cl_bench.benchmark.task import Batch
 from cl_bench.benchmark.train import Progress, train
-from cl_bench.cli import plan as planning
-from cl_bench.cli.choices import Choices
-from cl_bench.cli.plan import Plan, make_plan
+from cl_bench.experiment import resolve as planning
+from cl_bench.experiment.choices import Choices
+from cl_bench.experiment.resolve import Plan, resolve
 from cl_bench.methods.catalog import BUILT_IN, find_method
 
 MIXED = {"keeplora", "keeplora+", "keeplora++", "keeplora-kd", "lora"}
@@ -32,7 +33,7 @@ def on(
 ) -> Plan:
     """A plan as it is made on a machine with that device."""
     monkeypatch.setattr(planning, "choose_device", lambda name: name or device)
-    return make_plan(Choices(suite="mini", method=method, preset=preset, **more), 0)  # type: ignore[arg-type]
+    return resolve(Choices(suite="mini", method=method, preset=preset, **more))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("method", BUILT_IN)
@@ -86,9 +87,8 @@ def test_a_sweep_finds_runs_that_another_device_made(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from cl_bench.benchmark.record import write_json
-    from cl_bench.cli.execute import directory
 
-    made = directory(on("cuda", "keeplora", monkeypatch), tmp_path)
+    made = tmp_path / on("cuda", "keeplora", monkeypatch).folder.relative_to("runs")
     write_json(made / "manifest.json", {"status": "finished"})
     monkeypatch.setattr(planning, "choose_device", lambda name: name or "cpu")
     arguments = [
@@ -172,13 +172,13 @@ def test_predictions_of_a_diverged_model_are_no_accuracy(value: float) -> None:
 def test_sixteen_bits_train_close_to_fp32_and_log_what_they_skipped(tmp_path: Path) -> None:
     losses, skipped = {}, {}
     for precision in ("fp32", "bf16", "fp16"):
-        events: list[dict[str, object]] = []
+        events: list[Event] = []
         plan = small_plan("keeplora", tasks=1, precision=precision)
         small_run(plan, tmp_path / precision, listen=events.append)
         config = read_json(tmp_path / precision / "config.json")
         assert config["protocol"]["precision"] == precision
-        losses[precision] = [e["loss"] for e in events if e["event"] == "step"]
-        (skipped[precision],) = [e["skipped_steps"] for e in events if e["event"] == "learned"]
+        losses[precision] = [e.loss for e in those(events, Step)]
+        (skipped[precision],) = [e.skipped_steps for e in those(events, Learned)]
     assert losses["bf16"] != losses["fp32"] == pytest.approx(losses["bf16"], rel=0.02)
     # The scale starts at 65,536: the first of the eight steps overflows and is skipped.
     assert losses["fp16"] != losses["fp32"] == pytest.approx(losses["fp16"], rel=0.2)

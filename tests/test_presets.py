@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import open_clip
 import pytest
 import torch
@@ -9,31 +11,31 @@ from small_run import fresh, small_plan, small_stream
 
 from cl_bench.benchmark.run import seed_everything
 from cl_bench.benchmark.task import TrainingTask
-from cl_bench.cli.choices import Choices
-from cl_bench.cli.plan import Plan, make_plan
-from cl_bench.datasets.extra.references import ReferenceFiles
 from cl_bench.datasets.mtil.layout import facts
+from cl_bench.experiment.choices import Choices
+from cl_bench.experiment.resolve import Plan, resolve
 from cl_bench.methods.catalog import BUILT_IN, known_methods
 
 
 @pytest.fixture(scope="module")
-def references(tmp_path_factory: pytest.TempPathFactory) -> ReferenceFiles:
+def references(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("references")
     for i in range(128):
         (folder / f"{i}.jpg").write_bytes(b"")
     (folder / "captions.txt").write_text("\n".join(map(str, range(128))))
     (folder / "alexnet.pth").write_bytes(b"")
-    return ReferenceFiles(
+    return dict(
         reference_images=folder,
         reference_texts=folder / "captions.txt",
         selector_weights=folder / "alexnet.pth",
     )
 
 
-def mtil(method: str, references: ReferenceFiles, **choices: object) -> Plan:
-    return make_plan(
-        Choices(suite="mtil", method=method, references=references, device="cpu", **choices),
-        0,  # type: ignore[arg-type]
+def mtil(method: str, references: dict[str, Path], **choices: object) -> Plan:
+    return resolve(
+        Choices.model_validate(
+            {"suite": "mtil", "method": method, "device": "cpu", **references, **choices}
+        )
     )
 
 
@@ -46,7 +48,7 @@ def mtil(method: str, references: ReferenceFiles, **choices: object) -> Plan:
     ],
 )  # fmt: skip
 def test_published_step_counts(
-    method: str, order: str, steps: int, references: ReferenceFiles
+    method: str, order: str, steps: int, references: dict[str, Path]
 ) -> None:
     plan = mtil(method, references, order=order)
     assert plan.config.preset == "paper"
@@ -54,7 +56,7 @@ def test_published_step_counts(
     assert plan.config.budget.batch_size == 64
 
 
-def test_published_rates_prompts_and_augmentation(references: ReferenceFiles) -> None:
+def test_published_rates_prompts_and_augmentation(references: dict[str, Path]) -> None:
     zscl, moe, keep = (
         mtil(name, references).config for name in ("zscl", "moe-adapters", "keeplora")
     )
@@ -80,7 +82,7 @@ def test_published_rates_prompts_and_augmentation(references: ReferenceFiles) ->
     assert plus.budget.steps["CIFAR100"] == 5 * -(-50_000 // 64)
 
 
-def test_fair_is_the_same_for_all(references: ReferenceFiles) -> None:
+def test_fair_is_the_same_for_all(references: dict[str, Path]) -> None:
     configs = [mtil(name, references, preset="fair").config for name in BUILT_IN]
     assert len({str(c.budget) for c in configs}) == len({str(c.protocol) for c in configs}) == 1
     assert configs[0].protocol.augment == "none"
@@ -89,7 +91,7 @@ def test_fair_is_the_same_for_all(references: ReferenceFiles) -> None:
 
 
 def test_a_published_budget_changed_by_hand_is_no_longer_the_papers(
-    references: ReferenceFiles,
+    references: dict[str, Path],
 ) -> None:
     assert mtil("zscl", references, overrides=("steps=10",)).config.preset == "custom"
     assert mtil("zscl", references, overrides=("l2=0",)).config.preset == "paper"
@@ -97,10 +99,10 @@ def test_a_published_budget_changed_by_hand_is_no_longer_the_papers(
 
 
 def test_published_rates_serve_the_suite_that_stands_for_mtil() -> None:
-    config = make_plan(Choices(suite="mini", method="zscl", preset="paper"), 0).config
+    config = resolve(Choices(suite="mini", method="zscl", preset="paper")).config
     assert config.recipe.lr_of("mini-MNIST") == 5e-5 and config.recipe.lr_of("mini-Food") == 1e-5
     assert set(config.budget.steps.values()) == {1001}
-    keep = make_plan(Choices(suite="mini", method="keeplora", preset="paper", order="II"), 0).config
+    keep = resolve(Choices(suite="mini", method="keeplora", preset="paper", order="II")).config
     sizes = {"mini-Food": 2 * 10, "mini-Aircraft": 10 * 10}  # epochs times batches of 64 in 600
     assert {t: keep.budget.steps[t] for t in sizes} == sizes
 

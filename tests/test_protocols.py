@@ -14,10 +14,10 @@ from cl_bench.benchmark.record import RunFolder
 from cl_bench.benchmark.records.claims import check_run
 from cl_bench.benchmark.run import run
 from cl_bench.benchmark.task import LabelSpace
-from cl_bench.cli.choices import Choices
-from cl_bench.cli.plan import make_plan
 from cl_bench.datasets.catalog import find_suite
 from cl_bench.datasets.streams import Shots, build_stream
+from cl_bench.experiment.choices import Choices
+from cl_bench.experiment.resolve import resolve
 
 
 def test_a_union_keeps_order_and_namesakes() -> None:
@@ -101,14 +101,14 @@ def test_few_shot_runs_train_on_few_images_and_keep_which(tmp_path: Path) -> Non
 
 
 def test_few_shot_budgets() -> None:
-    plan = make_plan(Choices(suite="mini", method="lora", shots=5, device="cpu"), 0)
+    plan = resolve(Choices(suite="mini", method="lora", shots=5, device="cpu"))
     assert set(plan.config.budget.steps.values()) == {500}
-    asked = make_plan(
-        Choices(suite="mini", method="lora", shots=5, device="cpu", overrides=("steps=7",)), 0
+    asked = resolve(
+        Choices(suite="mini", method="lora", shots=5, device="cpu", overrides=("steps=7",))
     )
     assert set(asked.config.budget.steps.values()) == {7}
     with pytest.raises(UserError, match="no few-shot budgets"):
-        make_plan(Choices(suite="mini", method="lora", shots=5, preset="paper"), 0)
+        resolve(Choices(suite="mini", method="lora", shots=5, preset="paper"))
 
 
 def test_the_x_tail_suite_is_the_published_one_in_names_and_orders() -> None:

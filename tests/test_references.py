@@ -11,14 +11,14 @@ from PIL import Image
 from torchvision.models import alexnet as torchvision_alexnet
 
 from cl_bench.benchmark.errors import UserError
-from cl_bench.cli.choices import Choices
-from cl_bench.cli.plan import make_plan
 from cl_bench.datasets.extra.captions_file import read_captions
-from cl_bench.datasets.extra.references import ReferenceFiles, find_sources
+from cl_bench.datasets.extra.references import find_sources
 from cl_bench.datasets.extra.selectors import alexnet, tiny_tokens
 from cl_bench.datasets.images.store import Store
 from cl_bench.datasets.mini.domains import DOMAINS, draw
 from cl_bench.datasets.mini.references import reference_images, reference_texts
+from cl_bench.experiment.choices import Choices
+from cl_bench.experiment.resolve import resolve
 
 CAPTIONS = {
     "flickr.tsv": "1.jpg#0\ta dog .\n1.jpg#1\ta brown dog .\n",
@@ -44,7 +44,7 @@ def test_a_few_malformed_lines_are_left_out_and_counted(tmp_path: Path) -> None:
     captions, skipped = read_captions(tmp_path / "c.tsv")
     assert len(captions) == 199 and skipped == 1
     (source,) = find_sources(
-        ("reference texts",), ReferenceFiles(reference_texts=tmp_path / "c.tsv"), "x", "x", 8
+        ("reference texts",), Choices(reference_texts=tmp_path / "c.tsv"), "x", "x", 8
     ).values()
     assert "199 captions" in source.about and "1 malformed" in source.about
 
@@ -75,28 +75,28 @@ def test_missing_needs_name_the_option_to_set() -> None:
         ("selector", "--selector-weights FILE"),
     ):
         with pytest.raises(UserError, match=option):
-            find_sources((need,), ReferenceFiles(), "mtil", "ViT-B-16", 8)  # type: ignore[arg-type]
+            find_sources((need,), Choices(), "mtil", "ViT-B-16", 8)  # type: ignore[arg-type]
 
 
 def test_a_run_without_its_needs_stops_before_training() -> None:
     with pytest.raises(UserError, match="--reference-images"):
-        make_plan(Choices(suite="mtil", method="zscl"), 0)
+        resolve(Choices(suite="mtil", method="zscl"))
 
 
 def test_too_few_are_counted(tmp_path: Path) -> None:
     for i in range(3):
         Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / f"{i}.png")
-    files = ReferenceFiles(reference_images=tmp_path)
+    files = Choices(reference_images=tmp_path)
     with pytest.raises(UserError, match="holds 3 images; a step uses 8 at once"):
         find_sources(("reference images",), files, "mini", "tiny-clip", 8)
     (source,) = find_sources(("reference images",), files, "mini", "tiny-clip", 3).values()
     loaded = source.load(32, "cpu", Store())
     assert loaded.pixels.shape == (3, 3, 32, 32)  # type: ignore[attr-defined]
     (tmp_path / "few.txt").write_text("one\ntwo\n")
-    texts = ReferenceFiles(reference_texts=tmp_path / "few.txt")
+    texts = Choices(reference_texts=tmp_path / "few.txt")
     with pytest.raises(UserError, match="holds 2 captions"):
         find_sources(("reference texts",), texts, "mini", "tiny-clip", 8)
-    nowhere = ReferenceFiles(reference_images=tmp_path / "nowhere")
+    nowhere = Choices(reference_images=tmp_path / "nowhere")
     with pytest.raises(UserError, match="nowhere is not a folder"):
         find_sources(("reference images",), nowhere, "mini", "tiny-clip", 8)
 

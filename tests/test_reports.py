@@ -18,6 +18,7 @@ from cl_bench.benchmark.config import Backbone, Budget, Protocol, Recipe, RunCon
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.matrix import AccuracyMatrix
 from cl_bench.benchmark.record import RunFolder, read_run, write_json
+from cl_bench.benchmark.records.events import Evaluated
 from cl_bench.reports.figures.heat_map import save_heat_map
 from cl_bench.reports.report import write_report
 from cl_bench.reports.runs.group import group
@@ -53,7 +54,7 @@ def make_run(root: Path, method: str, seed: int, rows: list[list[float]], **chan
     zero = (50.0,) * len(config.tasks)
     for learned, row in enumerate([list(zero), *rows]):
         matrix = AccuracyMatrix(config.tasks, zero, tuple(map(tuple, rows[:learned])))
-        folder.log("evaluated", learned=learned, accuracies={}, seconds=1.0)
+        folder.log(Evaluated(learned=learned, accuracies={}, seconds=1.0))
         predicted = {t: np.arange(100) >= a for t, a in zip(config.tasks, row, strict=True)}
         small = {t: p.astype(np.uint16) for t, p in predicted.items()}
         write_row(folder, learned, small, matrix)

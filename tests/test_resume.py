@@ -17,12 +17,13 @@ import torch
 from cl_bench.benchmark.checkpoint import load_checkpoint
 from cl_bench.benchmark.record import RunFolder
 from cl_bench.benchmark.records.claims import check_run
+from cl_bench.benchmark.records.events import Evaluated, Event, Saved, Step, those
+from cl_bench.benchmark.records.run_log import read_log
 
 RUN = [
     "--method", "keeplora", "--order", "II", "--suite", "mini", "--tasks", "3",
     "--set", "epochs=1", "--device", "cpu",
 ]  # fmt: skip
-Event = dict[str, object]
 
 
 def start(*arguments: str) -> subprocess.Popen[str]:
@@ -49,8 +50,7 @@ def directory(out: Path) -> Path:
 
 def events(out: Path) -> list[Event]:
     found = list(out.glob("mini-II-3tasks/keeplora/seed0-*/events.jsonl"))
-    lines = found[0].read_text().splitlines() if found else []
-    return [json.loads(line) for line in lines if line.endswith("}")]
+    return read_log(found[0]) if found else []
 
 
 @pytest.fixture(scope="module")
@@ -63,11 +63,9 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 MOMENTS: dict[str, Callable[[list[Event]], bool]] = {
     "before the first row": lambda log: bool(log),
     "while the second task trains": lambda log: any(
-        e["event"] == "step" and e["task"] == "mini-Food" for e in log
+        e.task == "mini-Food" for e in those(log, Step)
     ),
-    "after the second checkpoint": lambda log: any(
-        e["event"] == "saved" and e["learned"] == 2 for e in log
-    ),
+    "after the second checkpoint": lambda log: any(e.learned == 2 for e in those(log, Saved)),
 }
 
 
@@ -91,7 +89,7 @@ def test_killed_and_resumed_equals_undisturbed(
     assert last[0]["clip"].keys() == last[1]["clip"].keys()
     assert all(torch.equal(t, last[1]["clip"][name]) for name, t in last[0]["clip"].items())
     assert check_run(path) == []
-    rows = [e["learned"] for e in events(tmp_path) if e["event"] == "evaluated"]
+    rows = [e.learned for e in those(events(tmp_path), Evaluated)]
     assert rows == [0, 1, 2, 3], "every row is logged exactly once"
     assert len(json.loads((path / "manifest.json").read_text())["sessions"]) == 2
 

@@ -10,7 +10,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from command_line import cl_bench
@@ -22,6 +21,7 @@ from wandb_server import serving
 
 from cl_bench.benchmark.matrix import AccuracyMatrix
 from cl_bench.benchmark.record import RunFolder, RunResult, read_run
+from cl_bench.benchmark.records.events import Event, Step
 from cl_bench.benchmark.run import run
 from cl_bench.reports.sinks import follow
 from cl_bench.reports.sinks.follow import following
@@ -133,8 +133,8 @@ def interrupted(path: Path) -> Iterator[None]:
     """A run that is killed while its second task trains, and then continued."""
     plan = small_plan("lora", overrides=STEPS)
 
-    def kill(event: dict[str, Any]) -> None:
-        if event["event"] == "step" and event["task"] == plan.config.tasks[1]:
+    def kill(event: Event) -> None:
+        if isinstance(event, Step) and event.task == plan.config.tasks[1]:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -216,7 +216,7 @@ if __name__ == "__main__":
     with follow.following(path, [WandbSink(Place("online"))], print) as tell:
         def listen(event):
             tell(event)
-            if event["event"] == "learned" and event["learned"] == 1:
+            if event.event == "learned" and event.learned == 1:
                 urllib.request.urlopen({server.url + "/leave-once-used"!r}, b"{{}}").read()
         run(plan.config, lambda: fresh(plan), small_stream(plan), RunFolder(path), listen)
     print("the run is over")

@@ -12,13 +12,13 @@ import torch
 from PIL import Image
 
 from cl_bench.benchmark.errors import UserError
-from cl_bench.cli.choices import Choices
-from cl_bench.cli.plan import make_plan
 from cl_bench.datasets.catalog import find_suite
 from cl_bench.datasets.images.decode import decode
 from cl_bench.datasets.own.suite_file import read_suite
 from cl_bench.datasets.streams import build_stream
 from cl_bench.datasets.suite import FolderSource
+from cl_bench.experiment.choices import Choices
+from cl_bench.experiment.resolve import resolve
 
 COLOURS = {"red_box": (200, 20, 20), "green_box": (20, 200, 20)}
 SUITE = """
@@ -80,7 +80,7 @@ def test_reads_both_kinds_of_folders(suite_file: Path) -> None:
 
 
 def test_a_run_learns_them(suite_file: Path, tmp_path: Path) -> None:
-    plan = make_plan(Choices(suite=str(suite_file), method="finetune", order="II"), 0)
+    plan = resolve(Choices(suite=str(suite_file), method="finetune", order="II"))
     assert plan.config.suite.name == "boxes" and plan.config.tasks == ("whole", "split")
     assert plan.config.budget.steps == {"whole": 1, "split": 1}
 

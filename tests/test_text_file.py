@@ -11,10 +11,10 @@ from own_suite import HEAD, write_classes
 
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.text_file import read_text
-from cl_bench.cli.choices import read_config_file
 from cl_bench.datasets.extra.captions_file import read_captions
 from cl_bench.datasets.own.image_lists import read_image_list
 from cl_bench.datasets.own.suite_file import read_suite
+from cl_bench.experiment.config_file import read_config_file
 
 WRITTEN: dict[str, Callable[[str], bytes]] = {
     "utf-8": lambda text: text.encode(),

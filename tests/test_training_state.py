@@ -193,7 +193,7 @@ def test_a_method_that_forgets_to_train_is_named() -> None:
     method = Noisy()
     method.second.requires_grad_(False)
     again = Training(method, toy_task(), Recipe(), STEPS, "fp32")
-    with pytest.raises(UserError, match="Noisy cannot go on .* 'toy': after continue_task"):
+    with pytest.raises(UserError, match=r"Noisy cannot go on .* 'toy': after continue_task"):
         again.load_state_dict(training.state_dict())
 
 

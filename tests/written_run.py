@@ -11,6 +11,15 @@ import numpy as np
 from cl_bench.benchmark.config import Backbone, Budget, Protocol, Recipe, RunConfig, SuiteId
 from cl_bench.benchmark.matrix import AccuracyMatrix
 from cl_bench.benchmark.record import RunFolder, write_json
+from cl_bench.benchmark.records.events import (
+    Evaluated,
+    Event,
+    Finished,
+    Learned,
+    Saved,
+    Started,
+    Step,
+)
 from cl_bench.benchmark.records.ledger import write_ledger
 from cl_bench.benchmark.records.matrix_file import write_matrix
 
@@ -84,7 +93,7 @@ def write_run(
         guesses = {t: _guess(of, targets[t], known=j < i) for j, t in enumerate(tasks)}
         rows.append(tuple(100.0 * int((guesses[t] == targets[t]).sum()) / images for t in tasks))
         write_row(folder, i, guesses, AccuracyMatrix(tasks, rows[0], tuple(rows[1:])))
-    _write_log(folder, tasks[:count], draw, subspaces)
+    _write_log(folder, tasks, rows, draw, subspaces)
     if sealed and status == "finished":
         write_ledger(folder.path)
     return folder.path
@@ -105,28 +114,40 @@ def _guess(draw: np.random.Generator, targets: np.ndarray, known: bool) -> np.nd
 
 
 def _write_log(
-    folder: RunFolder, tasks: tuple[str, ...], draw: np.random.Generator, subspaces: bool
+    folder: RunFolder,
+    tasks: tuple[str, ...],
+    rows: list[tuple[float, ...]],
+    draw: np.random.Generator,
+    subspaces: bool,
 ) -> None:
+    """The log of a run before there were check sums, with as many rows as the matrix."""
     digest = folder.path.name.rpartition("-")[2]
     parameters, memory = int(draw.integers(1_000, 1_000_000)), int(draw.integers(2**29, 2**31))
-    lines: list[dict[str, Any]] = [{"event": "started", "time": 0.0, "digest": digest}]
-    for i, task in enumerate(tasks, start=1):
-        lines += [{"event": "step", "time": 0.0, "step": s, "loss": 1.0} for s in range(10)]
-        dimensions = {
+    accuracies = [dict(zip(tasks, row, strict=True)) for row in rows]
+    events: list[Event] = [
+        Started(schema_version=1, digest=digest),
+        Evaluated(learned=0, accuracies=accuracies[0], seconds=1.0),
+    ]
+    for i, task in enumerate(tasks[: len(rows) - 1], start=1):
+        events += [Step(task=task, step=s, steps=10, loss=1.0, lr=0.1) for s in range(1, 11)]
+        dimensions: dict[str, float] = {
             f"subspace/{tower}.{block}.{matrix}": int(10 * i + block)
             for tower, blocks in (("v", 4), ("t", 3))
             for block in range(blocks)
             for matrix in "qkvo"
         }
-        lines.append(
-            {
-                "event": "learned", "time": 0.0, "task": task, "learned": i, "steps": 10,
-                "seconds": {"train": float(draw.uniform(1, 9))}, "images_drawn": 40,
-                "trainable_parameters": parameters, "peak_memory": {"process": memory},
-                "diagnostics": dimensions if subspaces else {},
-            }
-        )  # fmt: skip
-        saved = {"stored_parameters": 1000, "bytes": 4000 * i, "bytes_added": 4000}
-        lines.append({"event": "saved", "time": 0.0, "learned": i, **saved})
-        lines.append({"event": "evaluated", "time": 0.0, "learned": i, "seconds": 1.0})
+        events += [
+            Learned(
+                task=task, learned=i, steps=10,
+                seconds={"prepare": 0.0, "train": float(draw.uniform(1, 9)), "consolidate": 0.0},
+                images_drawn=40, trainable_parameters=parameters,
+                peak_memory={"process": memory}, diagnostics=dimensions if subspaces else {},
+            ),
+            Saved(learned=i, stored_parameters=1000, bytes=4000 * i, bytes_added=4000),
+            Evaluated(learned=i, accuracies=accuracies[i], seconds=1.0),
+        ]  # fmt: skip
+    if len(rows) == len(tasks) + 1:
+        metrics = AccuracyMatrix(tasks, rows[0], tuple(rows[1:])).metrics()
+        events.append(Finished(metrics=metrics))
+    lines = (event.model_dump(exclude_none=True, exclude={"sha256"}) for event in events)
     folder.events.write_text("".join(json.dumps(line) + "\n" for line in lines))

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
 
 from cl_bench.benchmark.errors import UserError, in_one_line
+from cl_bench.benchmark.matrix import accuracy
 from cl_bench.benchmark.record import RunFolder, RunResult, open_run
 from cl_bench.benchmark.records import damage
+from cl_bench.benchmark.records.events import Evaluated, Finished, Learned, Saved, Started, those
 from cl_bench.benchmark.records.files import read_json, sha256_of
 from cl_bench.benchmark.records.ledger import NAME, read_ledger
-from cl_bench.benchmark.records.run_log import Event
+from cl_bench.benchmark.records.order import must_be_in_order
 
 Verdict = Literal["proven", "not checkable here", "false"]
 BEFORE_LEDGERS = "the run was made before ledgers"
@@ -91,8 +93,8 @@ def _ledger(path: Path) -> str:
 
 def _config(run: RunResult) -> str:
     digest = run.config.digest()
-    started = run.events[0].get("digest") if run.events else None
-    others = {"the log": started, "manifest.json": run.manifest.get("digest", digest)}
+    started = next((event.digest for event in those(run.events[:1], Started)), None)
+    others = {"the log": started, "manifest.json": run.manifest.digest or digest}
     if named := re.fullmatch(r"seed\d+-([0-9a-f]{12})", run.path.resolve().name):
         others["the directory's name"] = named[1]
     wrong = [f"{where} says {other}" for where, other in others.items() if other != digest]
@@ -110,9 +112,7 @@ def _accuracies(run: RunResult) -> str:
         predicted = run.predictions(learned)
         if any(predicted[t].shape != targets[t].shape or not targets[t].size for t in tasks):
             wrong.append(f"row {learned}: predictions and targets are not of the same images")
-        elif list(row) != [
-            100.0 * int((predicted[t] == targets[t]).sum()) / len(targets[t]) for t in tasks
-        ]:
+        elif row != tuple(accuracy(predicted[t] == targets[t]) for t in tasks):
             wrong.append(f"row {learned} of matrix.csv does not follow from its predictions")
     if wrong:
         raise UserError("; ".join(wrong))
@@ -123,7 +123,7 @@ def _accuracies(run: RunResult) -> str:
 def _metrics(run: RunResult) -> str:
     summary, again = read_json(run.path / "matrix.json"), run.matrix.metrics()
     ahead = len(summary["rows"]) - len(run.matrix.rows)
-    if ahead and not (run.manifest.get("status") == "running" and ahead == 1):
+    if ahead and not (run.manifest.status == "running" and ahead == 1):
         raise UserError("matrix.json has other rows than matrix.csv")
     if not ahead and summary["metrics"] != again:
         raise UserError("the metrics in matrix.json do not follow from the matrix")
@@ -134,10 +134,10 @@ def _metrics(run: RunResult) -> str:
 
 def _rows(run: RunResult) -> str:
     rows = [
-        {"learned": i, "accuracies": dict(zip(run.matrix.tasks, row, strict=True))}
+        (i, dict(zip(run.matrix.tasks, row, strict=True)))
         for i, row in enumerate((run.matrix.zero_shot, *run.matrix.rows))
     ]
-    logged = [{key: e.get(key) for key in rows[0]} for e in _of(run, "evaluated")]
+    logged = [(event.learned, event.accuracies) for event in those(run.events, Evaluated)]
     if logged[: len(rows)] != rows or (run.finished and len(logged) > len(rows)):
         raise UserError("the evaluations in the log are not the rows of the matrix")
     return f"the log holds {len(rows)} evaluations, those of the matrix, in its order"
@@ -145,25 +145,26 @@ def _rows(run: RunResult) -> str:
 
 def _training(run: RunResult) -> str:
     tasks = run.config.tasks[: len(run.matrix.rows)]
-    learned = _of(run, "learned")[: len(tasks)]
-    order = [(e.get("learned"), e.get("task")) for e in learned]
-    if order != list(enumerate(tasks, start=1)):
+    learned = those(run.events, Learned)[: len(tasks)]
+    if [(event.learned, event.task) for event in learned] != list(enumerate(tasks, start=1)):
         raise UserError("the tasks in the log are not those of the configuration in its order")
     budget = run.config.budget.steps
     for event in learned:
-        task = event["task"]
-        expected = budget[task] if event["trainable_parameters"] else 0
-        if event["steps"] != expected:
-            raise UserError(f"the log has {event['steps']} steps on {task}, the budget {expected}")
-    steps = sum(event["steps"] for event in learned)
+        expected = budget[event.task] if event.trainable_parameters else 0
+        if event.steps != expected:
+            raise UserError(
+                f"the log has {event.steps} steps on {event.task}, the budget {expected}"
+            )
+    must_be_in_order(run.path / "events.jsonl", run.events, run.config.tasks)
+    steps = sum(event.steps for event in learned)
     return f"{len(tasks)} tasks in the order of config.json, {steps:,} steps as in its budget"
 
 
 def _end(run: RunResult) -> str:
     if not run.finished:
-        raise UserError(f"{run.path} is not finished: status {run.manifest.get('status')!r}")
-    last = run.events[-1]
-    if last.get("event") != "finished" or last.get("metrics") != run.matrix.metrics():
+        raise UserError(f"{run.path} is not finished: status {run.manifest.status!r}")
+    ends = those(run.events[-1:], Finished)
+    if [event.metrics for event in ends] != [run.matrix.metrics()]:
         raise UserError("the log does not end with the metrics of the matrix")
     return "the log ends with the metrics of the matrix"
 
@@ -175,8 +176,8 @@ def _checkpoint(run: RunResult) -> str:
     file = RunFolder(run.path).checkpoint(learned)
     if not file.is_file():
         raise UserError(f"{file} is missing")
-    saved = [e.get("sha256") for e in _of(run, "saved") if e.get("learned") == learned]
-    if not run.checkable or not saved or not isinstance(saved[-1], dict):
+    saved = [event.sha256 for event in those(run.events, Saved) if event.learned == learned]
+    if not run.checkable or not saved or not saved[-1]:
         raise NotCheckable(f"{BEFORE_LEDGERS}: the log says nothing of the checkpoint's content")
     if saved[-1].get(file.relative_to(run.path).as_posix()) != sha256_of(file):
         raise UserError(f"{file} is not the one that the log saw written")
@@ -184,22 +185,8 @@ def _checkpoint(run: RunResult) -> str:
 
 
 def _code(run: RunResult) -> str:
-    sessions = run.manifest["sessions"]
-    known = dict.fromkeys(_version(session) for session in sessions)
+    known = dict.fromkeys(session.code for session in run.manifest.sessions)
     raise NotCheckable(f"by its own words made by {'; then '.join(known)}")
-
-
-def _version(session: Mapping[str, object]) -> str:
-    git = session.get("git")
-    version = f"cl-bench {session.get('cl_bench')}"
-    if not isinstance(git, dict):
-        return f"{version}, commit not known"
-    tree = "with uncommitted changes (dirty)" if git.get("dirty") else "without changes"
-    return f"{version}, commit {git.get('commit')} {tree}"
-
-
-def _of(run: RunResult, kind: str) -> list[Event]:
-    return [event for event in run.events if event.get("event") == kind]
 
 
 PROOFS: dict[str, Callable[[RunResult], str]] = {

@@ -22,9 +22,9 @@ def damage(run: Path, *, checkpoints: bool) -> list[str]:
         if is_sealed(run):
             return ledger.differences(run, checkpoints=checkpoints)
         manifest = read_manifest(run)
-        if "ledger" not in manifest:
+        if manifest.ledger is None:
             return []
-        if manifest.get("status") == "finished":
+        if manifest.status == "finished":
             return [
                 f"{run / ledger.NAME} is missing: it was deleted, or the run was killed just "
                 f"before it wrote it; `cl-bench resume {run}` checks the run and writes it"
@@ -51,4 +51,4 @@ def is_checkable(run: Path) -> bool:
     Raises:
         UserError: its manifest is missing or damaged.
     """
-    return is_sealed(run) or "ledger" in read_manifest(run)
+    return is_sealed(run) or read_manifest(run).ledger is not None

@@ -1,107 +1,193 @@
-"""Where a run comes from: code, packages, hardware, command; kept in ``manifest.json``. No torch."""
+"""Where a run comes from and how it stands: ``manifest.json``, its fields and their types. No torch.
+
+What older manifests lack is optional here. One from before ledgers may hold anything: what is not in its
+form is not known of it.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-import platform
-import subprocess
-import sys
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, NamedTuple
 
-import cl_bench
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
 from cl_bench.benchmark.errors import UserError
+from cl_bench.benchmark.records import ledger
 from cl_bench.benchmark.records.files import read_json, write_json
-from cl_bench.benchmark.records.ledger import VERSION
 
 NAME = "manifest.json"
-PACKAGES = ("torch", "torchvision", "open_clip_torch", "numpy", "safetensors", "scikit-learn")
+MANIFEST_VERSION = 2  # 1: manifests from before they had types; they do not say so
+Status = Literal["running", "finished", "failed"]
 
 
-def write_manifest(run: Path, values: Mapping[str, Any]) -> None:
-    """Keep ``values``; say that a ledger belongs to the run, and add a digest of all of it."""
-    content = {k: v for k, v in values.items() if k != "sha256"} | {"ledger": VERSION}
-    write_json(run / NAME, content | {"sha256": _digest(content)})
+class Recorded(BaseModel):
+    """A part of the manifest; an unknown name is an error."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
+    )
 
 
-def read_manifest(run: Path) -> dict[str, Any]:
+class Git(Recorded):
+    """The source tree."""
+
+    commit: str
+    """Hexadecimal name of the commit."""
+    dirty: bool
+    """Whether there were uncommitted changes."""
+
+
+class Hardware(Recorded):
+    """The machine."""
+
+    cpu: str | None = None
+    """Name of the processor."""
+    cores: int | None = None
+    """Number of processor cores."""
+    memory: int | None = None
+    """Physical memory in bytes."""
+    device: str | None = None
+    """Device that the run computed on, as torch names it."""
+    threads: int | None = None
+    """Number of processor threads that torch used; sums may be rounded otherwise with another number."""
+    gpu: str | None = None
+    """Name of the GPU, where there was one."""
+
+    def known(self) -> dict[str, str | int]:
+        """What the manifest says, by name."""
+        return self.model_dump(exclude_none=True)
+
+
+class Session(Recorded):
+    """One process that worked on the run."""
+
+    started: str | None = None
+    """Date and time of its beginning, ISO 8601."""
+    command: tuple[str, ...] = ()
+    """The command that was typed."""
+    cl_bench: str | None = None
+    """Version of cl-bench."""
+    git: Git | None = None
+    """The source tree; `null` where cl-bench was installed as a package."""
+    python: str | None = None
+    """Version of Python."""
+    platform: str | None = None
+    """Operating system and kind of processor."""
+    packages: dict[str, str | None] = Field(default_factory=dict)
+    """Versions of the packages that matter; `null` where one is not installed."""
+    hardware: Hardware = Hardware()
+    """The machine."""
+
+    @property
+    def code(self) -> str:
+        """Version and commit in words."""
+        version = f"cl-bench {self.cl_bench}"
+        if self.git is None:
+            return f"{version}, commit not known"
+        tree = "with uncommitted changes (dirty)" if self.git.dirty else "without changes"
+        return f"{version}, commit {self.git.commit} {tree}"
+
+
+class Fingerprints(NamedTuple):
+    """Digests of a task's images and classes."""
+
+    train: str
+    test: str
+
+
+class Manifest(Recorded):
+    """The run."""
+
+    schema_version: Annotated[int, Field(ge=1, le=MANIFEST_VERSION)] = 1
+    """Version of the manifest's form; 1 where it is not there."""
+    status: Status | None = None
+    """`running` (also of a killed run), `finished` or `failed`."""
+    reason: str | None = None
+    """Why the run failed."""
+    digest: str | None = None
+    """Digest of the configuration; not there before ledgers."""
+    data: dict[str, Fingerprints] = Field(default_factory=dict)
+    """Two digests for every task: of its training images and of its test images, with their classes."""
+    remarks: tuple[str, ...] = ()
+    """What was found in the data when the run began, one line each."""
+    left_out: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Image files that could not be read, by task."""
+    sessions: tuple[Session, ...] = ()
+    """Every process that worked on the run, in order."""
+    ledger: Literal[1] | None = None
+    """Version of the ledger that the run has or will have; not there before ledgers."""
+
+    @property
+    def stands(self) -> str:
+        """The status in words."""
+        return self.status or "not known"
+
+    @property
+    def first(self) -> Session:
+        """The session in which the run began."""
+        return self.sessions[0] if self.sessions else Session()
+
+    @property
+    def dirty(self) -> bool:
+        """Whether a part of the run was made from a source tree with uncommitted changes."""
+        return any(session.git is not None and session.git.dirty for session in self.sessions)
+
+
+def write_manifest(run: Path, manifest: Manifest) -> None:
+    """Keep the manifest; say that a ledger belongs to the run, and add a digest of all of it."""
+    versions = {"schema_version": MANIFEST_VERSION, "ledger": ledger.VERSION}
+    write_content(run, manifest.model_dump(mode="json") | versions)
+
+
+def write_content(run: Path, content: Mapping[str, Any]) -> None:
+    """Write a manifest's content with its digest."""
+    write_json(run / NAME, {**content, "sha256": _digest(content)})
+
+
+def read_manifest(run: Path) -> Manifest:
     """Read ``manifest.json`` of a run's directory.
 
     A manifest from before ledgers holds no digest. One that names a ledger and is of a finished run
     may do without: the ledger holds it.
 
     Raises:
-        UserError: it is missing or damaged.
+        UserError: it is missing, damaged, or of a newer version; names the field.
     """
     content = read_json(run / NAME)
     said = content.pop("sha256", None)
     needed = "ledger" in content and content.get("status") != "finished"
-    if said != _digest(content) and (said is not None or needed):
+    try:
+        is_said = said == _digest(content)
+    except RecursionError as error:
+        raise UserError(f"{run / NAME} is damaged: {error}") from error
+    if not is_said and (said is not None or needed):
         raise UserError(f"{run / NAME} is damaged: its content is not what its own digest says")
-    return content
+    version = content.get("schema_version", 1)
+    if isinstance(version, int) and version > MANIFEST_VERSION:
+        raise UserError(
+            f"{run / NAME} is of version {version}, and this cl-bench reads versions up to "
+            f"{MANIFEST_VERSION}: use the cl-bench that made the run, or a newer one"
+        )
+    return _typed(run, content)
+
+
+def _typed(run: Path, content: dict[str, Any]) -> Manifest:
+    """The content in its form; of one from before ledgers as much as is in it."""
+    try:
+        return Manifest.model_validate_json(json.dumps(content), strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        odd = str(first["loc"][0]) if where else None
+        if odd in content and "ledger" not in content and not (run / ledger.NAME).is_file():
+            return _typed(run, {name: of for name, of in content.items() if name != odd})
+        raise UserError(
+            f"{run / NAME} is damaged, or not in its form: {where}: {first['msg']}"
+        ) from error
 
 
 def _digest(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def session(hardware: dict[str, Any]) -> dict[str, Any]:
-    """The circumstances of one process that works on a run; a resumed run has several.
-
-    Args:
-        hardware: what the caller knows of the device.
-    """
-    return {
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": sys.argv,
-        "cl_bench": cl_bench.__version__,
-        "git": _git(),
-        "python": platform.python_version(),
-        "platform": f"{platform.system()} {platform.machine()}",
-        "packages": {name: _version(name) for name in PACKAGES},
-        "hardware": {"cpu": _cpu(), "cores": os.cpu_count(), "memory": _memory(), **hardware},
-    }
-
-
-def _git() -> dict[str, Any] | None:
-    """Commit and state of the source tree; ``None`` for an installed package."""
-    root = Path(__file__).resolve().parents[2]
-    try:
-        commit = subprocess.run(
-            ["git", "-C", root, "rev-parse", "HEAD"], capture_output=True, text=True, check=True
-        ).stdout.strip()
-        changes = subprocess.run(
-            ["git", "-C", root, "status", "--porcelain"],
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return {"commit": commit, "dirty": bool(changes)}
-
-
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
-
-
-def _cpu() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        for line in cpuinfo.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor()
-
-
-def _memory() -> int:
-    """Physical memory in bytes."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import filelock
 import numpy as np
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.records.arrays_file import write_arrays
+from cl_bench.benchmark.records.events import E
 from cl_bench.benchmark.records.files import sha256_of, write_atomically
 from cl_bench.benchmark.records.run_log import line_of, lines_until
 
@@ -57,14 +57,14 @@ class RunFolder:
         there = (file for file in files if file.exists())
         return {file.relative_to(self.path).as_posix(): sha256_of(file) for file in there}
 
-    def log(self, event: str, **values: Any) -> dict[str, Any]:
-        """Append one event, durably; returns it."""
-        record = {"event": event, "time": round(time.time(), 3), **values}
+    def log(self, event: E) -> E:
+        """Append an event, durably; returns it with the time of this moment."""
+        logged = event.model_copy(update={"time": round(time.time(), 3)})
         with self.events.open("ab") as file:
-            file.write(line_of(record))
+            file.write(line_of(logged.model_dump(exclude_none=True)))
             file.flush()
             os.fsync(file.fileno())
-        return record
+        return logged
 
     def cut_log(self, learned: int) -> None:
         """Cut the log back to the row after ``learned`` tasks: a repeated task is logged once.

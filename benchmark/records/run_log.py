@@ -1,28 +1,33 @@
 """The log of a run, ``events.jsonl``: one event a line, each with a check sum. No torch.
 
 The line that a kill cuts off is the last one and has no end. Any other line that cannot be read is
-damaged, and so is what follows from it: it is named, never skipped.
+damaged, and so is what follows from it: it is named, never skipped. A line that is whole and holds no
+event, or one with another field, is named with that field.
 """
 
 from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from cl_bench.benchmark.errors import UserError
+from cl_bench.benchmark.records.events import Evaluated, Event, Started, event_of
 from cl_bench.benchmark.records.files import read_bounded
 
 TAIL = ', "crc32": "01234567"}'  # the end of a line; the sum is over the line without this key
-Event = dict[str, Any]
 
 
-def line_of(event: Event) -> bytes:
-    """An event as a line of the log."""
-    text = json.dumps(event).encode()
-    return json.dumps({**event, "crc32": _check(text)}).encode() + b"\n"
+class NoEventError(UserError):
+    """A line of a log is whole, but holds no event, or one that cannot stand there."""
+
+
+def line_of(fields: Mapping[str, Any]) -> bytes:
+    """An event's fields as a line of the log."""
+    text = json.dumps(fields).encode()
+    return json.dumps({**fields, "crc32": _check(text)}).encode() + b"\n"
 
 
 def read_log(log: Path) -> list[Event]:
@@ -30,9 +35,26 @@ def read_log(log: Path) -> list[Event]:
 
     Raises:
         OSError: there is no log.
-        UserError: a line is damaged; names it.
+        NoEventError: a line holds no event; names it and the field.
+        UserError: a line is damaged; names it. Damage is looked for in all lines first.
     """
-    return [event for _, event in _lines(log)]
+    lines = [fields for _, fields in _lines(log)]
+    version = _version(lines[0]) if lines else 1
+    return [_typed(log, number, fields, version) for number, fields in enumerate(lines, start=1)]
+
+
+def event_in(log: Path, number: int, line: bytes) -> Event:
+    """The event of a whole line of a log that is being written.
+
+    Args:
+        log: the file, for the message.
+        number: of the line, from 1 on.
+        line: without its end.
+
+    Raises:
+        UserError: the line is damaged or holds no event; names it.
+    """
+    return _typed(log, number, _checked(log, number, line, False)[0], version=1)
 
 
 def lines_until(log: Path, learned: int) -> list[tuple[bytes, Event]]:
@@ -43,14 +65,15 @@ def lines_until(log: Path, learned: int) -> list[tuple[bytes, Event]]:
         learned: negative: up to the run's first event.
 
     Raises:
-        UserError: the log is missing, a line is damaged, or the row is not there.
+        UserError: the log is missing, a line is damaged or holds no event, or the row is not there.
     """
-    wanted = ("started", -1) if learned < 0 else ("evaluated", learned)
-    kept = []
+    kept, version = [], 1
     try:
-        for line, event in _lines(log):
+        for number, (line, fields) in enumerate(_lines(log), start=1):
+            version = _version(fields) if number == 1 else version
+            event = _typed(log, number, fields, version)
             kept.append((line, event))
-            if (event.get("event"), event.get("learned", -1)) == wanted:
+            if _ends(event, learned):
                 return kept
     except OSError as error:
         raise UserError(f"{log} cannot be read: {error.strerror}") from error
@@ -58,25 +81,51 @@ def lines_until(log: Path, learned: int) -> list[tuple[bytes, Event]]:
     raise UserError(f"{log} is damaged: {row} is not in it")
 
 
-def _lines(log: Path) -> Iterator[tuple[bytes, Event]]:
-    """Every whole line with its event; raises at the first that is damaged."""
+def _ends(event: Event, learned: int) -> bool:
+    """Whether it is the row after ``learned`` tasks; negative: the run's first event."""
+    if learned < 0:
+        return isinstance(event, Started)
+    return isinstance(event, Evaluated) and event.learned == learned
+
+
+def _version(first: Mapping[str, Any]) -> int:
+    """The log's version by its first line; what is none is named as that line is read."""
+    said = first.get("schema_version", 1)
+    return said if isinstance(said, int) else 1
+
+
+def _typed(log: Path, number: int, fields: Mapping[str, Any], version: int) -> Event:
+    """The event of line ``number`` of a log of this version."""
+    try:
+        return event_of(fields, version)
+    except ValueError as error:
+        raise NoEventError(f"line {number} of {log} is damaged: {error}") from error
+
+
+def _lines(log: Path) -> Iterator[tuple[bytes, dict[str, Any]]]:
+    """Every whole line with its fields; raises at the first that is damaged."""
     try:
         *whole, _ = read_bounded(log).split(b"\n")  # behind the last end: what a kill cut off
     except ValueError as error:
         raise UserError(f"{log} is damaged: {error}") from error
-    checked = False
+    checked = False  # logs from before check sums have none
     for number, line in enumerate(whole, start=1):
-        try:
-            event = json.loads(line.decode())
-            if not isinstance(event, dict):
-                raise ValueError("it holds no event")
-            # Logs from before check sums have none; from the first one on, every line has.
-            checked = checked or "crc32" in event or "sha256" in event
-            if checked and event.pop("crc32", None) != _check(line[: -len(TAIL)] + b"}"):
-                raise ValueError("its check sum does not fit it")
-        except (ValueError, RecursionError) as error:
-            raise UserError(f"line {number} of {log} is damaged: {error}") from error
-        yield line + b"\n", event
+        fields, checked = _checked(log, number, line, checked)
+        yield line + b"\n", fields
+
+
+def _checked(log: Path, number: int, line: bytes, checked: bool) -> tuple[dict[str, Any], bool]:
+    """The fields of a line without its check sum, and whether lines have one: from the first on, all do."""
+    try:
+        fields = json.loads(line.decode())
+        if not isinstance(fields, dict):
+            raise ValueError("it holds no event")
+        checked = checked or "crc32" in fields or "sha256" in fields
+        if checked and fields.pop("crc32", None) != _check(line[: -len(TAIL)] + b"}"):
+            raise ValueError("its check sum does not fit it")
+        return fields, checked
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"line {number} of {log} is damaged: {error}") from error
 
 
 def _check(text: bytes) -> str:

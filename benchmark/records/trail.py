@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from cl_bench.benchmark.records.events import Evaluated, Event, Saved, Started, those
 from cl_bench.benchmark.records.files import sha256_of
 from cl_bench.benchmark.records.ledger import CHECKPOINTS, files_of
 from cl_bench.benchmark.records.matrix_file import read_matrix
-from cl_bench.benchmark.records.run_log import Event, lines_until
+from cl_bench.benchmark.records.order import must_be_in_order
+from cl_bench.benchmark.records.run_log import lines_until
 
 
 def departures(run: Path, *, checkpoints: bool) -> list[str]:
@@ -21,17 +23,18 @@ def departures(run: Path, *, checkpoints: bool) -> list[str]:
         checkpoints: whether to look at the checkpoint from which it would go on.
 
     Raises:
-        UserError: the log or the matrix is damaged or missing.
+        UserError: the log or the matrix is damaged or missing, or the log's events are out of order.
     """
     matrix = read_matrix(run / "matrix.csv") if (run / "matrix.csv").exists() else None
     rows = (matrix.zero_shot, *matrix.rows) if matrix is not None else ()
     # The matrix was read first: a run that goes on meanwhile only adds to the log.
     events = [event for _, event in lines_until(run / "events.jsonl", len(rows) - 1)]
+    if matrix is not None:
+        must_be_in_order(run / "events.jsonl", events, matrix.tasks)
     words = []
-    evaluated = [event for event in events if event.get("event") == "evaluated"]
+    said = {event.learned: event.accuracies for event in those(events, Evaluated)}
     for learned, row in enumerate(rows):
-        said = next((e for e in evaluated if e.get("learned") == learned), {}).get("accuracies")
-        if said != dict(zip(matrix.tasks if matrix else (), row, strict=True)):
+        if said.get(learned) != dict(zip(matrix.tasks if matrix else (), row, strict=True)):
             words.append(f"{run / 'matrix.csv'} is damaged: its row {learned} is not the log's")
     last = f"{CHECKPOINTS}after-{len(rows) - 1:02d}.safetensors" if checkpoints else None
     return words + _changed(run, events, last)
@@ -40,7 +43,7 @@ def departures(run: Path, *, checkpoints: bool) -> list[str]:
 def _changed(run: Path, events: list[Event], checkpoint: str | None) -> list[str]:
     """The files that are missing or are not those that the log saw."""
     there, words = files_of(run), []
-    tables = [event["sha256"] for event in events if isinstance(event.get("sha256"), dict)]
+    tables = [e.sha256 for e in events if isinstance(e, Started | Saved | Evaluated)]
     said = {name: digest for table in tables for name, digest in table.items()}
     for name, digest in said.items():
         if name.startswith(CHECKPOINTS) and name != checkpoint:

@@ -1,4 +1,4 @@
-"""Files whose bytes changed without a trace: behind the size and the time that they had before."""
+"""Files whose bytes changed although their size and their time of change are the same as before."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The same image in training and in test: a test of memory, not of learning."""
+"""Test images that are training images, too: a model can know their answer by heart."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from cl_bench.benchmark.images import Images
 def in_both(task: str, train: Images, test: Images) -> str | None:
     """How many test images are training images as well, in words; ``None`` where none is.
 
-    They are told by their bytes. Published data sets have some, so that this is no error.
+    Two images are the same if their bytes are. Published data sets have some, so this is no error.
 
     Args:
         task: its name.

@@ -1,4 +1,4 @@
-"""The caches from which the pixels of given files would be taken, for a comparison with the files."""
+"""Find the caches that hold the pixels of given files, to compare the two."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Classes of one name in several tasks, and what they mean where all classes compete."""
+"""Classes that have the same name in several tasks, and what this means for X-TAIL's accuracies."""
 
 from __future__ import annotations
 

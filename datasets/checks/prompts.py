@@ -1,4 +1,4 @@
-"""Prompts as a text tower reads them: which are the same, which are too long for it."""
+"""Prompts as a text tower reads them: which ones are the same to it, and which are too long."""
 
 from __future__ import annotations
 

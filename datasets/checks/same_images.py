@@ -1,4 +1,7 @@
-"""Images that should differ and do not: one file in two places, the same bytes under two names. No torch."""
+"""Images that should differ but are the same: one file listed twice, or two files with equal bytes.
+
+No torch.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything that can be found about a suite before a run: what stops it, what to know of it."""
+"""Check a suite before a run: what would stop it, and what readers of its results must know."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Findings:
         tasks: those that could be listed.
         problems: what would stop a run.
         remarks: what a reader of results must know; recorded with every run.
-        notes: what may be right, and is worth a look.
+        notes: what may be right, but should be looked at.
     """
 
     tasks: list[TaskCheck] = field(default_factory=list)
@@ -90,7 +90,7 @@ class _Parts:
 
 
 def _own_suite(path: Path, found: Findings, tell: Tell) -> _Parts:
-    """Every task of a file by itself, so that one that is wrong hides no other."""
+    """Read every task of the file separately, so that a mistake in one does not hide another's."""
     file = load_suite_file(path)
     backbone = file.backbone.name
     attempts = [

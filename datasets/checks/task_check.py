@@ -29,7 +29,7 @@ class TaskCheck:
         per_class: class -> its training images.
         images: its files; none where its images are no files.
         broken: files that cannot be decoded, in words.
-        notes: what may be right, and is worth a look.
+        notes: what may be right, but should be looked at.
     """
 
     spec: TaskSpec

@@ -26,7 +26,7 @@ class Problems(NamedTuple):
 
     Attributes:
         broken: images that cannot be read.
-        changed: files whose bytes changed behind equal size and time.
+        changed: files whose bytes changed although their size and time did not.
         cached: caches that are damaged or hold other pixels than the files.
     """
 

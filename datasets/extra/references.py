@@ -6,13 +6,13 @@ import hashlib
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cl_bench.benchmark.config import Settings
 from cl_bench.benchmark.errors import UserError
 from cl_bench.datasets.extra.captions_file import read_captions
 from cl_bench.datasets.images.content import digests_of
@@ -32,12 +32,20 @@ MOST_IMAGES = 64_064  # what ZSCL consumes: 1,001 steps of 64, the same ones for
 SELECTOR_SOURCE = "torchvision's AlexNet weights, alexnet-owt-7be5be79.pth"
 
 
-class ReferenceFiles(Settings):
+class NamedFiles(Protocol):
     """The files that the user named."""
 
-    reference_images: Path | None = None
-    reference_texts: Path | None = None
-    selector_weights: Path | None = None
+    @property
+    def reference_images(self) -> Path | None:
+        """Folder of images that belong to no task."""
+
+    @property
+    def reference_texts(self) -> Path | None:
+        """File of captions."""
+
+    @property
+    def selector_weights(self) -> Path | None:
+        """File with AlexNet's weights."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +54,8 @@ class Source:
 
     Attributes:
         about: one line that pins the content, wherever it lies.
-        load: brings it; takes the image size, the device and where decoded images are kept.
+        load: brings it; takes the image size, the device and where decoded images are kept. Of
+            functions that a process can send to another.
     """
 
     about: str
@@ -54,7 +63,7 @@ class Source:
 
 
 def find_sources(
-    needs: Sequence[Need], files: ReferenceFiles, suite: str, backbone: str, at_least: int
+    needs: Sequence[Need], files: NamedFiles, suite: str, backbone: str, at_least: int
 ) -> dict[Need, Source]:
     """Find what the method needs.
 
@@ -117,11 +126,12 @@ def _images(folder: Path | None, suite: str, at_least: int) -> Source:
     contents = zip(chosen, digests_of(chosen), strict=True)
     listing = "\n".join(f"{f.relative_to(folder).as_posix()} {digest}" for f, digest in contents)
     pin = hashlib.sha256(listing.encode()).hexdigest()[:12]
+    about = f"{len(chosen):,} images of {len(files):,} in a folder, listing {pin}"
+    return Source(about, partial(_images_of_files, chosen))
 
-    def load(size: int, device: str, store: Store) -> Images:
-        return store.images("reference images", _unlabelled(chosen), size)
 
-    return Source(f"{len(chosen):,} images of {len(files):,} in a folder, listing {pin}", load)
+def _images_of_files(files: tuple[Path, ...], size: int, device: str, store: Store) -> Images:
+    return store.images("reference images", _unlabelled(files), size)
 
 
 def _texts(file: Path | None, suite: str, at_least: int) -> Source:
@@ -140,7 +150,13 @@ def _texts(file: Path | None, suite: str, at_least: int) -> Source:
         )
     pin = hashlib.sha256("\n".join(captions).encode()).hexdigest()[:12]
     left_out = f", {skipped} malformed entries left out" if skipped else ""
-    return Source(f"{len(captions):,} captions of a file{left_out}, {pin}", lambda *_: captions)
+    return Source(
+        f"{len(captions):,} captions of a file{left_out}, {pin}", partial(_as_read, captions)
+    )
+
+
+def _as_read(captions: tuple[str, ...], size: int, device: str, store: Store) -> tuple[str, ...]:
+    return captions
 
 
 def _selector(weights: Path | None, backbone: str) -> Source:
@@ -156,13 +172,13 @@ def _selector(weights: Path | None, backbone: str) -> Source:
         raise UserError(f"--selector-weights {weights} does not exist")
     with weights.open("rb") as opened:
         pin = hashlib.file_digest(opened, "sha256").hexdigest()[:12]
+    return Source(f"AlexNet conv5, weights {pin}", partial(_alexnet, weights))
 
-    def load(size: int, device: str, store: Store) -> Callable[[Tensor], Tensor]:
-        from cl_bench.datasets.extra.selectors import alexnet
 
-        return alexnet(weights, device)
+def _alexnet(weights: Path, size: int, device: str, store: Store) -> Callable[[Tensor], Tensor]:
+    from cl_bench.datasets.extra.selectors import alexnet
 
-    return Source(f"AlexNet conv5, weights {pin}", load)
+    return alexnet(weights, device)
 
 
 def _unlabelled(images: tuple[Path, ...] | NDArray[np.uint8]) -> Listing:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torchvision.models import alexnet as build_alexnet
 
 from cl_bench.benchmark.errors import UserError
@@ -38,12 +39,7 @@ def alexnet(weights: Path, device: str) -> Callable[[Tensor], Tensor]:
             f"--selector-weights {weights} does not hold torchvision's AlexNet: {words}"
         ) from error
     features = model.features[:-2].to(device).eval().requires_grad_(False)
-
-    def encode(images: Tensor) -> Tensor:
-        encoded: Tensor = features(images).flatten(1)
-        return encoded
-
-    return encode
+    return nn.Sequential(features, nn.Flatten())
 
 
 def tiny_tokens(device: str) -> Callable[[Tensor], Tensor]:
@@ -51,9 +47,9 @@ def tiny_tokens(device: str) -> Callable[[Tensor], Tensor]:
     visual = backbones.load(tiny_clip(), device).model.visual.requires_grad_(False)
     visual.transformer.resblocks = visual.transformer.resblocks[:TINY_BLOCKS]
     visual.output_tokens = True
+    return partial(_tokens, visual)
 
-    def encode(images: Tensor) -> Tensor:
-        tokens: Tensor = visual(images)[1]
-        return tokens.flatten(1)
 
-    return encode
+def _tokens(visual: nn.Module, images: Tensor) -> Tensor:
+    tokens: Tensor = visual(images)[1]
+    return tokens.flatten(1)

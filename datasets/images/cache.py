@@ -3,7 +3,7 @@
 A cache file holds the images' bytes one after another; the JSON file beside it (``sidecar.py``) says
 what they are. It grows at its end only, is called ``*.partial`` until it is whole, and continues where
 it stopped. Its name holds a digest of the files' contents, the transform and Pillow's version: another
-version never takes it for its own. Its bytes are checked unless this very file was checked before
+version does not use it. Its bytes are checked unless this very file was checked before
 (``cache_check.py``).
 """
 

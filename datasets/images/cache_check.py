@@ -1,4 +1,4 @@
-"""Whether cached pixels are still those that were written."""
+"""Check that cached pixels are still those that were written."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from cl_bench.datasets.tell import Count
 
 
 def check_pixels(path: Path, pixels: NDArray[np.uint8], about: Sidecar, count: Count) -> None:
-    """Read the pixels through, unless this very file was found right before.
+    """Check all pixels, unless the same unchanged file was checked before.
 
     Args:
         path: of the cache file.

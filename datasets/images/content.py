@@ -31,7 +31,9 @@ KEPT_EVERY = 4096  # files of one folder between two notes of their digests
 
 class _Hashed(NamedTuple):
     file: str
-    stamp: str | None  # none where the file is too young to be told from a later one
+    stamp: (
+        str | None
+    )  # none where the file changed so recently that a later change could look the same
     digest: str
 
 
@@ -131,7 +133,7 @@ def _hash_all(files: list[str], stand_in: str | None) -> list[_Hashed]:
 def _hash(file: str) -> _Hashed:
     try:
         if not stat.S_ISREG(os.stat(file).st_mode):
-            raise UserError(f"{file} is no file")  # a pipe would be waited for without end
+            raise UserError(f"{file} is no file")  # opening a pipe would wait for ever
         with open(file, "rb") as opened:
             about, now = os.fstat(opened.fileno()), time.time_ns()
             digest = hashlib.file_digest(opened, "sha256").hexdigest()

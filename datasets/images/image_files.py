@@ -93,7 +93,7 @@ class ImageFiles:
 
     @cached_property
     def recipe(self) -> dict[str, str | int]:
-        """All that the pixels depend on: what the files hold, in order, and not how they are called."""
+        """Everything the pixels depend on: what the files hold, in order. Their names do not matter."""
         return {
             "format": FORMAT,
             "files": hashlib.sha256("\n".join(self.contents).encode()).hexdigest(),

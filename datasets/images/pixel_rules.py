@@ -1,7 +1,7 @@
-"""From what a file holds to 8-bit RGB: one rule per mode of Pillow, or a refusal by name.
+"""From what a file holds to 8-bit RGB: one rule for every mode of Pillow; other modes are refused.
 
-Pillow clips what has more than 8 bits; here 16 bits keep their high byte, as Pillow itself does with
-16-bit colour. A range that nothing defines is refused. ``docs/images.md`` says the same in words.
+Pillow clips pixels of more than 8 bits. Here 16 bits keep their high byte, as Pillow itself does with
+16-bit colour. Pixels whose range no standard defines are refused. ``docs/images.md`` says the same in words.
 """
 
 from __future__ import annotations

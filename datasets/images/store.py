@@ -60,7 +60,7 @@ class Store:
             whole=functools.partial(_open, files.paths, kept),
             known_digest=digest_of_parts(decoded.parts),
             digests=[files.contents[i] for i in kept] if decoded.left_out else files.contents,
-            called=lambda i: str(files.paths[kept[i]]),
+            called=functools.partial(_called, files.paths, kept),
             left_out=tuple(str(files.paths[i]) for i in decoded.left_out),
         )
 
@@ -85,6 +85,10 @@ def _of_arrays(pixels: NDArray[np.uint8], targets: NDArray[np.int64]) -> Images:
 
 def _open(paths: Sequence[Path], kept: NDArray[np.int64], row: int) -> PIL.Image.Image:
     return open_whole(paths[kept[row]])
+
+
+def _called(paths: Sequence[Path], kept: NDArray[np.int64], row: int) -> str:
+    return str(paths[kept[row]])
 
 
 def _in_memory(files: ImageFiles) -> Decoded:

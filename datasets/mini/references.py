@@ -1,7 +1,8 @@
 """The mini suite's reference set: pictures and sentences that no task holds.
 
 They come from the world that the tiny CLIP was pretrained on (drawings, prints, shifted colours; never
-scikit-learn's digits) under a seed of their own, as ImageNet and web captions stand to CLIP.
+scikit-learn's digits) with a seed of their own. They are to the tiny CLIP what ImageNet and captions
+from the web are to CLIP.
 """
 
 from __future__ import annotations

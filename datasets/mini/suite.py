@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from cl_bench.benchmark.config import Backbone
+from cl_bench.datasets.budget_rule import BudgetRule
 from cl_bench.datasets.mini.domains import DOMAINS, PER_CLASS
 from cl_bench.datasets.mtil.layout import facts
 from cl_bench.datasets.suite import MiniSource, Suite, TaskSpec
@@ -38,6 +39,5 @@ def mini_suite() -> Suite:
         tasks=tasks,
         orders={o: tuple(f"mini-{t}" for t in names) for o, names in facts()["orders"].items()},
         backbone=tiny_clip(),
-        batch_size=32,
-        epochs=5,
+        budget=BudgetRule(batch_size=32, epochs=5),
     )

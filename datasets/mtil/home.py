@@ -1,4 +1,4 @@
-"""The folder where a data set belongs, and how one that holds its files is told elsewhere. No torch."""
+"""The folder where a data set belongs, and how to recognise its files in another place. No torch."""
 
 from __future__ import annotations
 

@@ -23,8 +23,8 @@ def names_in_files(dataset: str) -> tuple[str, ...]:
 def names_in_prompts(dataset: str) -> tuple[str, ...]:
     """What prompts call the classes of the full data set, in label order.
 
-    As ZSCL and KeepLoRA do: names of their own for Caltech101, EuroSAT and Flowers (``facts.json``),
-    elsewhere the files' with ``_`` as a space.
+    As ZSCL and KeepLoRA do: Caltech101, EuroSAT and Flowers have names of their own (``facts.json``);
+    the others have the files' names, with a space for every ``_``.
     """
     own = facts()["datasets"][dataset].get("class_names")
     return tuple(own or (name.replace("_", " ") for name in names_in_files(dataset)))

@@ -13,7 +13,8 @@ from torchvision import datasets as tv
 from cl_bench.benchmark.errors import UserError
 from cl_bench.datasets.mtil import damage
 from cl_bench.datasets.mtil.damage import opened
-from cl_bench.datasets.mtil.found import Found, Split, integers
+from cl_bench.datasets.mtil.found import Found, Split
+from cl_bench.datasets.mtil.torchvision_private import image_files, images_of_pets, labels
 
 OTHER: dict[Split, Split] = {"train": "test", "test": "train"}
 
@@ -36,22 +37,22 @@ def read_aircraft(root: Path, split: Split) -> Found:
         (file, damage.lines("`<image> <variant>`", r"\S+ .+")),
         (file, known_variants),
     )
-    images = [Path(path) for path in data._image_files]
-    return Found(images, integers(data._labels), tuple(data.classes), file, names_from=variants)
+    images = image_files(data)
+    return Found(images, labels(data), tuple(data.classes), file, names_from=variants)
 
 
 def read_dtd(root: Path, split: Split) -> Found:
     """``dtd``, partition 1."""
-    labels = root / "dtd" / "dtd" / "labels"
+    lists = root / "dtd" / "dtd" / "labels"
 
     def load(part: Split) -> tuple[Any, Path]:
-        file = labels / f"{part}1.txt"
+        file = lists / f"{part}1.txt"
         form = damage.lines("`<class>/<image>`", "[^/]+/[^/]+")
         return opened(lambda: tv.DTD(root, part, partition=1), (file, form)), file
 
     (data, file), (other, other_file) = load(split), load(OTHER[split])
     _agree(data.classes, other.classes, file, other_file)
-    return Found(data._image_files, integers(data._labels), tuple(data.classes), file)
+    return Found(image_files(data), labels(data), tuple(data.classes), file)
 
 
 def read_food(root: Path, split: Split) -> Found:
@@ -61,9 +62,9 @@ def read_food(root: Path, split: Split) -> Found:
     data = opened(lambda: tv.Food101(root, split), (file, damage.image_lists))
     others = opened(lambda: json.loads(other.read_text()), (other, damage.image_lists))
     _agree(data.classes, list(others), file, other)
-    targets = integers(data._labels)
+    targets = labels(data)
     return Found(
-        data._image_files, targets, tuple(data.classes), file,
+        image_files(data), targets, tuple(data.classes), file,
         lambda i: f"class {data.classes[targets[i]]}",
     )  # fmt: skip
 
@@ -81,15 +82,15 @@ def read_pets(root: Path, split: Split) -> Found:
     (data, file), (other, other_file) = load(split), load(OTHER[split])
     _check_breeds(data, file)
     _agree(data.classes, other.classes, file, other_file)
-    # Class numbers stay what they are in the full set; a subset's have gaps.
-    _, targets = np.unique(integers(data._labels), return_inverse=True)
-    return Found(data._images, targets.astype(np.int64), tuple(data.classes), file)
+    # A subset keeps the class numbers of the full set, so that some are missing: number them anew.
+    _, targets = np.unique(labels(data), return_inverse=True)
+    return Found(images_of_pets(data), targets.astype(np.int64), tuple(data.classes), file)
 
 
 def _check_breeds(data: Any, file: Path) -> None:
-    """As torchvision takes a breed's name from the images' names."""
+    """Compare names: torchvision takes a breed's name from its images' names, so those must agree."""
     breeds: dict[int, str] = {}
-    for i, (image, label) in enumerate(zip(data._images, data._labels, strict=True), 1):
+    for i, (image, label) in enumerate(zip(images_of_pets(data), labels(data), strict=True), 1):
         breed = image.stem.rsplit("_", 1)[0]
         if breeds.setdefault(label, breed) != breed:
             raise UserError(
@@ -98,7 +99,7 @@ def _check_breeds(data: Any, file: Path) -> None:
 
 
 def _agree(names: Sequence[str], others: Sequence[str], file: Path, other: Path) -> None:
-    """Classes are numbered by what a split's own list names, so both lists must name the same."""
+    """Each split numbers the classes that its own list names, so both lists must name the same ones."""
     if odd := sorted(set(names) ^ set(others)):
         raise UserError(
             f"only one of {file} and {other} has the class {odd[0]!r}; fetch both again"

@@ -64,7 +64,7 @@ def _moves(name: str, place: Path, where: Home) -> list[Command]:
     if place == where.top:
         away = place.with_name(f"{place.name}.moved")
         return [("mv", place, away), make_room, ("mv", away, right)]
-    return []  # among other things in the data root: for people to tell apart
+    return []  # other things lie there, too: a person must say which ones belong to the data set
 
 
 def _parts_apart(where: Home) -> Iterator[str]:
@@ -94,7 +94,7 @@ def _doubled(where: Home) -> Iterator[str]:
 
 
 def _flowers_by_class(root: Path, where: Home) -> Iterator[str]:
-    """No move mends this: which image is which flower's and in which split is lost."""
+    """Moving files does not help here: their numbers, and with them the splits, are lost."""
     names = frozenset(names_in_files("Flowers"))
     for place in folders(root):
         inside = {path.name for path in folders_in(place)}

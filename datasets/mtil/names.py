@@ -1,4 +1,4 @@
-"""Class names as files bring them, as prompts say them, and whether they are the expected ones."""
+"""Class names: as the files have them, as prompts have them, and whether they are as expected."""
 
 from __future__ import annotations
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +14,18 @@ from cl_bench.datasets.mtil import damage, pickled_arrays
 from cl_bench.datasets.mtil.damage import opened
 from cl_bench.datasets.mtil.found import Found, Split, integers
 from cl_bench.datasets.mtil.layout import names_in_files
+from cl_bench.datasets.mtil.torchvision_private import (
+    image_files,
+    labels,
+    samples_of_cars,
+    unchecked_flowers,
+)
 
 
 def read_cifar(root: Path, split: Split) -> Found:
     """``cifar-100-python``, as pixels [N, 32, 32, 3].
 
-    Without torchvision's class, which unpickles, and so would run, whatever the files hold.
+    Without torchvision's class: it unpickles the files, which would run any code that they hold.
     """
     folder = root / tv.CIFAR100.base_folder
     file, meta = folder / split, folder / tv.CIFAR100.meta["filename"]
@@ -39,53 +43,46 @@ def read_cifar(root: Path, split: Split) -> Found:
     return Found(*content, file, lambda i: f"image {i + 1}", names_from=meta)
 
 
-class _Flowers(tv.Flowers102):  # type: ignore[misc]
-    # Whether these are the published files is for `cl-bench data verify` to say.
-    _file_dict = {part: (name, None) for part, (name, _) in tv.Flowers102._file_dict.items()}  # noqa: RUF012
-
-
 def read_flowers(root: Path, split: Split) -> Found:
     """``flowers-102``; classes that a subset lacks are named all the same."""
-    folder, key = root / "flowers-102", tv.Flowers102._splits_map[split]
-    labels, file = folder / "imagelabels.mat", folder / "setid.mat"
+    folder, key = root / "flowers-102", {"train": "trnid", "test": "tstid"}[split]
+    numbers, file = folder / "imagelabels.mat", folder / "setid.mat"
 
     def labelled(path: Path) -> None:
-        last, known = np.max(damage.mat(key)(path)), np.size(damage.mat("labels")(labels))
+        last, known = np.max(damage.mat(key)(path)), np.size(damage.mat("labels")(numbers))
         if last > known:
-            raise UserError(f"{path} names image {last}, but {labels} has {known} labels")
+            raise UserError(f"{path} names image {last}, but {numbers} has {known} labels")
 
+    # Whether these are the published files is for `cl-bench data verify` to say.
+    flowers = unchecked_flowers()
     data = opened(
-        lambda: _Flowers(root, split),
-        (labels, damage.mat("labels")),
+        lambda: flowers(root, split),
+        (numbers, damage.mat("labels")),
         (file, damage.mat(key)),
         (file, labelled),
     )
-    # The files bring numbers only.
+    # The files hold class numbers and no names.
     names = names_in_files("Flowers")
-    return Found(data._image_files, integers(data._labels), names, file, lambda i: f"{key} {i + 1}")
-
-
-class MNIST(tv.MNIST):  # type: ignore[misc]
-    """From ``MNIST/raw`` alone; the folder is called after the class."""
-
-    def _check_legacy_exist(self) -> bool:
-        return False  # what older versions of torchvision left in MNIST/processed is not ours
+    return Found(image_files(data), labels(data), names, file, lambda i: f"{key} {i + 1}")
 
 
 def read_mnist(root: Path, split: Split) -> Found:
-    """``MNIST``, as pixels [N, 28, 28]."""
+    """``MNIST``, as pixels [N, 28, 28].
+
+    From ``MNIST/raw`` alone, without torchvision's class: that prefers what its older versions left
+    in ``MNIST/processed``.
+    """
     stem = {"train": "train", "test": "t10k"}[split]
     file = root / "MNIST" / "raw" / f"{stem}-images-idx3-ubyte"
-    labels = file.with_name(f"{stem}-labels-idx1-ubyte")
-    checks: list[tuple[Path, Callable[..., Any]]] = [
-        (file, read_image_file),
-        (labels, read_label_file),
-    ]
-    data = opened(lambda: MNIST(root, train=split == "train"), *checks)
+    digits = file.with_name(f"{stem}-labels-idx1-ubyte")
+    pixels, targets = opened(
+        lambda: (read_image_file(str(file)), read_label_file(str(digits))),
+        (file, lambda path: read_image_file(str(path))),
+        (digits, lambda path: read_label_file(str(path))),
+    )
     return Found(
-        data.data.numpy(), integers(data.targets), tuple(data.classes), file,
-        lambda i: f"image {i + 1}",
-    )  # fmt: skip
+        pixels.numpy(), integers(targets), tuple(tv.MNIST.classes), file, lambda i: f"image {i + 1}"
+    )
 
 
 def read_cars(root: Path, split: Split) -> Found:
@@ -101,8 +98,7 @@ def read_cars(root: Path, split: Split) -> Found:
         (file, damage.mat("annotations")),
         (meta, damage.mat("class_names")),
     )
-    images = [Path(path) for path, _ in data._samples]
-    targets = integers([target for _, target in data._samples])
+    images, targets = samples_of_cars(data)
     return Found(
         images, targets, tuple(data.classes), file, lambda i: f"annotation {i + 1}", names_from=meta
     )

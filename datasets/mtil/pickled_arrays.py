@@ -21,12 +21,12 @@ class _Kind:
 
 
 class _Array:
-    """Stands for ``numpy.ndarray``, whose own reconstruction trusts what it is given."""
+    """Stands for ``numpy.ndarray``, which does not check what it is rebuilt from."""
 
     content: NDArray[np.uint8]
 
     def __init__(self, *_: Any) -> None:
-        """Empty, as NumPy's begin; the content follows."""
+        """Empty at first, as NumPy's own; ``__setstate__`` brings the content."""
 
     def __setstate__(self, state: tuple[int, tuple[int, ...], _Kind, bool, str | bytes]) -> None:
         _, shape, kind, by_column, raw = state
@@ -46,7 +46,7 @@ STAND_INS = {
 
 class _BytesOnly(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
-        """Stand-ins for what CIFAR-100's files name; anything else could do anything."""
+        """Stand-ins for what CIFAR-100's files name; any other name could run any code, so it is refused."""
         if (module, name) not in STAND_INS:
             raise pickle.UnpicklingError(f"it wants to call {module}.{name}, which data never does")
         return STAND_INS[module, name]

@@ -60,7 +60,7 @@ def check_exclude(exclude: Iterable[str], folders: Sequence[Path]) -> None:
         UserError: one is in none of ``folders``.
     """
     if not all(folder.is_dir() for folder in folders):
-        return  # whoever reads it says so
+        return  # missing folders are reported where they are read
     there = {entry.name for folder in folders for entry in folder.iterdir() if entry.is_dir()}
     if odd := sorted(set(exclude) - there):
         places = " or ".join(map(str, folders))

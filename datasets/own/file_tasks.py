@@ -86,7 +86,7 @@ class ReadTask:
 
     Attributes:
         spec: the task.
-        images: its files; none of a layout, whose files are listed when they are opened.
+        images: its files; empty for ``layout`` tasks, whose files are listed when they are opened.
         digests: of their bytes, in the same order.
         remarks: what a reader of results must know.
     """

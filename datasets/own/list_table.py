@@ -33,7 +33,7 @@ class Row:
 
 @dataclass(frozen=True)
 class ListTable:
-    """A whole table; nothing is converted, and nothing is taken for missing.
+    """A whole table: every cell as it is written, also one like ``NA`` that other readers take for empty.
 
     Attributes:
         columns: their names in small letters.

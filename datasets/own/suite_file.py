@@ -12,11 +12,11 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from cl_bench.benchmark.config import Backbone, Protocol, Settings, first_problem, read_toml
 from cl_bench.benchmark.errors import UserError
 from cl_bench.datasets.backbones import parse
+from cl_bench.datasets.budget_rule import BudgetRule, Count
 from cl_bench.datasets.checks.same_images import same_bytes
 from cl_bench.datasets.own.file_tasks import FileTask, ReadTask, read_task
 from cl_bench.datasets.suite import Suite
 
-Count = Annotated[int, Field(ge=1)]
 TAKEN = ("mini", "mtil", "x-tail")  # settings and extra data of their own hang on these names
 
 
@@ -30,8 +30,8 @@ class SuiteFile(Settings):
     backbone: str
     """As ``--backbone`` takes it: ``tiny-clip``, ``NAME:TAG`` or ``NAME:FILE``."""
     protocol: Protocol = Protocol()
-    batch_size: Count = 64
-    epochs: Count = 10
+    batch_size: Count | None = None
+    epochs: Count | None = None
     epochs_per_task: dict[str, dict[str, Count]] = Field(default_factory=dict)
     steps: Count | None = None
     orders: dict[str, tuple[str, ...]] = Field(default_factory=dict)
@@ -55,6 +55,11 @@ class SuiteFile(Settings):
             if odd := sorted(epochs.keys() - names):
                 raise ValueError(f"epochs_per_task.{order} names {odd[0]!r}: no such task")
         return self
+
+    def budget(self) -> BudgetRule:
+        """How long the tasks are trained; what the file does not say is the rule's default."""
+        said = self.model_dump(include=set(BudgetRule.model_fields), exclude_none=True)
+        return BudgetRule.model_validate(said)
 
     def all_orders(self) -> dict[str, tuple[str, ...]]:
         """The orders; without any, I is the file's own and II its reverse."""
@@ -119,17 +124,20 @@ def assemble(file: LoadedFile, tasks: Sequence[ReadTask]) -> Suite:
     Raises:
         UserError: the tasks do not go together; names what is wrong.
     """
-    settings = file.content.model_dump(exclude={"root", "tasks", "orders", "backbone"})
+    content = file.content
     images = [image for task in tasks for image in task.images]
     digests = [digest for task in tasks for digest in task.digests]
     remarks = (remark for task in tasks for remark in task.remarks)
     try:
         return Suite(
+            name=content.name,
+            about=content.about,
             tasks=tuple(task.spec for task in tasks),
-            orders=file.content.all_orders(),
+            orders=content.all_orders(),
             backbone=file.backbone,
-            remarks=(*remarks, *same_bytes(images, digests), *short_orders(file.content)),
-            **settings,
+            protocol=content.protocol,
+            budget=content.budget(),
+            remarks=(*remarks, *same_bytes(images, digests), *short_orders(content)),
         )
     except ValidationError as error:
         raise UserError(f"the suite file {file.path}: {first_problem(error)}") from error

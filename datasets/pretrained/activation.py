@@ -1,7 +1,7 @@
 """GELU or QuickGELU: which one a model's weights were trained with, as its name says.
 
-The two differ by up to 0.0203 at a unit. With the wrong one a model still works, only less well, so that
-nothing shows the mistake.
+The outputs of one unit differ by up to 0.0203. With the wrong one a model still works, only less well,
+so nobody would notice the mistake.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def load_file(model: open_clip.CLIP, file: Path, name: str) -> None:
     """Load the weights of ``file`` into ``model``, which a backbone's ``name`` stands for.
 
-    Nothing is made to fit: positions are not interpolated and no tensor may be absent.
+    Weights are never adapted: positions are not interpolated, and no tensor may be missing.
 
     Raises:
         UserError: the file is no weight file, or its weights are of another model.

@@ -1,4 +1,4 @@
-"""Where a model's images were prepared otherwise in its training than they are here."""
+"""Warnings where a model was trained on images that were prepared in another way than here."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from cl_bench.benchmark.errors import UserError, in_one_line
 if TYPE_CHECKING:  # whether a file is OpenAI's archive is known without torch
     from torch import Tensor
 
-# In OpenAI's archives and in the state dicts of them; the models of no other source have them.
+# Only OpenAI's archives, and state dicts made from them, hold these names.
 OPENAI_CONSTANTS = ("input_resolution", "context_length", "vocab_size")
 WRAPPERS = ("module.", "_orig_mod.", "model.")  # of parallel training, of compilation, of a trainer
 HUGGING_FACE = ("vision_model.", "text_model.", "clip.vision_model.")

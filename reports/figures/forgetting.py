@@ -17,8 +17,6 @@ from cl_bench.reports.figures.style import (
 )
 from cl_bench.reports.runs.group import Group, Row
 
-Values = NDArray[np.float64]
-
 
 @in_style()
 def draw_forgetting(group: Group) -> Figure | None:
@@ -31,12 +29,11 @@ def draw_forgetting(group: Group) -> Figure | None:
         return None
     figure = new_figure(11.2, 4.2)
     left, right, legend = figure.subplots(1, 3, width_ratios=(4, 4, 2.4))
-    known = [known_so_far(mean_matrix(s.row)[1:]) for s in shown]
-    draw_lines(left, shown, [(range(1, count + 1), y) for y in known])
+    known, forgotten = range(1, count + 1), range(2, count + 1)
+    draw_lines(left, shown, [(known, curve(s.row, "last", known)) for s in shown])
     zero_shot = np.array(mean_matrix(shown[0].row)[0])
-    left.plot(range(1, count + 1), np.cumsum(zero_shot) / np.arange(1, count + 1), **ZERO_SHOT_LINE)
-    forgotten = [np.mean([forgotten_so_far(m) for m in _matrices(s.row)], axis=0) for s in shown]
-    draw_lines(right, shown, [(range(2, count + 1), y) for y in forgotten])
+    left.plot(known, np.cumsum(zero_shot) / known, **ZERO_SHOT_LINE)
+    draw_lines(right, shown, [(forgotten, curve(s.row, "forgetting", forgotten)) for s in shown])
     right.axhline(0, **ZERO_SHOT_LINE)
     left.set(title="Accuracy, mean of the tasks learned so far", ylabel="accuracy (%)")
     right.set(title="Forgetting: best so far minus now, mean of earlier tasks", ylabel="points")
@@ -50,22 +47,8 @@ def draw_forgetting(group: Group) -> Figure | None:
     return figure
 
 
-def _matrices(row: Row) -> list[Values]:
-    return [np.array(run.matrix.rows) for run in row.runs]
-
-
-def known_so_far(rows: Values) -> Values:
-    """After each task, the mean accuracy of all tasks learned until then, [T, T] -> [T]."""
-    return np.array([row[: i + 1].mean() for i, row in enumerate(rows)])
-
-
-def forgotten_so_far(rows: Values) -> Values:
-    """After tasks 2 to T, the mean over earlier tasks of the best so far minus now, [T, T] -> [T-1].
-
-    The last value is ``AccuracyMatrix``'s forgetting (Chaudhry et al. 2018, arXiv 1801.10112).
-    """
-    curve = []
-    for i in range(1, len(rows)):
-        best = [rows[j:i, j].max() for j in range(i)]
-        curve.append(float(np.mean(best - rows[i, :i])))
-    return np.array(curve)
+def curve(row: Row, metric: str, after: range) -> NDArray[np.float64]:
+    """A metric over the tasks learned until then, the mean over seeds, for every ``after``."""
+    values = [[run.matrix.after(n).so_far()[metric] for n in after] for run in row.runs]
+    mean: NDArray[np.float64] = np.array(values).mean(axis=0)
+    return mean

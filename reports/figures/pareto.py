@@ -9,7 +9,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
-from cl_bench.benchmark.record import RunResult
 from cl_bench.reports.figures.placement import place_labels
 from cl_bench.reports.figures.series import row_labels
 from cl_bench.reports.figures.style import (
@@ -20,15 +19,14 @@ from cl_bench.reports.figures.style import (
     new_figure,
     set_title,
 )
-from cl_bench.reports.runs.cost import PHASES, of_run
-from cl_bench.reports.runs.group import Group
+from cl_bench.reports.runs.cost import Cost
+from cl_bench.reports.runs.group import Group, Row
 
 COSTS = {
     "parameters": "trainable parameters, mean over tasks",
     "seconds": "seconds of learning, all tasks",
     "memory": "peak memory (GiB)",
 }
-LEARNING = PHASES[:-1]  # without evaluation
 LOGARITHMIC_FROM = 10.0  # dearest over cheapest
 FRONT, BEHIND = LINES[0][0], "#8a8a8a"
 
@@ -75,24 +73,21 @@ def cloud(group: Group, cost: str) -> list[Point]:
     labels = row_labels(group)
     points = []
     for row in [row for row in group.rows if not row.bound]:
-        costs, average = [cost_of(run).get(cost) for run in row.runs], row.mean("average")
-        known = [c for c in costs if c is not None]
-        if known and average is not None:
-            points.append(Point(labels[row.label], fmean(known), average))
+        known, average = cost_of(row).get(cost), row.mean("average")
+        if known is not None and average is not None:
+            points.append(Point(labels[row.label], known, average))
     return sorted(points, key=lambda p: (-p.average, p.cost, p.label))
 
 
-def cost_of(run: RunResult) -> dict[str, float]:
-    """Parameters that train in a task, seconds of learning, GiB at most (of the GPU if it had one)."""
-    cost = of_run(run)
-    costs = {}
-    if "trainable_parameters" in cost:
-        costs["parameters"] = cost["trainable_parameters"]
-    if "train_seconds" in cost:
-        costs["seconds"] = sum(cost[f"{phase}_seconds"] for phase in LEARNING)
-    if memory := cost.get("gpu_memory") or cost.get("process_memory"):
-        costs["memory"] = memory / 2**30
-    return costs
+def cost_of(row: Row) -> dict[str, float]:
+    """Parameters that train in a task, seconds of learning, GiB at most: the cost table's numbers."""
+    cost = Cost.of_runs(row.runs)
+    costs = {
+        "parameters": cost.trainable_parameters,
+        "seconds": cost.learning_seconds,
+        "memory": None if cost.memory is None else cost.memory / 2**30,
+    }
+    return {name: value for name, value in costs.items() if value is not None}
 
 
 def front(points: list[Point]) -> list[Point]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from math import isfinite
 from statistics import fmean
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cl_bench.benchmark.record import RunResult
+from cl_bench.benchmark.records.events import Learned, those
 from cl_bench.reports.figures.cell_numbers import write_numbers
 from cl_bench.reports.figures.series import row_labels
 from cl_bench.reports.figures.style import (
@@ -62,16 +63,17 @@ def draw_subspace(group: Group, row: Row) -> Figure | None:
 def occupancy_of(run: RunResult) -> Occupancy:
     """Dimensions per tower and block after every task, mean over the block's matrices.
 
-    Empty where a task's record is missing: its column would be another task's.
+    Empty where a task's record is missing: its column would be another task's. Also where a number is
+    not finite.
     """
-    events = _learned_events(run)
+    events = those(run.known_events, Learned)
     if len(events) != len(run.matrix.tasks):
         return {}
     result: Occupancy = defaultdict(lambda: defaultdict(list))
     for event in events:
         found: dict[tuple[str, int], list[float]] = defaultdict(list)
-        for key, dimensions in _numbers(event.get("diagnostics")).items():
-            if match := KEY.fullmatch(key):
+        for key, dimensions in event.diagnostics.items():
+            if (match := KEY.fullmatch(key)) and isfinite(dimensions):
                 found[match[1], int(match[2])].append(dimensions)
         for (tower, block), dimensions_ in sorted(found.items(), key=lambda item: item[0][1]):
             result[tower][block].append(fmean(dimensions_))
@@ -104,19 +106,3 @@ def _panel(axes: Axes, tower: str, of: dict[int, list[float]]) -> None:
     axes.tick_params(length=0)
     axes.set_title(f"{TOWERS.get(tower, tower)} tower", loc="left")
     axes.figure.colorbar(shown, ax=axes, fraction=0.04, pad=0.02)
-
-
-def _learned_events(run: RunResult) -> list[dict[str, Any]]:
-    """The ``learned`` event of every task; empty where the log is lost or is not one."""
-    try:
-        events = run.events
-    except (OSError, UnicodeDecodeError):
-        return []
-    return [e for e in events if isinstance(e, dict) and e.get("event") == "learned"]
-
-
-def _numbers(values: object) -> dict[str, float]:
-    """The entries of a table in an event that are numbers."""
-    if not isinstance(values, dict):
-        return {}
-    return {str(k): float(v) for k, v in values.items() if isinstance(v, int | float)}

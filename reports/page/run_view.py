@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
 
 from cl_bench.benchmark.record import ZERO_SHOT, RunResult
 from cl_bench.reports.runs.command import reproduce
@@ -74,7 +73,7 @@ def view_run(slug: str, run: RunResult) -> RunView:
         ),
         figures=tuple((n, f"{metrics[f]:.2f}") for f, n in FIGURES.items() if f in metrics),
         config=_json(config.model_dump(mode="json")),
-        manifest=_json(run.manifest),
+        manifest=_json(run.manifest.model_dump(mode="json", exclude_none=True)),
     )
 
 
@@ -82,45 +81,29 @@ def status_in_words(run: RunResult) -> str:
     """``finished``, or the status with how far the run came and why it stopped."""
     if run.finished:
         return "finished"
-    reason = run.manifest.get("reason")
+    reason = run.manifest.reason
     learned = f"{len(run.matrix.rows)} of {len(run.matrix.tasks)} tasks learned"
-    return f"{run.manifest.get('status')}, {learned}{f', {reason}' if reason else ''}"
+    return f"{run.manifest.stands}, {learned}{f', {reason}' if reason else ''}"
 
 
 def _facts(run: RunResult) -> tuple[tuple[str, str], ...]:
     """Suite, rules, code and machine; what the manifest lacks is left out."""
     config = run.config
-    first, git, hardware = session_of(run)
-    dirty = " with uncommitted changes" if git.get("dirty") else ""
+    first = run.manifest.first
     known = {
         "suite": suite_in_words(config),
         "circumstances": circumstances(config),
         "protocol": protocol(config),
         "digest of the configuration": config.digest(),
-        "code": f"cl-bench {first.get('cl_bench')}, commit {git.get('commit')}{dirty}"
-        if first
-        else None,
-        "started": first.get("started"),
-        "python": first.get("python"),
-        "hardware": ", ".join(f"{k} {v}" for k, v in hardware.items()),
+        "code": first.code if first.cl_bench else None,
+        "started": first.started,
+        "python": first.python,
+        "hardware": ", ".join(f"{k} {v}" for k, v in first.hardware.known().items()),
         "folder": run.path.as_posix(),
     }
     extra = [(f"uses {need}", source) for need, source in config.extra_data.items()]
     notes = [("note", words) for words in (*config.caveats, *run.remarks)]
     return (*((k, str(v)) for k, v in known.items() if v), *extra, *notes)
-
-
-def session_of(run: RunResult) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-    """The session in which the run began, its git state and hardware; empty where unknown."""
-    sessions = run.manifest.get("sessions")
-    first = sessions[0] if isinstance(sessions, list) and sessions else {}
-    first = first if isinstance(first, dict) else {}
-    git, hardware = first.get("git"), first.get("hardware")
-    return (
-        first,
-        git if isinstance(git, dict) else {},
-        hardware if isinstance(hardware, dict) else {},
-    )
 
 
 def _accuracy(value: float, age: int) -> Accuracy:

@@ -7,12 +7,11 @@ from collections.abc import Mapping
 
 from cl_bench.benchmark.record import RunResult
 
-# As `cl-bench run` names them, in the order in which they are shown.
-OPTIONS = (
-    "preset", "backbone", "precision", "device", "plugin", "tasks", "data_root", "protocol", "shots",
-    "reference_images", "reference_texts", "selector_weights",
-)  # fmt: skip
-SWITCHES = ("skip_broken", "partial_data")
+OF_CONFIG = ("suite", "method", "order", "seed")  # the configuration knows them better
+NOT_TYPED = (
+    "relative",
+    "cache",
+)  # made by the recording run; a folder of the machine, not of the run
 
 
 def reproduce(run: RunResult) -> str:
@@ -21,20 +20,27 @@ def reproduce(run: RunResult) -> str:
     Made from the configuration: the command that was typed may have started several seeds, or have
     read some choices from a file. The folder for results is left to the default.
     """
-    config, choices = run.config, run.config.choices
+    config, choices = run.config, _flat(run.config.choices)
     order = config.order if config.order != "custom" else ",".join(config.tasks)
-    references, overrides = choices.get("references"), choices.get("overrides")
-    chosen = {**choices, **(references if isinstance(references, dict) else {})}
     values = {
         "suite": choices.get("suite") or config.suite.name,
         "method": config.method,
         "order": choices.get("order") or order,
         "seed": config.seed,
-        **{name: chosen.get(name) for name in OPTIONS},
-        **{name: choices.get(name) is True for name in SWITCHES},
-        "set": overrides if isinstance(overrides, list | tuple) else (),
+    }
+    values |= {
+        "set" if name == "overrides" else name: value
+        for name, value in choices.items()
+        if name not in (*OF_CONFIG, *NOT_TYPED) and name.isidentifier()
     }
     return shlex.join(["cl-bench", "run", *option_words(values)])
+
+
+def _flat(choices: Mapping[str, object]) -> dict[str, object]:
+    """The recorded choices by option; older records hold some in a table of their own."""
+    table = choices.get("references")
+    older = table if isinstance(table, dict) else {}
+    return {**{k: v for k, v in choices.items() if k != "references"}, **older}
 
 
 def option_words(values: Mapping[str, object]) -> list[str]:

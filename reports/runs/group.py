@@ -59,7 +59,7 @@ class Row:
     @property
     def dirty(self) -> bool:
         """Whether one of its runs was made from a source tree with uncommitted changes."""
-        return any(_from_dirty_tree(run) for run in self.runs)
+        return any(run.manifest.dirty for run in self.runs)
 
     @property
     def name(self) -> str:
@@ -73,12 +73,6 @@ class Row:
             return ()
         metrics = (run.matrix.metrics() for run in self.runs)
         return tuple(m[figure] for m in metrics if figure in m)
-
-
-def _from_dirty_tree(run: RunResult) -> bool:
-    sessions = run.manifest.get("sessions")
-    codes = [s.get("git") for s in sessions or [] if isinstance(s, dict)]
-    return any(isinstance(code, dict) and code.get("dirty") for code in codes)
 
 
 @dataclass(frozen=True)

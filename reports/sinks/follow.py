@@ -6,19 +6,19 @@ process from ending, does so to itself.
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection
-from multiprocessing.synchronize import Event
+from multiprocessing.synchronize import Event as Signal
 from pathlib import Path
-from typing import Any
 
 from cl_bench.benchmark.errors import in_one_line
-from cl_bench.reports.sinks.sink import Sink, feed, whole_lines
+from cl_bench.benchmark.records.events import Event, Started
+from cl_bench.benchmark.records.run_log import event_in
+from cl_bench.reports.sinks.sink import Sink, feed
 
 PAUSE = 2.0  # seconds between two looks at the log
 PATIENCE = 60.0  # seconds that a finished run waits for a slow sink
@@ -28,7 +28,7 @@ GRACE = 5.0  # seconds that a sink's process has for its own end, once it has sa
 @contextmanager
 def following(
     path: Path, sinks: Sequence[Sink], complain: Callable[[str], None]
-) -> Iterator[Callable[[dict[str, Any]], None]]:
+) -> Iterator[Callable[[Event], None]]:
     """Feed ``sinks`` from the log of the run in ``path`` for as long as the block lasts.
 
     Each has a process of its own. What goes wrong there is said once, and the run goes on.
@@ -47,9 +47,9 @@ def following(
         return
     followers = [_Follower(path, sink, complain) for sink in sinks]
 
-    def tell(event: dict[str, Any]) -> None:
+    def tell(event: Event) -> None:
         for follower in followers:
-            follower.hear(begun=event["event"] != "started")
+            follower.hear(begun=not isinstance(event, Started))
 
     try:
         yield tell
@@ -106,7 +106,7 @@ class _Follower:
 
 
 def _follow(
-    path: Path, sink: Sink, begun: Event, over: Event, words: Connection, pause: float
+    path: Path, sink: Sink, begun: Signal, over: Signal, words: Connection, pause: float
 ) -> None:
     """The other process: read, send, and say what went wrong, in one line and no other way."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the run's; its end ends this, too
@@ -130,19 +130,30 @@ def _say_nothing() -> None:
         os.dup2(nowhere, screen)
 
 
-def _ended(over: Event) -> bool:
+def _ended(over: Signal) -> bool:
     """Whether the run has ended, or its process was killed."""
     run = parent_process()
     return over.is_set() or run is None or not run.is_alive()
 
 
-def _tail(log: Path, over: Event, pause: float) -> Iterator[dict[str, Any]]:
+def _tail(log: Path, over: Signal, pause: float) -> Iterator[Event]:
     """The log's events as they are written, until it is over and everything was read."""
-    place = 0
+    place = count = 0
     while True:
         last = _ended(over)
-        lines, place = whole_lines(log, place)
-        yield from map(json.loads, lines)
+        lines, place = _whole_lines(log, place)
+        for line in lines:
+            count += 1
+            yield event_in(log, count, line)
         if last:
             return
         over.wait(pause)
+
+
+def _whole_lines(log: Path, start: int) -> tuple[list[bytes], int]:
+    """The log's complete lines from byte ``start`` on, and where they end."""
+    with log.open("rb") as file:
+        file.seek(start)
+        content = file.read()
+    content = content[: content.rfind(b"\n") + 1]  # a line that is being written waits
+    return content.splitlines(), start + len(content)

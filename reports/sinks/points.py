@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any, Literal
+from typing import Literal
 
 from cl_bench.benchmark.config import RunConfig
 from cl_bench.benchmark.matrix import AccuracyMatrix
+from cl_bench.benchmark.records.events import Evaluated, Event, Learned, Saved, Step
 from cl_bench.reports.runs.names import short_names
 
 Axis = Literal["train/step", "task/learned"]
@@ -30,7 +31,7 @@ class Point:
     values: dict[str, float]
 
 
-def points(config: RunConfig, events: Iterable[dict[str, Any]]) -> Iterator[Point]:
+def points(config: RunConfig, events: Iterable[Event]) -> Iterator[Point]:
     """Translate events one by one; the same events give the same points.
 
     Args:
@@ -42,36 +43,36 @@ def points(config: RunConfig, events: Iterable[dict[str, Any]]) -> Iterator[Poin
     shown = dict(zip(config.tasks, short_names(config.tasks), strict=True))
     matrix: AccuracyMatrix | None = None
     for event in events:
-        match event.get("event"):
-            case "step":
-                place = before[event["task"]] + event["step"]
-                values = {"train/loss": event["loss"], "train/lr": event["lr"]}
-                yield Point("train/step", place, values)
-            case "learned":
-                yield Point("task/learned", event["learned"], _cost(event))
-            case "saved":
-                names = ("stored_parameters", "bytes", "bytes_added")
-                values = {f"cost/{name}": event[name] for name in names}
-                yield Point("task/learned", event["learned"], values)
-            case "evaluated":
-                row = tuple(event["accuracies"][task] for task in config.tasks)
+        match event:
+            case Step():
+                values = {"train/loss": event.loss, "train/lr": event.lr}
+                yield Point("train/step", before[event.task] + event.step, values)
+            case Learned():
+                yield Point("task/learned", event.learned, _cost(event))
+            case Saved():
+                stored = event.model_dump(include={"stored_parameters", "bytes", "bytes_added"})
+                values = {f"cost/{name}": value for name, value in stored.items()}
+                yield Point("task/learned", event.learned, values)
+            case Evaluated():
+                row = tuple(event.accuracies[task] for task in config.tasks)
                 matrix = _extended(matrix, config.tasks, row)
                 yield Point(
                     "task/learned",
-                    event["learned"],
-                    {f"accuracy/{shown[task]}": a for task, a in event["accuracies"].items()}
+                    event.learned,
+                    {f"accuracy/{shown[task]}": a for task, a in event.accuracies.items()}
                     | {f"figures/{name}": value for name, value in matrix.so_far().items()}
-                    | {"cost/evaluate_seconds": event["seconds"]},
+                    | {"cost/evaluate_seconds": event.seconds},
                 )
 
 
-def _cost(event: dict[str, Any]) -> dict[str, float]:
-    names = ("images_drawn", "trainable_parameters", "step_flops")
+def _cost(event: Learned) -> dict[str, float]:
+    names = {"images_drawn", "trainable_parameters", "step_flops"}
+    known = event.model_dump(include=names, exclude_none=True)  # older logs lack the operations
     return (
-        {f"cost/{name}": event[name] for name in names if name in event}
-        | {f"cost/{phase}_seconds": s for phase, s in event["seconds"].items()}
-        | {f"cost/peak_memory_{where}": m for where, m in event["peak_memory"].items()}
-        | {f"method/{name}": value for name, value in event["diagnostics"].items()}
+        {f"cost/{name}": value for name, value in known.items()}
+        | {f"cost/{phase}_seconds": s for phase, s in event.seconds.items()}
+        | {f"cost/peak_memory_{where}": m for where, m in event.peak_memory.items()}
+        | {f"method/{name}": value for name, value in event.diagnostics.items()}
     )
 
 

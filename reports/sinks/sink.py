@@ -7,12 +7,13 @@ gap and without a double point.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from cl_bench.benchmark.record import RunResult, read_config, read_run
+from cl_bench.benchmark.records.events import Event
+from cl_bench.benchmark.records.run_log import read_log
 from cl_bench.reports.sinks.points import Point, points
 
 
@@ -40,17 +41,12 @@ def replay(path: Path, sink: Sink) -> None:
         sink: a fresh one.
 
     Raises:
-        UserError: the directory is no run.
+        UserError: the directory is no run, or its log is damaged.
     """
-    feed(path, _log(path), sink)
+    feed(path, read_log(path / "events.jsonl"), sink)
 
 
-def _log(path: Path) -> Iterator[dict[str, Any]]:
-    lines, _ = whole_lines(path / "events.jsonl", 0)
-    yield from map(json.loads, lines)
-
-
-def feed(path: Path, events: Iterable[dict[str, Any]], sink: Sink) -> None:
+def feed(path: Path, events: Iterable[Event], sink: Sink) -> None:
     """Send what ``events``, the log of the run in ``path``, say to ``sink``, from begin to end."""
     config = read_config(path)
     sink.begin(path)
@@ -65,12 +61,3 @@ def finished(path: Path) -> RunResult | None:
         return None
     result = read_run(path)
     return result if result.finished else None
-
-
-def whole_lines(log: Path, start: int) -> tuple[list[str], int]:
-    """The log's complete lines from byte ``start`` on, and where they end."""
-    with log.open("rb") as file:
-        file.seek(start)
-        content = file.read()
-    content = content[: content.rfind(b"\n") + 1]  # a line that is being written waits
-    return content.decode().splitlines(), start + len(content)

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from cl_bench.benchmark.config import RunConfig, digest_of
-from cl_bench.benchmark.record import ZERO_SHOT, RunResult, read_config, read_json
+from cl_bench.benchmark.record import ZERO_SHOT, RunResult, read_config
+from cl_bench.benchmark.records.manifest import read_manifest
 from cl_bench.reports.sinks.points import Point
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ class WandbSink:
 
         self._path, self._config = path, read_config(path)
         c, place = self._config, self._place
+        manifest = read_manifest(path).model_dump(mode="json")
         identity = run_id(c)
         if "WANDB_SWEEP_ID" in os.environ:  # an agent of a W&B sweep gives its runs their names
             identity = os.environ["WANDB_RUN_ID"]
@@ -91,7 +93,7 @@ class WandbSink:
             group=f"{c.suite.name}-{c.order}-{protocol_hash(c)}",
             job_type=c.method,
             tags=[c.method, f"order {c.order}", c.backbone.name, f"seed {c.seed}", c.preset, *place.tags],
-            config={"run": c.model_dump(mode="json"), "manifest": read_json(path / "manifest.json")},
+            config={"run": c.model_dump(mode="json"), "manifest": manifest},
             # nothing of the machine, its environment or its screen beside what the run recorded
             settings=wandb.Settings(
                 silent=True, console="off", x_disable_stats=True, x_disable_meta=True,

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cl_bench.benchmark.errors import UserError
+from cl_bench.benchmark.matrix import accuracy
 from cl_bench.benchmark.record import RunResult
 
 Shares = tuple[NDArray[np.float32], ...]  # per task, [n] values between 0 and 1
@@ -70,7 +71,7 @@ def outcomes_of(run: RunResult) -> RunOutcomes:
         except (KeyError, ValueError) as error:
             where = run.path / "predictions"
             raise UserError(f"{where} does not hold every task: {error}") from error
-        again = tuple(100.0 * int(r.sum()) / len(r) for r in right[-1])
+        again = tuple(accuracy(of_task) for of_task in right[-1])
         if again != run.matrix.rows[learned - 1]:
             raise UserError(
                 f"{run.path}: its accuracies after {learned} tasks do not follow from its predictions"

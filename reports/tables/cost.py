@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from statistics import fmean
-
-from cl_bench.reports.runs.cost import PHASES, of_run
-from cl_bench.reports.runs.group import Row
+from cl_bench.reports.runs.cost import PHASES, Cost
 from cl_bench.reports.statistics.verdicts import Judged
 from cl_bench.reports.tables.chapter import Chapter
 from cl_bench.reports.tables.csv_file import Value
@@ -23,7 +20,7 @@ COLUMNS = {
 }
 UNITS = {"step_flops": 10**9, "bytes_added": 2**20, "process_memory": 2**30, "gpu_memory": 2**30}
 READING = (
-    "Means over the seeds. Trainable: parameters that train in one task, the mean over tasks. Stored: "
+    "Means over the seeds; a dash where one of them did not record it. Trainable: parameters that train in one task, the mean over tasks. Stored: "
     "numbers that differ from the pretrained weights or come on top, at the end. Growth: what a task adds to "
     "the checkpoint, from the second task on. GFLOPs a step: of the loss and its gradient in a task's first "
     "step, as torch counts matrix products, convolutions and attention; what is computed before training "
@@ -39,23 +36,19 @@ def _tables(judged: Judged) -> list[Table]:
         return [words_alone("No finished run.")]
     rows = []
     for row in judged.group.rows:
-        found = of_row(row)
-        cells = (_shown(name, found.get(name)) for name in COLUMNS)
+        cost = Cost.of_runs(row.runs)
+        cells = (_shown(name, getattr(cost, name)) for name in COLUMNS)
         rows.append((Cell(row.name), Cell(str(len(row.runs))), *cells))
     return [Table(("Method", "n", *COLUMNS.values()), tuple(rows))]
 
 
 def _lines(judged: Judged) -> list[tuple[Value, ...]]:
     """One line per row; parameters, bytes and seconds."""
-    found = [(row, of_row(row)) for row in judged.group.rows]
-    return [(row.label, len(row.runs), *map(figures.get, COLUMNS)) for row, figures in found]
-
-
-def of_row(row: Row) -> dict[str, float]:
-    """The mean over the row's runs of every figure that their logs hold."""
-    found = [of_run(run) for run in row.runs]
-    known = {name: [f[name] for f in found if name in f] for name in COLUMNS}
-    return {name: fmean(values) for name, values in known.items() if values}
+    found = [(row, Cost.of_runs(row.runs)) for row in judged.group.rows]
+    return [
+        (row.label, len(row.runs), *(getattr(cost, name) for name in COLUMNS))
+        for row, cost in found
+    ]
 
 
 def _shown(name: str, value: float | None) -> Cell:

@@ -23,5 +23,9 @@ def latex(text: str) -> str:
 
 
 def spreadsheet(text: str) -> str:
-    """Text for CSV that no spreadsheet takes for a formula."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else text
+    """Text for CSV that no spreadsheet takes for a formula, with line feeds for carriage returns.
+
+    Python's csv module does not quote a carriage return, which then ends the row for its reader.
+    """
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\n")) else text

@@ -107,9 +107,9 @@ def _not_ranked(g: Group) -> list[str]:
 
 
 def _excuse(run: RunResult) -> str:
-    reason = run.manifest.get("reason")
+    reason = run.manifest.reason
     return (
-        f"{run.config.method}, seed {run.config.seed}: status {run.manifest.get('status')}, "
+        f"{run.config.method}, seed {run.config.seed}: status {run.manifest.stands}, "
         f"{len(run.matrix.rows)} of {len(run.config.tasks)} tasks learned"
         f"{f', {reason}' if reason else ''} ({run.path.as_posix()})"
     )
@@ -154,7 +154,7 @@ def runs_csv(groups: Sequence[Group]) -> str:
         members = [(row.label, run) for row in g.rows for run in row.runs]
         for label, run in [*members, *((run.config.method, run) for run in g.unfinished)]:
             figures = run.matrix.metrics()
-            status = "finished" if run.finished else str(run.manifest.get("status"))
+            status = "finished" if run.finished else run.manifest.stands
             lines += [
                 (
                     *group_values(g),

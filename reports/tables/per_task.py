@@ -49,8 +49,7 @@ def _of_run(matrix: AccuracyMatrix, figure: str) -> tuple[float | None, ...]:
         case "forgetting":
             return (*matrix.forgetting_per_task, None)
         case "backward_transfer":
-            pairs = zip(matrix.last_per_task[:-1], matrix.learned_per_task[:-1], strict=True)
-            return (*(last - learned for last, learned in pairs), None)
+            return (*matrix.backward_transfer_per_task, None)
         case "average":
             return matrix.average_per_task
         case _:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import fmean
-from typing import Any
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
@@ -15,6 +14,8 @@ from rich.text import Text
 
 from cl_bench.benchmark.matrix import AccuracyMatrix
 from cl_bench.benchmark.record import ZERO_SHOT, RunResult
+from cl_bench.benchmark.records.events import Event, Learned, those
+from cl_bench.reports.runs.cost import PHASES, Cost
 from cl_bench.reports.runs.group import FIGURES, MAIN
 from cl_bench.reports.runs.names import circumstances, clip, protocol, short_names, suite_in_words
 
@@ -25,8 +26,6 @@ CELL = 7  # characters: "[100.0]"
 LONGEST_NAME = 20  # characters
 TOWERS = {"v": "vision", "t": "text"}
 
-Events = list[dict[str, Any]]
-
 
 def render(run: RunResult) -> RenderableType:
     """Everything that `cl-bench show` says about a run, 100 columns wide for eleven tasks.
@@ -34,12 +33,8 @@ def render(run: RunResult) -> RenderableType:
     Args:
         run: finished or not; a run whose events are lost is shown without its cost.
     """
-    try:
-        events = [e for e in run.events if isinstance(e, dict)]
-    except (OSError, UnicodeDecodeError):
-        events = []
-    matrix = _Matrix(run.matrix)
-    return Group(_heading(run), matrix, _figures(run), *_cost(events), *_subspaces(events))
+    matrix, events = _Matrix(run.matrix), run.known_events
+    return Group(_heading(run), matrix, _figures(run), *_cost(Cost.of(events)), *_subspaces(events))
 
 
 def _heading(run: RunResult) -> Text:
@@ -58,7 +53,7 @@ def _heading(run: RunResult) -> Text:
 def _status(run: RunResult) -> list[tuple[str, str]]:
     if run.finished:
         return [("finished", "green")]
-    status, reason = run.manifest.get("status"), run.manifest.get("reason")
+    status, reason = run.manifest.stands, run.manifest.reason
     learned = f"{len(run.matrix.rows)} of {len(run.matrix.tasks)} tasks learned"
     words = f"{'stopped or running' if status == 'running' else status}, {learned}"
     return [(words, "bold red"), (f": {reason}" if reason else "", "red")]
@@ -129,50 +124,34 @@ def _figures(run: RunResult) -> Text:
     return text
 
 
-def _of(events: Events, event: str) -> Events:
-    return [e for e in events if e.get("event") == event]
-
-
-def _cost(events: Events) -> list[Text]:
+def _cost(cost: Cost) -> list[Text]:
     """Seconds by phase, memory, parameters and bytes."""
-    learned, saved, evaluated = (_of(events, n) for n in ("learned", "saved", "evaluated"))
-    if not learned:
-        return []
-    seconds: dict[str, float] = defaultdict(float)
-    memory: dict[str, int] = defaultdict(int)
-    for event in learned:
-        for phase, value in event.get("seconds", {}).items():
-            seconds[phase] += value
-        for where, bytes_ in event.get("peak_memory", {}).items():
-            memory[where] = max(memory[where], bytes_)  # a resumed run's peaks start anew
-    seconds["evaluate"] = sum(e.get("seconds", 0.0) for e in evaluated)
-    images = sum(e.get("images_drawn", 0) for e in learned)
-    phases = ", ".join(f"{phase} {duration(value)}" for phase, value in seconds.items())
-    peaks = ", ".join(f"{where} {size(b)}" for where, b in memory.items())
+    if cost.trainable_least is None or cost.trainable_most is None:
+        return []  # no task is learned
+    seconds = {phase: getattr(cost, f"{phase}_seconds") for phase in PHASES}
+    memory = {"process": cost.process_memory, "gpu": cost.gpu_memory}
+    phases = ", ".join(f"{phase} {duration(s)}" for phase, s in seconds.items() if s is not None)
+    peaks = ", ".join(f"{where} {size(b)}" for where, b in memory.items() if b is not None)
     lines = [
-        f"time         {phases}; {images:,} images drawn",
+        f"time         {phases}; {cost.images_drawn:,} images drawn",
         f"peak memory  {peaks}",
-        f"parameters   {_span(e.get('trainable_parameters', 0) for e in learned)} trainable per task",
+        f"parameters   {_span(cost.trainable_least, cost.trainable_most)} trainable per task",
     ]
-    if saved:
-        lines[-1] += f", {saved[-1].get('stored_parameters', 0):,} stored"
-        lines.append(f"stored       {_stored(saved)}")
+    if cost.first_bytes is not None and cost.last_bytes is not None:
+        lines[-1] += f", {cost.stored_parameters:,} stored"
+        lines.append(f"stored       {_stored(cost.first_bytes, cost.bytes_added, cost.last_bytes)}")
     return [Text(line) for line in lines]
 
 
-def _stored(saved: Events) -> str:
+def _stored(first: float, added: float | None, last: float) -> str:
     """The first checkpoint holds the whole model; what a task adds shows from the second on."""
-    sizes = [e.get("bytes", 0) for e in saved]
-    text = f"{size(sizes[0])} after the first task"
-    if len(sizes) > 1:
-        added = fmean(e.get("bytes_added", 0) for e in saved[1:])
-        text += f", then {size(added)} more per task: {size(sizes[-1])} at the end"
+    text = f"{size(first)} after the first task"
+    if added is not None:
+        text += f", then {size(added)} more per task: {size(last)} at the end"
     return text
 
 
-def _span(numbers: Iterable[int]) -> str:
-    known = list(numbers)
-    low, high = min(known), max(known)
+def _span(low: float, high: float) -> str:
     return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
@@ -197,11 +176,11 @@ def size(count: float) -> str:
     return f"{count:.1f} GiB"
 
 
-def _subspaces(events: Events) -> list[Text]:
+def _subspaces(events: Sequence[Event]) -> list[Text]:
     """Protected dimensions per tower after the last task, for methods that report them."""
-    learned = _of(events, "learned")
+    learned = those(events, Learned)
     ranks: dict[str, list[float]] = defaultdict(list)
-    for key, value in (learned[-1].get("diagnostics", {}) if learned else {}).items():
+    for key, value in (learned[-1].diagnostics if learned else {}).items():
         if key.startswith("subspace/"):
             ranks[key.removeprefix("subspace/").partition(".")[0]].append(value)
     towers = [

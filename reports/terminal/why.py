@@ -11,7 +11,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from cl_bench.benchmark.record import read_config, read_json, read_matrix
+from cl_bench.benchmark.record import read_config, read_matrix
+from cl_bench.benchmark.records.manifest import Session, read_manifest
 
 LONGEST = 44  # characters of a value
 NOT_THERE = "(absent)"
@@ -64,20 +65,21 @@ def _short(value: str) -> Text:
 def _facts(path: Path) -> Facts:
     """What a run is and how it came about, flat."""
     config = read_config(path).model_dump(mode="json", exclude={"choices", "schema_version"})
-    manifest = read_json(path / "manifest.json")
-    session = (manifest.get("sessions") or [{}])[-1]
-    code = {
-        "cl_bench": session.get("cl_bench"),
-        "git": session.get("git"),
-        "python": session.get("python"),
-    }
+    manifest = read_manifest(path)
+    facts = manifest.model_dump(mode="json", include={"status", "reason", "remarks", "left_out"})
+    last = manifest.sessions[-1] if manifest.sessions else Session()
+    session = last.model_dump(mode="json")
     kinds: dict[str, Mapping[str, Any]] = {
         "configuration": config,
-        "state": {"status": manifest.get("status"), "left out": manifest.get("left_out") or None},
-        "data": manifest.get("data", {}),
-        "code": code,
-        "packages": session.get("packages", {}),
-        "hardware": session.get("hardware", {}) | {"platform": session.get("platform")},
+        "state": {name.replace("_", " "): value for name, value in facts.items() if value},
+        "data": {
+            f"{task}, {part}": digest
+            for task, digests in manifest.data.items()
+            for part, digest in digests._asdict().items()
+        },
+        "code": {name: session[name] for name in ("cl_bench", "git", "python")},
+        "packages": session["packages"],
+        "hardware": last.hardware.known() | {"platform": last.platform},
     }
     return {
         (kind, key): value for kind, values in kinds.items() for key, value in _flat(values, "")

@@ -32,7 +32,8 @@ from cl_bench.datasets.mtil.layout import facts, names_in_files
 from cl_bench.datasets.mtil.readers import read_both
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from mtil_fixtures import WRITERS, Maker
+from mtil_pictures import Maker
+from mtil_writers import WRITERS
 
 PHOTOGRAPHS = 768
 SIZE = 224

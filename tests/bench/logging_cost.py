@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cl_bench.benchmark.record import RunFolder, read_run
+from cl_bench.benchmark.records.events import Event, Resumed
 from cl_bench.reports.sinks.follow import following
 from cl_bench.reports.sinks.sink import Sink
 from cl_bench.reports.sinks.tensorboard_sink import TensorBoardSink
@@ -36,14 +37,14 @@ def main() -> None:
 def followed(path: Path, sink: Sink) -> None:
     """The process that feeds a sink, over the whole log at once; its wall time is not the run's."""
     with following(path, [sink], print) as tell:
-        tell({"event": "resumed"})
+        tell(Resumed(learned=0))
 
 
-def write_again(events: list[dict[str, object]], path: Path) -> None:
+def write_again(events: list[Event], path: Path) -> None:
     path.mkdir()
     folder = RunFolder(path)
     for event in events:
-        folder.log(**{k: v for k, v in event.items() if k != "time"})  # type: ignore[arg-type]
+        folder.log(event)
 
 
 def report(name: str, whole: float, work: Callable[[], object]) -> None:

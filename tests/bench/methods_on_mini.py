@@ -6,13 +6,14 @@ KeepLoRA is timed before, in the middle and after: its slowest and fastest run s
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from cl_bench.benchmark.records.run_log import read_log
 from cl_bench.methods.catalog import BUILT_IN
+from cl_bench.reports.runs.cost import Cost
 
 REFERENCE = "keeplora"
 
@@ -44,9 +45,9 @@ def _seconds(method: str, tasks: int) -> float:
             [sys.executable, "-m", "cl_bench", *command], check=True, stdout=subprocess.DEVNULL
         )
         (log,) = Path(out).rglob("events.jsonl")
-        events = [json.loads(line) for line in log.read_text().splitlines()]
-    learning = sum(sum(e["seconds"].values()) for e in events if e["event"] == "learned")
-    return float(learning + sum(e["seconds"] for e in events if e["event"] == "evaluated"))
+        cost = Cost.of(read_log(log))
+    assert cost.learning_seconds is not None and cost.evaluate_seconds is not None
+    return cost.learning_seconds + cost.evaluate_seconds
 
 
 if __name__ == "__main__":

@@ -15,10 +15,10 @@ import typer
 import cl_bench
 from cl_bench.benchmark.errors import UserError
 from cl_bench.cli import data
-from cl_bench.cli.options import WandbEntity, WandbProject, WandbTags
 from cl_bench.cli.resume import resume
 from cl_bench.cli.run import run
 from cl_bench.cli.sweep.options import sweep
+from cl_bench.cli.sync import sync
 from cl_bench.cli.verify.command import verify
 
 app = typer.Typer(
@@ -68,32 +68,7 @@ app.command()(run)
 app.command()(resume)
 
 
-@app.command()
-def sync(
-    runs: Annotated[list[Path], typer.Argument(help="Runs, or folders of them.")],
-    to: Annotated[str, typer.Option(help="wandb or tensorboard.")] = "wandb",
-    wandb: Annotated[str, typer.Option("--wandb", help="online or offline.")] = "online",
-    wandb_project: WandbProject = "cl-bench",
-    wandb_entity: WandbEntity = None,
-    wandb_tags: WandbTags = None,
-    tensorboard: Annotated[
-        Path, typer.Option("--tensorboard", help="Where event files go.", metavar="DIR")
-    ] = Path("tensorboard"),
-    checkpoints: Annotated[
-        bool, typer.Option("--checkpoints", help="Send the methods' states, too.")
-    ] = False,
-    report: Annotated[
-        Path | None, typer.Option(help="An HTML report to send along.", metavar="FILE")
-    ] = None,
-) -> None:
-    """Send finished or offline runs to a dashboard, from their logs."""
-    from cl_bench.cli.dashboards import sync_command
-
-    sync_command(
-        runs, to, wandb, wandb_project, wandb_entity, wandb_tags, tensorboard, checkpoints, report
-    )
-
-
+app.command()(sync)
 app.command()(sweep)
 
 

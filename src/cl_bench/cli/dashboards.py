@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
+from cl_bench.benchmark.config import Settings
 from cl_bench.benchmark.errors import UserError, in_one_line, unknown
+from cl_bench.experiment.choices import Folder, Written, validated
 
 if TYPE_CHECKING:
     from cl_bench.reports.sinks.sink import Sink
@@ -16,6 +18,21 @@ if TYPE_CHECKING:
 
 MODES = ("online", "offline", "disabled")
 TARGETS = ("wandb", "tensorboard")
+
+
+class BoardOptions(Settings):
+    """Where a run is shown while it lasts, as it was asked for."""
+
+    wandb: Annotated[str | None, Written("MODE")] = None
+    """online, offline or disabled. (default: WANDB_MODE, else disabled)"""
+    wandb_project: str = "cl-bench"
+    """W&B project. (default: cl-bench)"""
+    wandb_entity: str | None = None
+    """W&B user or team. (default: W&B's)"""
+    wandb_tags: Annotated[str | None, Written("T,T")] = None
+    """Further tags, with commas."""
+    tensorboard: Folder = None
+    """Write event files, too."""
 
 
 @dataclass(frozen=True)
@@ -48,49 +65,43 @@ class Dashboards:
         return sinks
 
 
-def chosen(
-    mode: str | None, project: str, entity: str | None, tags: str | None, tensorboard: Path | None
-) -> Dashboards:
+def chosen(given: Mapping[str, Any]) -> Dashboards:
     """What the options ask for; without ``--wandb``, ``WANDB_MODE`` decides.
 
+    Args:
+        given: values of :class:`BoardOptions`.
+
     Raises:
-        UserError: the mode is unknown.
+        UserError: a value is impossible.
     """
-    mode = mode or os.environ.get("WANDB_MODE") or "disabled"
+    said = validated(lambda: BoardOptions.model_validate(dict(given)))
+    mode = said.wandb or os.environ.get("WANDB_MODE") or "disabled"
     if mode not in MODES:
         raise unknown("mode of W&B", mode, MODES)
-    if mode == "disabled":
-        return Dashboards(None, tensorboard)
-    return Dashboards(_place(mode, project, entity, tags), tensorboard)
+    return Dashboards(None if mode == "disabled" else _place(mode, said), said.tensorboard)
 
 
-def _place(mode: str, project: str, entity: str | None, tags: str | None, **more: Any) -> Place:
+def _place(mode: str, said: BoardOptions, **more: Any) -> Place:
     from cl_bench.reports.sinks.wandb_sink import Mode, Place
 
     assert mode in get_args(Mode)
-    words = tuple(tag.strip() for tag in (tags or "").split(",") if tag.strip())
-    return Place(mode, project, entity, words, **more)  # type: ignore[arg-type]
+    words = tuple(tag.strip() for tag in (said.wandb_tags or "").split(",") if tag.strip())
+    return Place(mode, said.wandb_project, said.wandb_entity, words, **more)  # type: ignore[arg-type]
 
 
 def sync_command(
-    runs: Sequence[Path], target: str, mode: str, project: str, entity: str | None,
-    tags: str | None, tensorboard: Path, checkpoints: bool, report: Path | None,
-) -> None:  # fmt: skip
+    runs: Sequence[Path], target: str, said: BoardOptions, checkpoints: bool, report: Path | None
+) -> None:
     """Send runs from their logs, finished or not; those that are there already stay one run."""
     from cl_bench.benchmark.record import must_be_whole
     from cl_bench.cli.console import console
     from cl_bench.reports.runs.find import find_runs
     from cl_bench.reports.sinks.sink import replay
 
-    if target not in TARGETS:
-        raise unknown("target", target, TARGETS)
-    if mode not in MODES[:2]:
-        raise unknown("mode of W&B", mode, MODES[:2])
+    boards = _targets(target, said, checkpoints, report)
     found = find_runs(runs)
     if not found:
         raise UserError(f"no runs under {', '.join(map(str, runs))}")
-    place = _place(mode, project, entity, tags, checkpoints=checkpoints, report=report)
-    boards = Dashboards(place) if target == "wandb" else Dashboards(None, tensorboard)
     for path in found:
         must_be_whole(path)
         (sink,) = boards.sinks()
@@ -101,3 +112,15 @@ def sync_command(
         except Exception as error:  # whatever a client of the network raises
             raise UserError(f"{sink} did not take {path}: {in_one_line(error)}") from error
         console.print(f"sent {path} to {sink}", soft_wrap=True)
+
+
+def _targets(target: str, said: BoardOptions, checkpoints: bool, report: Path | None) -> Dashboards:
+    """The one dashboard that runs are sent to."""
+    if target not in TARGETS:
+        raise unknown("target", target, TARGETS)
+    if target == "tensorboard":
+        return Dashboards(None, said.tensorboard or Path("tensorboard"))
+    mode = said.wandb or "online"
+    if mode not in MODES[:2]:
+        raise unknown("mode of W&B", mode, MODES[:2])
+    return Dashboards(_place(mode, said, checkpoints=checkpoints, report=report))

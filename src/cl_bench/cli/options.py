@@ -1,97 +1,74 @@
-"""Options that several commands take."""
+"""Options of commands, made from the fields of the settings that they fill: declared there, once."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from pydantic.fields import FieldInfo
 
+from cl_bench.benchmark.config import Settings
 from cl_bench.benchmark.errors import UserError
+from cl_bench.experiment.choices import kind_of, written
 
-# What a run is.
-Suite = Annotated[
-    str | None,
-    typer.Option(
-        help="mini, mtil or FILE.toml. (default: mtil where CL_BENCH_DATA is set, else mini)"
-    ),
-]
-Backbone = Annotated[
-    str | None, typer.Option(help="tiny-clip, or NAME:WEIGHTS. (default: the suite's)")
-]
-Device = Annotated[
-    str | None, typer.Option(help="cpu, cuda, cuda:1. (default: a GPU if there is one)")
-]
-Precision = Annotated[
-    str | None, typer.Option(help="fp32, bf16 or fp16. (default: the preset's, else the suite's)")
-]
-Preset = Annotated[
-    str | None,
-    typer.Option(
-        help="paper: the method's published budget, prompts, augmentation, precision. fair: one "
-        "for all. "
-        "(default: the suite's)"
-    ),
-]
-Settings = Annotated[
-    list[str] | None,
-    typer.Option("--set", help="Change one setting; may be repeated.", metavar="KEY=VALUE"),
-]
-Plugin = Annotated[
-    Path | None, typer.Option(help="A Python file with a method of your own.", metavar="FILE")
-]
-DataRoot = Annotated[Path | None, typer.Option(help="Folder of the MTIL data sets.", metavar="DIR")]
-Cache = Annotated[
-    Path | None,
-    typer.Option(
-        help="Where decoded images are kept. (default: beside the data sets)", metavar="DIR"
-    ),
-]
-Protocol = Annotated[
-    str | None,
-    typer.Option(
-        help="mtil: an image is classified over its task's classes. x-tail: over all tasks'. "
-        "(default: the suite's)"
-    ),
-]
-Shots = Annotated[
-    int | None, typer.Option(min=1, help="Train on N images of every class.", metavar="N")
-]
-SkipBroken = Annotated[
-    bool, typer.Option("--skip-broken", help="Leave unreadable images out; recorded.")
-]
-PartialData = Annotated[
-    bool,
-    typer.Option(
-        "--partial-data", help="Run on the part of the data sets that is there; recorded."
-    ),
-]
-ReferenceImages = Annotated[
-    Path | None, typer.Option(help="Folder of images that belong to no task.", metavar="DIR")
-]
-ReferenceTexts = Annotated[
-    Path | None, typer.Option(help="Captions: .txt, .tsv, .csv, .json or .jsonl.", metavar="FILE")
-]
-SelectorWeights = Annotated[
-    Path | None, typer.Option(help="torchvision's AlexNet weights.", metavar="FILE")
-]
-Tasks = Annotated[int | None, typer.Option(help="Learn the first N tasks only.", metavar="N")]
+TYPES: dict[type, Any] = {
+    str: str | None, int: int | None, Path: Path | None, bool: bool, tuple: list[str] | None,
+}  # fmt: skip
+Command = Callable[..., None]
 
-# Where it is shown while it lasts.
-Wandb = Annotated[
-    str | None,
-    typer.Option(
-        "--wandb", metavar="MODE",
-        help="online, offline or disabled. (default: WANDB_MODE, else disabled)",
-    ),
-]  # fmt: skip
-WandbProject = Annotated[str, typer.Option(help="W&B project.")]
-WandbEntity = Annotated[str | None, typer.Option(help="W&B user or team. (default: W&B's)")]
-WandbTags = Annotated[str | None, typer.Option(help="Further tags, with commas.", metavar="T,T")]
-TensorBoard = Annotated[
-    Path | None, typer.Option("--tensorboard", help="Write event files, too.", metavar="DIR")
-]
+
+def takes(
+    argument: str, settings: type[Settings], names: Iterable[str]
+) -> Callable[[Command], Command]:
+    """Give a command an option for each of some fields.
+
+    Args:
+        argument: of the command, which receives what was typed: field -> value, without the fields
+            of which nothing was said.
+        settings: whose fields they are; a field's docstring is the option's help.
+        names: the fields.
+    """
+    options = [_option(name, settings.model_fields[name]) for name in names]
+
+    def decorate(command: Command) -> Command:
+        @functools.wraps(command)
+        def called(**typed: Any) -> None:
+            values = {option.name: typed.pop(option.name) for option in options}
+            given = {name: value for name, value in values.items() if _is_said(value)}
+            command(**typed, **{argument: given})
+
+        signature = inspect.signature(command, eval_str=True)
+        parameters = list(signature.parameters.values())
+        place = list(signature.parameters).index(argument)
+        parameters[place : place + 1] = options
+        called.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+        called.__annotations__ = {p.name: p.annotation for p in parameters}
+        return called
+
+    return decorate
+
+
+def _option(name: str, field: FieldInfo) -> inspect.Parameter:
+    kind, said = kind_of(field), written(field)
+    option = typer.Option(
+        f"--{said.name or name.replace('_', '-')}",
+        help=" ".join((field.description or "").split()),
+        metavar=said.value,
+    )
+    return inspect.Parameter(
+        name,
+        inspect.Parameter.POSITIONAL_OR_KEYWORD,
+        default=False if kind is bool else None,
+        annotation=Annotated[TYPES[kind], option],
+    )
+
+
+def _is_said(value: object) -> bool:
+    return value is not None and value is not False and value != []
 
 
 def seeds_in(text: str, parts: Sequence[str]) -> list[int]:

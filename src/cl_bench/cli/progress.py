@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from rich.console import Console
 from rich.progress import (
@@ -17,6 +16,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from cl_bench.benchmark.records.events import Evaluated, Event, Learned, Resumed, Step
 from cl_bench.benchmark.run import Listener
 from cl_bench.datasets.tell import Tell
 
@@ -46,13 +46,13 @@ def shown(console: Console, steps: dict[str, int]) -> Iterator[Listener]:
     with Progress(*columns, console=console, transient=True) as bar:
         whole = bar.add_task("zero-shot evaluation", total=sum(steps.values()))
 
-        def hear(event: dict[str, Any]) -> None:
+        def hear(event: Event) -> None:
             lines.hear(event)
             bar.update(whole, completed=lines.done)
-            if event["event"] == "step":
-                bar.update(whole, description=f"learning {event['task']}")
-            elif event["event"] == "learned":
-                bar.update(whole, description=f"evaluating after {event['task']}")
+            if isinstance(event, Step):
+                bar.update(whole, description=f"learning {event.task}")
+            elif isinstance(event, Learned):
+                bar.update(whole, description=f"evaluating after {event.task}")
 
         yield hear
 
@@ -93,37 +93,37 @@ class _Lines:
         self._start, self._resumed_at = time.monotonic(), 0
         self.done = 0  # optimiser steps, those of tasks learned earlier included
 
-    def hear(self, event: dict[str, Any]) -> None:
-        match event["event"]:
-            case "resumed":
-                self.done = self._resumed_at = self._before(event["learned"])
-                self._console.print(f"continuing after {event['learned']} learned tasks")
-            case "step":
-                self._loss = event["loss"]
-                self.done = self._before(self._names.index(event["task"])) + event["step"]
-            case "learned":
-                self.done = self._before(event["learned"])
+    def hear(self, event: Event) -> None:
+        match event:
+            case Resumed():
+                self.done = self._resumed_at = self._before(event.learned)
+                self._console.print(f"continuing after {event.learned} learned tasks")
+            case Step():
+                self._loss = event.loss
+                self.done = self._before(self._names.index(event.task)) + event.step
+            case Learned():
+                self.done = self._before(event.learned)
                 self._learned = event
-            case "evaluated":
+            case Evaluated():
                 self._row(event)
 
     def _before(self, learned: int) -> int:
         return sum(self._steps[name] for name in self._names[:learned])
 
-    def _row(self, event: dict[str, Any]) -> None:
-        accuracies = event["accuracies"]
+    def _row(self, event: Evaluated) -> None:
+        accuracies = event.accuracies
         mean = sum(accuracies.values()) / len(accuracies)
         total = len(self._names)
-        if event["learned"] == 0:
+        if event.learned == 0:
             text = f"[ 0/{total}] zero-shot"
         else:
-            name = self._names[event["learned"] - 1]
-            text = f"[{event['learned']:2d}/{total}] {name}: {accuracies[name]:.1f} % just learned"
-            if self._learned["steps"]:
-                text += f", {self._learned['steps']} steps, loss {self._loss:.3f}"
-            if skipped := self._learned.get("skipped_steps"):
-                text += f", {skipped} steps skipped (fp16 overflow)"
-        text += f"; mean of all {total}: {mean:.1f} %{self._left(event['learned'])}"
+            name, took = self._names[event.learned - 1], self._learned
+            text = f"[{event.learned:2d}/{total}] {name}: {accuracies[name]:.1f} % just learned"
+            if took.steps:
+                text += f", {took.steps} steps, loss {self._loss:.3f}"
+            if took.skipped_steps:
+                text += f", {took.skipped_steps} steps skipped (fp16 overflow)"
+        text += f"; mean of all {total}: {mean:.1f} %{self._left(event.learned)}"
         self._console.print(text, soft_wrap=True)
 
     def _left(self, learned: int) -> str:

@@ -3,43 +3,32 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from cl_bench.cli import options as o
+from cl_bench.cli.dashboards import BoardOptions
+from cl_bench.cli.options import takes
+from cl_bench.experiment.choices import Choices
+from cl_bench.experiment.places import PATHS, file_of
 
 
+@takes("given", Choices, ("suite", "backbone", *PATHS))
+@takes("boards", BoardOptions, BoardOptions.model_fields)
 def resume(
     run_dir: Annotated[Path, typer.Argument(help="A run's directory.", metavar="RUN")],
-    suite: o.Suite = None,
-    backbone: o.Backbone = None,
-    plugin: o.Plugin = None,
-    data_root: o.DataRoot = None,
-    cache: o.Cache = None,
-    reference_images: o.ReferenceImages = None,
-    reference_texts: o.ReferenceTexts = None,
-    selector_weights: o.SelectorWeights = None,
-    wandb: o.Wandb = None,
-    wandb_project: o.WandbProject = "cl-bench",
-    wandb_entity: o.WandbEntity = None,
-    wandb_tags: o.WandbTags = None,
-    tensorboard: o.TensorBoard = None,
+    given: dict[str, Any],
+    boards: dict[str, Any],
 ) -> None:
     """Continue a run that was interrupted; the result is the same as without interruption.
 
     Options of `run` say where its files are now, if neither the run nor they stayed in place.
     """
-    from cl_bench.cli import dashboards
+    from cl_bench.cli.dashboards import chosen
     from cl_bench.cli.execute import resume_command
-    from cl_bench.cli.places import file_of
 
     moved = {
-        "suite": Path(suite) if suite else None, "backbone": file_of(backbone or ""),
-        "plugin": plugin, "data_root": data_root, "cache": cache,
-        "reference_images": reference_images, "reference_texts": reference_texts,
-        "selector_weights": selector_weights,
-    }  # fmt: skip
-    given = {name: path for name, path in moved.items() if path is not None}
-    boards = dashboards.chosen(wandb, wandb_project, wandb_entity, wandb_tags, tensorboard)
-    resume_command(run_dir, given, boards)
+        name: file_of(value) if name == "backbone" else Path(value) for name, value in given.items()
+    }
+    places = {name: path for name, path in moved.items() if path is not None}
+    resume_command(run_dir, places, chosen(boards))

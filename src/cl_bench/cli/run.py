@@ -2,95 +2,73 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from cl_bench.benchmark.errors import UserError
-from cl_bench.cli import options as o
+from cl_bench.cli.dashboards import BoardOptions
+from cl_bench.cli.options import seeds_in, takes
+from cl_bench.experiment.choices import OPTIONS, Choices, choices_of
 
 
+@takes("given", Choices, OPTIONS)
+@takes("boards", BoardOptions, BoardOptions.model_fields)
 def run(
-    method: Annotated[
-        str | None, typer.Option(help="See `cl-bench list methods`. (default: keeplora)")
-    ] = None,
-    order: Annotated[
-        str | None, typer.Option(help="I, II, or task names with commas. (default: I)")
-    ] = None,
-    suite: o.Suite = None,
-    backbone: o.Backbone = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Random seed. (default: 0)")] = None,
+    given: dict[str, Any],
+    boards: dict[str, Any],
     seeds: Annotated[
         str | None, typer.Option(help="Several seeds, one run each: 0,1,2", metavar="S,S,...")
     ] = None,
-    device: o.Device = None,
-    precision: o.Precision = None,
-    preset: o.Preset = None,
-    settings: o.Settings = None,
     config: Annotated[
         Path | None, typer.Option(help="A TOML file with these options as keys.", metavar="FILE")
     ] = None,
-    plugin: o.Plugin = None,
-    data_root: o.DataRoot = None,
-    cache: o.Cache = None,
-    protocol: o.Protocol = None,
-    shots: o.Shots = None,
-    skip_broken: o.SkipBroken = False,
-    partial_data: o.PartialData = False,
-    reference_images: o.ReferenceImages = None,
-    reference_texts: o.ReferenceTexts = None,
-    selector_weights: o.SelectorWeights = None,
     out: Annotated[
         Path | None, typer.Option(help="Where runs are kept. (default: runs)", metavar="DIR")
     ] = None,
-    tasks: o.Tasks = None,
-    wandb: o.Wandb = None,
-    wandb_project: o.WandbProject = "cl-bench",
-    wandb_entity: o.WandbEntity = None,
-    wandb_tags: o.WandbTags = None,
-    tensorboard: o.TensorBoard = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the plan and what it will cost; train nothing.")
     ] = False,
 ) -> None:
     """Let a method learn a suite's tasks in order; continues a run that was interrupted."""
-    from cl_bench.cli import dashboards
-    from cl_bench.cli.choices import choices_of, read_config_file
+    from cl_bench.cli.dashboards import chosen
     from cl_bench.cli.execute import run_command
+    from cl_bench.experiment.config_file import read_config_file
 
-    file = read_config_file(config) if config else {}
-    given = {
-        "method": method, "order": order, "suite": suite, "backbone": backbone, "device": device,
-        "precision": precision, "preset": preset, "plugin": plugin, "data_root": data_root,
-        "tasks": tasks, "cache": cache, "protocol": protocol, "shots": shots,
-        "skip_broken": skip_broken, "partial_data": partial_data,
-        "reference_images": reference_images, "reference_texts": reference_texts,
-        "selector_weights": selector_weights,
-    }  # fmt: skip
-    chosen = {key: file.get(key) if value is None else value for key, value in given.items()}
-    overrides = (*_as_pairs(file.get("set", {})), *(settings or ()))
+    also = ("seeds", "out", *BoardOptions.model_fields)
+    file = read_config_file(config, also) if config else {}
+    of_run = {name: value for name, value in file.items() if name in OPTIONS} | given
+    of_run["overrides"] = (*file.get("overrides", ()), *given.get("overrides", ()))
+    of_boards = {name: file[name] for name in BoardOptions.model_fields if name in file} | boards
     run_command(
-        choices_of(chosen, overrides),
-        _seeds(seed, seeds, file.get("seeds")),
+        choices_of(of_run),
+        _seeds(given.get("seed"), seeds) or _seeds_of_file(config, file),
         Path(out or file.get("out", "runs")),
         dry_run,
-        dashboards.chosen(wandb, wandb_project, wandb_entity, wandb_tags, tensorboard),
+        chosen(of_boards),
     )
 
 
-def _as_pairs(table: Mapping[str, object]) -> tuple[str, ...]:
-    return tuple(f"{key}={json.dumps(value)}" for key, value in table.items())
-
-
-def _seeds(one: int | None, several: str | None, listed: list[int] | None) -> list[int]:
+def _seeds(one: int | None, several: str | None) -> list[int]:
+    """The seeds that were typed; empty where none was."""
     if one is not None and several is not None:
         raise UserError("give --seed or --seeds, not both")
     if one is not None:
         return [one]
-    seeds = o.seeds_in(several, several.split(",")) if several else list(listed or [0])
+    return _different(seeds_in(several, several.split(","))) if several else []
+
+
+def _seeds_of_file(file: Path | None, said: dict[str, Any]) -> list[int]:
+    seeds = said.get("seeds", [said.get("seed", 0)])
+    if "seed" in said and "seeds" in said:
+        raise UserError(f"{file}: give seed or seeds, not both")
+    if not isinstance(seeds, list) or not seeds or not all(type(seed) is int for seed in seeds):
+        raise UserError(f"{file}: seeds must be whole numbers such as [0, 1, 2], not {seeds!r}")
+    return _different(seeds)
+
+
+def _different(seeds: list[int]) -> list[int]:
     if min(seeds) < 0 or len(set(seeds)) < len(seeds):
         raise UserError(f"--seeds: {seeds} must be different numbers from 0 up")
     return seeds

@@ -13,12 +13,12 @@ from cl_bench.benchmark.assets import Assets
 from cl_bench.benchmark.evaluate import accuracy, predict
 from cl_bench.benchmark.method import Method, MethodConfig
 from cl_bench.benchmark.task import LabelSpace
-from cl_bench.cli.plan import choose_device
 from cl_bench.datasets import backbones
 from cl_bench.datasets.images.store import Store
 from cl_bench.datasets.mtil import layout
 from cl_bench.datasets.streams import list_splits, native_size
 from cl_bench.datasets.suite import TaskSpec
+from cl_bench.experiment.arithmetic import choose_device
 
 FAR = 0.5  # points: an independent re-run differed by 0.4 at most
 

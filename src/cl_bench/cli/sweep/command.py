@@ -12,13 +12,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.record import read_json, write_json
 from cl_bench.benchmark.records.damage import damage, is_checkable, is_sealed
-from cl_bench.cli.choices import Choices
 from cl_bench.cli.console import console
-from cl_bench.cli.execute import directory
-from cl_bench.cli.plan import make_plan
 from cl_bench.cli.sweep.grid import Cell
 from cl_bench.cli.sweep.job import Job
 from cl_bench.cli.sweep.launchers import Launcher
+from cl_bench.experiment.choices import Choices
+from cl_bench.experiment.resolve import resolve
 
 State = Literal["done", "failed", "begun", "waiting"]
 
@@ -101,16 +100,17 @@ def _planned(sweep: Sweep) -> dict[Cell, tuple[Path, ...]]:
         changes = {
             "method": cell.method,
             "order": cell.order,
+            "seed": cell.seed,
             "overrides": (*cell.own, *sweep.choices.overrides),
         }
         try:
             choices = sweep.choices.model_copy(update=changes)
-            plans = [make_plan(choices, cell.seed)]
+            plans = [resolve(choices, sweep.out)]
             if not choices.device and plans[0].config.preset != "fair":
-                plans += [make_plan(choices, cell.seed, device) for device in ("cpu", "cuda")]
+                plans += [resolve(choices, sweep.out, device) for device in ("cpu", "cuda")]
         except UserError as error:
             raise UserError(f"{cell.name}: {error}") from error
-        paths[cell] = tuple(dict.fromkeys(directory(plan, sweep.out) for plan in plans))
+        paths[cell] = tuple(dict.fromkeys(plan.folder for plan in plans))
     return paths
 
 

@@ -3,36 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from cl_bench.cli import options as o
+from cl_bench.cli.dashboards import BoardOptions, chosen
+from cl_bench.cli.options import takes
+from cl_bench.experiment.choices import OPTIONS, Choices, choices_of, option_name
+
+OF_A_CELL = ("method", "order", "seed")  # what differs from run to run
 
 
+@takes("given", Choices, [name for name in OPTIONS if name not in OF_A_CELL])
+@takes("boards", BoardOptions, BoardOptions.model_fields)
 def sweep(
     methods: Annotated[
         str, typer.Option(help="With commas; NAME:KEY=VALUE for one of them alone.", metavar="M,M")
     ],
+    given: dict[str, Any],
+    boards: dict[str, Any],
     orders: Annotated[str, typer.Option(help="With commas.", metavar="O,O")] = "I,II",
     seeds: Annotated[str, typer.Option(help="With commas.", metavar="S,S")] = "0",
-    suite: o.Suite = None,
-    backbone: o.Backbone = None,
-    device: o.Device = None,
-    precision: o.Precision = None,
-    preset: o.Preset = None,
-    settings: o.Settings = None,
-    plugin: o.Plugin = None,
-    data_root: o.DataRoot = None,
-    cache: o.Cache = None,
-    protocol: o.Protocol = None,
-    shots: o.Shots = None,
-    skip_broken: o.SkipBroken = False,
-    partial_data: o.PartialData = False,
-    reference_images: o.ReferenceImages = None,
-    reference_texts: o.ReferenceTexts = None,
-    selector_weights: o.SelectorWeights = None,
-    tasks: o.Tasks = None,
     out: Annotated[Path, typer.Option(help="Folder of the sweep.", metavar="DIR")] = Path("sweep"),
     launcher: Annotated[
         str, typer.Option(help="local, slurm (through submitit) or ray; the last two are extras.")
@@ -59,40 +50,20 @@ def sweep(
         str | None,
         typer.Option(help="wandb: write the grid as a W&B sweep file and run nothing."),
     ] = None,
-    wandb: o.Wandb = None,
-    wandb_project: o.WandbProject = "cl-bench",
-    wandb_entity: o.WandbEntity = None,
-    wandb_tags: o.WandbTags = None,
-    tensorboard: o.TensorBoard = None,
 ) -> None:
     """Run a grid of methods, orders and seeds; the same command again continues."""
-    from cl_bench.cli import dashboards
-    from cl_bench.cli.choices import choices_of
     from cl_bench.cli.sweep.command import Sweep, sweep_command
     from cl_bench.cli.sweep.emit import emit_command
     from cl_bench.cli.sweep.grid import make_grid
     from cl_bench.cli.sweep.launchers import find_launcher
     from cl_bench.reports.runs.command import option_words
 
-    given = {
-        "suite": suite, "backbone": backbone, "device": device, "precision": precision,
-        "preset": preset, "plugin": plugin, "data_root": data_root, "cache": cache,
-        "protocol": protocol, "shots": shots, "skip_broken": skip_broken,
-        "partial_data": partial_data, "reference_images": reference_images,
-        "reference_texts": reference_texts, "selector_weights": selector_weights, "tasks": tasks,
-    }  # fmt: skip
-    shown = {
-        "wandb": wandb, "wandb_project": wandb_project if wandb else None,
-        "wandb_entity": wandb_entity, "wandb_tags": wandb_tags, "tensorboard": tensorboard,
-    }  # fmt: skip
-    # A mistake in them shows now and not in every run.
-    dashboards.chosen(wandb, wandb_project, wandb_entity, wandb_tags, tensorboard)
-    pairs = tuple(settings or ())
+    chosen(boards)  # a mistake in them shows now and not in every run
     grid = Sweep(
         make_grid(methods, orders, seeds),
-        choices_of(given, pairs),
-        tuple(option_words({**given, "set": pairs})),
-        tuple(option_words(shown)),
+        choices_of(given),
+        tuple(option_words({option_name(name): value for name, value in given.items()})),
+        tuple(option_words(boards)),
         out,
     )
     if emit is not None:

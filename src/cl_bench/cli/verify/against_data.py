@@ -7,19 +7,21 @@ from collections.abc import Callable
 import numpy as np
 
 from cl_bench.benchmark.errors import UserError
+from cl_bench.benchmark.records.manifest import Fingerprints
 from cl_bench.cli.verify.installed import Installed
+from cl_bench.datasets.suite import TaskSpec
 
 
 def _test_images(about: Installed) -> str:
     truth, start = about.run.targets(), 0
-    recorded, of_all = about.run.manifest["data"], about.run.config.protocol.labels == "all"
+    of_all = about.run.config.protocol.labels == "all"
     for spec in about.specs:
         _, test = about.images(spec)
         if not np.array_equal(truth[spec.name], test.targets.numpy() + start * of_all):
             raise UserError(
                 f"the true classes of {spec.name} are not those of the data that is here"
             )
-        if recorded[spec.name][1] != test.fingerprint:
+        if _recorded(about, spec).test != test.fingerprint:
             raise UserError(f"the test images of {spec.name} are not those that are here")
         start += len(spec.classnames)
     return f"true classes and pixels of {len(about.specs)} tasks are those of the data that is here"
@@ -30,8 +32,7 @@ def _training_images(about: Installed) -> str:
 
     from cl_bench.datasets.few_shot import choose
 
-    config, recorded = about.run.config, about.run.manifest["data"]
-    rows = about.run.shots()
+    config, rows = about.run.config, about.run.shots()
     if (rows is None) != (config.protocol.shots is None):
         raise UserError("shots.npz does not go with the configuration")
     for spec in about.specs:
@@ -41,10 +42,18 @@ def _training_images(about: Installed) -> str:
             if not np.array_equal(rows[spec.name], drawn):
                 raise UserError(f"shots.npz: the images of {spec.name} are not those of the seed")
             train = train.subset(torch.from_numpy(drawn))
-        if recorded[spec.name][0] != train.fingerprint:
+        if _recorded(about, spec).train != train.fingerprint:
             raise UserError(f"the training images of {spec.name} are not those that are here")
     few = f", the {config.protocol.shots} of a class that the seed draws" if rows else ""
     return f"pixels and classes of {len(about.specs)} tasks are those of the data that is here{few}"
+
+
+def _recorded(about: Installed, spec: TaskSpec) -> Fingerprints:
+    """The fingerprints of a task's images by the manifest."""
+    data = about.run.manifest.data
+    if spec.name not in data:
+        raise UserError(f"manifest.json says nothing of the images of {spec.name}")
+    return data[spec.name]
 
 
 PROOFS: dict[str, Callable[[Installed], str]] = {

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from cl_bench.benchmark.errors import UserError
+from cl_bench.benchmark.records.circumstances import session
 from cl_bench.benchmark.records.claims import NotCheckable
-from cl_bench.benchmark.records.manifest import session
-from cl_bench.cli.places import found_again
-from cl_bench.cli.plan import make_plan
 from cl_bench.cli.verify.installed import Installed, choices_of_run
+from cl_bench.experiment.places import found_again
+from cl_bench.experiment.resolve import resolve
 
 
 def _suite(about: Installed) -> str:
@@ -47,13 +47,13 @@ def _settings(about: Installed) -> str:
     if choices.plugin is not None:
         raise NotCheckable("its method is in a plug-in, and no code of a run is executed")
     try:
-        plans = [make_plan(c, run.config.seed) for c in found_again(choices, run.path, {})]
+        plans = [resolve(c) for c in found_again(choices, run.path, {})]
     except UserError as reason:
         raise NotCheckable(f"the plan cannot be made here: {reason}") from reason
     if any(plan.config.digest() == run.config.digest() for plan in plans):
         return "what was typed leads to this configuration with the code that is here"
-    here, there = session({}), run.manifest["sessions"][0]
-    if any(here[key] != there.get(key) for key in ("cl_bench", "git")):
+    here, there = session(), run.manifest.first
+    if (here.cl_bench, here.git) != (there.cl_bench, there.git):
         raise NotCheckable("what was typed leads to another configuration, but the code is another")
     raise UserError("what was typed does not lead to this configuration")
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from cl_bench.benchmark.record import RunResult
 from cl_bench.benchmark.records.claims import NotCheckable
-from cl_bench.cli.choices import Choices, validated
-from cl_bench.cli.places import found_again
-from cl_bench.cli.plan import cache_folder, environment_root, suite_of
 from cl_bench.datasets.catalog import BUILT_IN, find_suite
 from cl_bench.datasets.mini.suite import TINY
 from cl_bench.datasets.suite import Suite, TaskSpec
+from cl_bench.experiment.choices import Choices, choices_of
+from cl_bench.experiment.places import found_again
+from cl_bench.experiment.suites import cache_folder, environment_root, suite_of
 
 if TYPE_CHECKING:
     from cl_bench.benchmark.images import Images
@@ -72,7 +72,7 @@ def installed(run: RunResult) -> Installed:
 
 def choices_of_run(run: RunResult) -> Choices:
     """What was typed, for a machine without a GPU."""
-    choices = validated(lambda: Choices(**{**run.config.choices, "device": "cpu"}))
+    choices = choices_of({**run.config.choices, "device": "cpu", "seed": run.config.seed})
     return choices.model_copy(update={"suite": choices.suite or run.config.suite.name})
 
 

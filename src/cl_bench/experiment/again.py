@@ -8,13 +8,13 @@ from pathlib import Path
 
 from cl_bench.benchmark.config import RunConfig
 from cl_bench.benchmark.errors import UserError
-from cl_bench.cli.changed import differences
-from cl_bench.cli.choices import Choices, validated
-from cl_bench.cli.places import found_again
-from cl_bench.cli.plan import Plan, make_plan
+from cl_bench.experiment.changed import differences
+from cl_bench.experiment.choices import choices_of
+from cl_bench.experiment.places import found_again
+from cl_bench.experiment.resolve import Plan, resolve
 
 
-def plan_again(config: RunConfig, run: Path, given: Mapping[str, Path]) -> Plan:
+def resolve_again(config: RunConfig, run: Path, given: Mapping[str, Path]) -> Plan:
     """The plan that ``config`` came from.
 
     Args:
@@ -26,18 +26,19 @@ def plan_again(config: RunConfig, run: Path, given: Mapping[str, Path]) -> Plan:
         UserError: a file is gone, or the same choices lead to another run now: code, suite file or
             data changed.
     """
-    choices = validated(lambda: Choices(**{**config.choices, "device": config.device}))
+    choices = choices_of({**config.choices, "device": config.device, "seed": config.seed})
     problems = []
     for there in found_again(choices, run, given):
         try:
-            plan = make_plan(there, config.seed)
+            plan = resolve(there)
         except UserError as error:
             problems.append(UserError(f"the run cannot be continued: {error}"))
             continue
         # Of a plug-in, older records say nothing.
-        now = plan.config if config.plugin else plan.config.model_copy(update={"plugin": None})
+        plugin = plan.config.plugin if config.plugin else None
+        now = plan.config.model_copy(update={"plugin": plugin, "choices": config.choices})
         if now.digest() == config.digest():
-            return replace(plan, config=now)
+            return replace(plan, config=now, folder=run)
         problems.append(_changed(now, config))
     raise problems[0]
 

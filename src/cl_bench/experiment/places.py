@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from cl_bench.benchmark.errors import UserError
-from cl_bench.cli.choices import Choices
-from cl_bench.datasets.extra.references import ReferenceFiles
+from cl_bench.experiment.choices import OPTIONS, Choices, kind_of, option_name
 
+PATHS = tuple(name for name in OPTIONS if kind_of(Choices.model_fields[name]) is Path)
 NEEDS_NOTHING_THERE = "cache"  # a folder that is made where it is missing
 
 
@@ -59,8 +59,7 @@ def found_again(choices: Choices, run: Path, given: Mapping[str, Path]) -> Itera
 
 def named_files(choices: Choices) -> dict[str, Path]:
     """Every file and folder that the choices name, by its option."""
-    files = {"plugin": choices.plugin, "data_root": choices.data_root, "cache": choices.cache}
-    files |= {name: getattr(choices.references, name) for name in ReferenceFiles.model_fields}
+    files = {name: getattr(choices, name) for name in PATHS}
     if choices.suite is not None and choices.suite.endswith(".toml"):
         files["suite"] = Path(choices.suite)
     weights = file_of(choices.backbone or "")
@@ -93,18 +92,14 @@ def _places(name: str, path: Path, choices: Choices, run: Path) -> list[Path]:
 
 def _placed(choices: Choices, paths: Mapping[str, Path]) -> Choices:
     """The choices with other paths."""
-    changes: dict[str, object] = {
-        name: path for name, path in paths.items() if name in ("plugin", "data_root", "cache")
-    }
+    changes: dict[str, object] = {name: path for name, path in paths.items() if name in PATHS}
     if "suite" in paths:
         changes["suite"] = str(paths["suite"])
     if "backbone" in paths and choices.backbone is not None:
         changes["backbone"] = f"{choices.backbone.partition(':')[0]}:{paths['backbone']}"
-    references = {name: paths[name] for name in ReferenceFiles.model_fields if name in paths}
-    changes["references"] = choices.references.model_copy(update=references)
     return choices.model_copy(update=changes)
 
 
 def _option(name: str) -> str:
     value = "NAME:FILE" if name == "backbone" else "PATH"
-    return f"--{name.replace('_', '-')} {value}"
+    return f"--{option_name(name)} {value}"

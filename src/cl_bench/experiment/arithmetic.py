@@ -1,8 +1,10 @@
-"""Which arithmetic a run uses: what was typed, else what its preset says where the device can."""
+"""Where a run computes and in which arithmetic: what was typed, else its preset's where the device can."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from cl_bench.benchmark.errors import UserError, in_one_line
 
 
 @dataclass(frozen=True)
@@ -40,3 +42,21 @@ def choose_arithmetic(typed: str | None, planned: str, device: str) -> Arithmeti
         )
         return Arithmetic("fp32", False, (caveat,))
     return Arithmetic(planned, False, ())
+
+
+def choose_device(name: str | None) -> str:
+    """The device a run uses: the named one, else a GPU where there is one.
+
+    Raises:
+        UserError: the named device is unknown or not there.
+    """
+    import torch
+
+    if name is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(f"the device {name!r} cannot be used here: {in_one_line(error)}") from error
+    return name

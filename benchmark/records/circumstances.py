@@ -1,0 +1,84 @@
+"""The circumstances of this process, as a manifest keeps them: code, packages, machine. No torch."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+
+import cl_bench
+from cl_bench.benchmark.records.manifest import Git, Hardware, Session
+
+PACKAGES = ("torch", "torchvision", "open_clip_torch", "numpy", "safetensors", "scikit-learn")
+
+
+def session(
+    *, device: str | None = None, threads: int | None = None, gpu: str | None = None
+) -> Session:
+    """The circumstances of one process that works on a run; a resumed run has several.
+
+    Args:
+        device: that it computes on.
+        threads: of the processor, that torch uses.
+        gpu: its name.
+    """
+    return Session(
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        command=tuple(sys.argv),
+        cl_bench=cl_bench.__version__,
+        git=_git(),
+        python=platform.python_version(),
+        platform=f"{platform.system()} {platform.machine()}",
+        packages={name: _version(name) for name in PACKAGES},
+        hardware=Hardware(
+            cpu=_cpu(),
+            cores=os.cpu_count(),
+            memory=_memory(),
+            device=device,
+            threads=threads,
+            gpu=gpu,
+        ),
+    )
+
+
+def _git() -> Git | None:
+    """Commit and state of the source tree; ``None`` for an installed package."""
+    root = Path(__file__).resolve().parents[2]
+    try:
+        commit = subprocess.run(
+            ["git", "-C", root, "rev-parse", "HEAD"], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        changes = subprocess.run(
+            ["git", "-C", root, "status", "--porcelain"],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return Git(commit=commit, dirty=bool(changes))
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _cpu() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor()
+
+
+def _memory() -> int:
+    """Physical memory in bytes."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -1,0 +1,90 @@
+"""From a plan to what is run: the model, the images, what the method needs, and the method itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from cl_bench.benchmark.assets import Assets
+from cl_bench.benchmark.clip import Clip
+from cl_bench.benchmark.method import Method
+from cl_bench.benchmark.record import RunFolder, RunResult
+from cl_bench.benchmark.run import Listener, run
+from cl_bench.benchmark.task import TaskStream
+from cl_bench.datasets import backbones
+from cl_bench.datasets.catalog import check_data
+from cl_bench.datasets.extra.references import load_assets
+from cl_bench.datasets.images.store import Store
+from cl_bench.datasets.streams import Shots, build_stream
+from cl_bench.datasets.tell import Tell, silent
+from cl_bench.experiment.resolve import Plan
+
+
+@dataclass
+class MethodFactory:
+    """Makes the method of a run: every call a fresh one, around a pre-trained model of its own.
+
+    It can be sent to another process.
+
+    Attributes:
+        plan: what the method is.
+        assets: what it may use besides the tasks; shared by all instances, which only read it.
+        loaded: a model that is loaded already; the first instance takes it.
+    """
+
+    plan: Plan
+    assets: Assets
+    loaded: Clip | None = None
+
+    def __call__(self) -> Method:
+        """A fresh instance on the run's device."""
+        config, method = self.plan.config, self.plan.entry.method
+        clip = self.loaded or backbones.load(config.backbone, config.device)
+        self.loaded = None
+        return method(clip, method.Config.model_validate(config.method_settings), self.assets)
+
+    def __reduce__(self) -> tuple[Callable[..., MethodFactory], tuple[Plan, Assets]]:
+        """Leave the loaded model here: the other process loads its own."""
+        return MethodFactory, (self.plan, self.assets)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A run with everything that it needs.
+
+    Attributes:
+        plan: what it is.
+        stream: its tasks with their images.
+        make_method: makes its method.
+    """
+
+    plan: Plan
+    stream: TaskStream
+    make_method: MethodFactory
+
+    def run(self, listen: Listener) -> RunResult:
+        """Run it in its directory, or continue what the directory holds; see ``benchmark/run.py``."""
+        folder = RunFolder(self.plan.folder)
+        return run(self.plan.config, self.make_method, self.stream, folder, listen)
+
+
+def assemble(plan: Plan, tell: Tell = silent) -> Experiment:
+    """Load the model, then the images: a wrong weight file shows before hours of decoding.
+
+    Args:
+        plan: what is to be run.
+        tell: hears of the progress of decoding.
+
+    Raises:
+        UserError: data or weights are missing or not what they should be.
+    """
+    config = plan.config
+    check_data(plan.suite, plan.data_root)
+    clip = backbones.load(config.backbone, config.device)
+    shots = Shots(config.protocol.shots, config.seed) if config.protocol.shots else None
+    size, store = clip.image_size, Store(plan.cache, config.protocol.broken, tell)
+    stream = build_stream(config.suite.name, plan.tasks, size, store, plan.data_root, shots)
+    stream = replace(stream, remarks=(*plan.suite.remarks, *stream.remarks))
+    needs = plan.entry.method.Config.model_validate(config.method_settings).needs()
+    assets = load_assets(plan.sources, needs, stream, size, config.device, store)
+    return Experiment(plan, stream, MethodFactory(plan, assets, clip))

@@ -1,0 +1,153 @@
+"""What was asked for, before anything is resolved: the one declaration of every option of a run.
+
+The options of ``cl-bench run``, ``sweep`` and ``resume``, the keys of a ``--config`` file and the
+command that repeats a run are derived from the fields of :class:`Choices`. No torch.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
+
+from pydantic import Field, ValidationError
+from pydantic.fields import FieldInfo
+
+from cl_bench.benchmark.config import Settings, first_problem
+from cl_bench.benchmark.errors import UserError
+
+Preset = Literal["paper", "fair"]
+PLAIN = (int, bool, Path)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Written:
+    """How a choice is written on the command line, where its name and type do not say it.
+
+    Attributes:
+        value: what stands for its value in ``--help``.
+        name: of the option, without hyphens in front.
+    """
+
+    value: str | None = None
+    name: str | None = None
+
+
+Folder = Annotated[Path | None, Written("DIR")]
+File = Annotated[Path | None, Written("FILE")]
+
+
+class Choices(Settings):
+    """One run as it was asked for; ``None`` where nothing was said. Kept with the run."""
+
+    method: str | None = None
+    """See `cl-bench list methods`. (default: keeplora)"""
+    order: str | None = None
+    """I, II, or task names with commas. (default: I)"""
+    suite: str | None = None
+    """mini, mtil or FILE.toml. (default: mtil where CL_BENCH_DATA is set, else mini)"""
+    backbone: str | None = None
+    """tiny-clip, or NAME:WEIGHTS. (default: the suite's)"""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Random seed. (default: 0)"""
+    device: str | None = None
+    """cpu, cuda, cuda:1. (default: a GPU if there is one)"""
+    precision: str | None = None
+    """fp32, bf16 or fp16. (default: the preset's, else the suite's)"""
+    preset: Preset | None = None
+    """paper: the method's published budget, prompts, augmentation, precision. fair: one for all.
+    (default: the suite's)"""
+    overrides: Annotated[tuple[str, ...], Written("KEY=VALUE", "set")] = ()
+    """Change one setting; may be repeated."""
+    plugin: File = None
+    """A Python file with a method of your own."""
+    data_root: Folder = None
+    """Folder of the MTIL data sets. (default: CL_BENCH_DATA)"""
+    cache: Folder = None
+    """Where decoded images are kept. (default: beside the data sets)"""
+    protocol: Literal["mtil", "x-tail"] | None = None
+    """mtil: an image is classified over its task's classes. x-tail: over all tasks'. (default: the
+    suite's)"""
+    shots: Annotated[int | None, Field(ge=1), Written("N")] = None
+    """Train on N images of every class."""
+    skip_broken: bool = False
+    """Leave unreadable images out; recorded."""
+    partial_data: bool = False
+    """Run on the part of the data sets that is there; recorded."""
+    reference_images: Folder = None
+    """Folder of images that belong to no task."""
+    reference_texts: File = None
+    """Captions: .txt, .tsv, .csv, .json or .jsonl."""
+    selector_weights: File = None
+    """torchvision's AlexNet weights."""
+    tasks: Annotated[int | None, Written("N")] = None
+    """Learn the first N tasks only."""
+    relative: dict[str, str] = Field(default_factory=dict)
+    """In a run's record: where named files lie as seen from its directory, by option."""
+
+
+OPTIONS = tuple(name for name in Choices.model_fields if name != "relative")
+
+
+def kind_of(field: FieldInfo) -> type:
+    """What a choice is, apart from ``None``: ``str``, ``int``, ``bool``, ``Path`` or ``tuple``."""
+    annotation: Any = field.annotation
+    plain = next((kind for kind in (*get_args(annotation), annotation) if kind in PLAIN), None)
+    return plain or (tuple if get_origin(annotation) is tuple else str)
+
+
+def written(field: FieldInfo) -> Written:
+    """How a choice is written."""
+    return next((said for said in field.metadata if isinstance(said, Written)), Written())
+
+
+def option_name(name: str) -> str:
+    """The option of ``cl-bench run`` for the choice called ``name``, without hyphens in front."""
+    return written(Choices.model_fields[name]).name or name.replace("_", "-")
+
+
+def parse_overrides(pairs: Sequence[str]) -> dict[str, Any]:
+    """``key=value`` pairs; a value is read as TOML where it is TOML, else as a string.
+
+    Raises:
+        UserError: a pair has no ``=``.
+    """
+    given: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise UserError(f"--set {pair!r} is not key=value")
+        try:
+            given[key.strip()] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            given[key.strip()] = value.strip()
+    return given
+
+
+def choices_of(given: Mapping[str, Any]) -> Choices:
+    """The choices with the given values, checked.
+
+    Records from before November 2026 hold three of them in a table ``references``.
+
+    Raises:
+        UserError: a value is impossible.
+    """
+    table = given.get("references")
+    older = table if isinstance(table, dict) else {}
+    values = {name: value for name, value in given.items() if name != "references"}
+    return validated(lambda: Choices.model_validate({**values, **older}))
+
+
+def validated(build: Callable[[], T]) -> T:
+    """What ``build`` makes.
+
+    Raises:
+        UserError: a value does not fit its setting.
+    """
+    try:
+        return build()
+    except ValidationError as error:
+        raise UserError(f"setting {first_problem(error)}") from error

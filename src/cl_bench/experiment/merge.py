@@ -1,0 +1,130 @@
+"""Suite, method and user merged, once: the user's settings go before the method's, these before the suite's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from cl_bench.benchmark.config import Protocol, Recipe
+from cl_bench.benchmark.errors import UserError, unknown
+from cl_bench.datasets.budget_rule import BudgetRule
+from cl_bench.datasets.suite import Suite
+from cl_bench.experiment.arithmetic import choose_arithmetic
+from cl_bench.experiment.choices import Choices, Preset, validated
+
+if TYPE_CHECKING:
+    from cl_bench.benchmark.method import MethodConfig
+    from cl_bench.methods.catalog import MethodEntry
+
+BUDGET_KEYS = ("batch_size", "epochs", "steps")
+PROTOCOL_KEYS = ("prompts", "augment")
+LABELS = {"mtil": "own", "x-tail": "all"}  # --protocol: what an image is classified over
+
+
+@dataclass(frozen=True)
+class Merged:
+    """Everything that settings decide.
+
+    Attributes:
+        preset: ``custom`` where budget, protocol or precision of ``paper`` were changed by hand.
+        method: the method's hyper-parameters.
+        recipe: optimiser and schedule.
+        budget: how long to train.
+        protocol: what is trained on and how it is evaluated.
+        caveats: what a reader must know about the arithmetic.
+    """
+
+    preset: Literal["paper", "fair", "custom"]
+    method: MethodConfig
+    recipe: Recipe
+    budget: BudgetRule
+    protocol: Protocol
+    caveats: tuple[str, ...]
+
+
+def merge(
+    choices: Choices, settings: Mapping[str, Any], entry: MethodEntry, suite: Suite, device: str
+) -> Merged:
+    """Merge what suite, method and user say.
+
+    Args:
+        choices: what was asked for.
+        settings: its overrides, parsed.
+        entry: the method and its published settings.
+        suite: on the run's backbone; it stays as it is.
+        device: of the run.
+
+    Raises:
+        UserError: a setting is unknown or a value is impossible.
+    """
+    given = _by_table(settings, entry)
+    few_shot = (choices.shots or suite.protocol.shots) is not None
+    preset = _preset(choices, suite, few_shot)
+    published = {table: entry.defaults(table, preset, suite.name) for table in given}
+    protocol = suite.protocol.model_dump() | _chosen(choices)
+    protocol |= published["protocol"] | given["protocol"]
+    arithmetic = choose_arithmetic(choices.precision, protocol["precision"], device)
+    protocol["precision"] = arithmetic.precision
+    by_hand = bool(given["budget"] or given["protocol"]) or arithmetic.by_hand
+    return Merged(
+        preset="custom" if preset == "paper" and by_hand else preset,
+        method=validated(lambda: entry.method.Config(**(published["config"] | given["config"]))),
+        recipe=_recipe(published["recipe"], given["recipe"], suite),
+        budget=_budget(suite.budget, published["budget"], given["budget"], few_shot),
+        protocol=validated(lambda: Protocol(**protocol)),
+        caveats=arithmetic.caveats,
+    )
+
+
+def _preset(choices: Choices, suite: Suite, few_shot: bool) -> Preset:
+    preset = choices.preset or ("fair" if few_shot else suite.preset)
+    if few_shot and preset == "paper":
+        raise UserError("--preset paper has no few-shot budgets; use --preset fair with --shots")
+    return preset
+
+
+def _by_table(given: Mapping[str, Any], entry: MethodEntry) -> dict[str, dict[str, Any]]:
+    """Hand every setting to the one table that knows its key."""
+    tables: dict[str, tuple[str, ...]] = {
+        "config": tuple(entry.method.Config.model_fields),
+        "recipe": tuple(Recipe.model_fields),
+        "budget": BUDGET_KEYS,
+        "protocol": PROTOCOL_KEYS,
+    }
+    sorted_out: dict[str, dict[str, Any]] = {table: {} for table in tables}
+    for key, value in given.items():
+        table = next((name for name, keys in tables.items() if key in keys), None)
+        if table is None:
+            known = [key for keys in tables.values() for key in keys]
+            raise unknown(f"setting of {entry.name}", key, known)
+        sorted_out[table][key] = value
+    return sorted_out
+
+
+def _recipe(published: dict[str, Any], given: Mapping[str, Any], suite: Suite) -> Recipe:
+    """A rate that was typed is the rate of every task."""
+    per_task = {} if "lr" in given else suite.by_task(published.get("lr_per_task", {}))
+    return validated(lambda: Recipe(**{**published, "lr_per_task": per_task, **given}))
+
+
+def _budget(
+    of_suite: BudgetRule, published: Mapping[str, Any], given: Mapping[str, Any], few_shot: bool
+) -> BudgetRule:
+    def changed() -> BudgetRule:
+        rule = of_suite.changed(published)
+        for key, value in given.items():  # of steps and epochs the one that was typed last counts
+            rule = rule.changed({key: value})
+        if few_shot and not {"steps", "epochs"} & given.keys():
+            rule = rule.changed({"steps": rule.few_shot_steps})
+        return rule
+
+    return validated(changed)
+
+
+def _chosen(choices: Choices) -> dict[str, Any]:
+    """What options of their own say about the protocol."""
+    labels = LABELS[choices.protocol] if choices.protocol else None
+    broken = "skip" if choices.skip_broken else None
+    said = {"labels": labels, "shots": choices.shots, "broken": broken}
+    return {key: value for key, value in said.items() if value is not None}
