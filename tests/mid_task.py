@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from cl_bench.cli.plan import Plan
 from small_run import fresh, small_stream
 from torch import Tensor
 
@@ -15,6 +14,7 @@ from cl_bench.benchmark.method import Method
 from cl_bench.benchmark.run import seed_everything
 from cl_bench.benchmark.task import Task, TrainingTask
 from cl_bench.benchmark.train import Progress, Training, train
+from cl_bench.experiment.resolve import Plan
 
 STEPS, STOP = 5, 2  # of the second task; an epoch has three or four
 
