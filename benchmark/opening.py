@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from torch import Tensor
@@ -21,7 +21,7 @@ from cl_bench.benchmark.record import (
 )
 from cl_bench.benchmark.records import damage, trail
 from cl_bench.benchmark.records.claims import PROOFS, judged
-from cl_bench.benchmark.records.events import Event, Resumed, Started
+from cl_bench.benchmark.records.events import Listener, Resumed, Started
 from cl_bench.benchmark.records.files import write_atomically, write_json
 from cl_bench.benchmark.records.ledger import write_ledger
 from cl_bench.benchmark.records.manifest import (
@@ -32,8 +32,6 @@ from cl_bench.benchmark.records.manifest import (
     write_manifest,
 )
 from cl_bench.benchmark.task import TaskStream
-
-Listener = Callable[[Event], None]  # receives every event that is logged
 
 
 def begin(

@@ -11,15 +11,13 @@ from cl_bench.benchmark.errors import NotFiniteError
 from cl_bench.benchmark.evaluate import predict_all
 from cl_bench.benchmark.label_spaces import label_spaces
 from cl_bench.benchmark.method import Method, all_parameters
-from cl_bench.benchmark.opening import Listener, finished_run, is_finished, must_be_of
+from cl_bench.benchmark.opening import finished_run, is_finished, must_be_of
 from cl_bench.benchmark.randomness import seed_everything
 from cl_bench.benchmark.record import RunFolder, RunResult
-from cl_bench.benchmark.records.events import Learned, Step
-from cl_bench.benchmark.session import Session
+from cl_bench.benchmark.records.events import Learned, Listener, Step
+from cl_bench.benchmark.session import RunSession
 from cl_bench.benchmark.task import Task, TaskStream
 from cl_bench.benchmark.train import Progress, train
-
-__all__ = ["Listener", "run", "seed_everything"]
 
 
 def run(
@@ -58,7 +56,7 @@ def _run(
     """The loop over the tasks that are not learned yet."""
     spaces, targets = label_spaces(config.protocol, stream)
     tests = {task.name: task.test.near(method.clip.device) for task in stream.tasks}
-    session = Session(config, stream, targets, folder, listen)
+    session = RunSession(config, stream, targets, folder, listen)
 
     def evaluate(learned: int) -> None:
         watch = Stopwatch(method.clip.device)
@@ -80,7 +78,9 @@ def _run(
     return session.finish()
 
 
-def _learn(config: RunConfig, method: Method, task: Task, learned: int, session: Session) -> None:
+def _learn(
+    config: RunConfig, method: Method, task: Task, learned: int, session: RunSession
+) -> None:
     """Let the method learn ``task``, the ``learned``-th."""
     device, watch = method.clip.device, Stopwatch(method.clip.device)
     generator = seed_everything(config.seed, task.name)

@@ -15,17 +15,17 @@ from cl_bench.benchmark.evaluate import accuracy
 from cl_bench.benchmark.label_spaces import as_stored
 from cl_bench.benchmark.matrix import AccuracyMatrix
 from cl_bench.benchmark.method import Method
-from cl_bench.benchmark.opening import Listener, begin, go_on
+from cl_bench.benchmark.opening import begin, go_on
 from cl_bench.benchmark.record import RunFolder, RunResult, read_run
 from cl_bench.benchmark.records.circumstances import session
-from cl_bench.benchmark.records.events import Evaluated, Event, Finished, Saved
+from cl_bench.benchmark.records.events import Evaluated, Event, Finished, Listener, Saved
 from cl_bench.benchmark.records.ledger import write_ledger
 from cl_bench.benchmark.records.manifest import Status, read_manifest, write_manifest
 from cl_bench.benchmark.records.matrix_file import write_matrix
 from cl_bench.benchmark.task import TaskStream
 
 
-class Session:
+class RunSession:
     """Begins a run's directory or takes it up, and writes everything that is kept in it.
 
     Attributes:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from cl_bench.benchmark.config import Recipe
-from cl_bench.benchmark.errors import NotFiniteError
+from cl_bench.benchmark.errors import NotFiniteError, UserError
 from cl_bench.benchmark.method import Method, all_parameters
 from cl_bench.benchmark.optimiser import load_optimizer_state, optimiser, optimizer_state
 from cl_bench.benchmark.precision import Scaling, autocast
@@ -184,7 +184,17 @@ class Training:
         """Stand after the step at which ``state`` was kept.
 
         Call it last, after the method's ``continue_task``: it sets the process's random states.
+
+        Raises:
+            UserError: the method has not got back what it trained.
         """
+        known = [len(group["params"]) for group in state["optimizer"]["groups"]]
+        found = [len(group["params"]) for group in self._optimizer.param_groups]
+        if known != found or not all(p.requires_grad for p in self._parameters):
+            raise UserError(
+                f"{type(self._method).__name__} cannot go on in the middle of task "
+                f"{self._task.name!r}: after continue_task the same parameters must train as before"
+            )
         self.step, self._lr = state["step"], state["lr"]
         self._step_flops = state["step_flops"]
         self._losses = list(state["losses"].to(self._device))

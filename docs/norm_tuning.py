@@ -3,8 +3,8 @@
 Run it with ``cl-bench run --plugin docs/norm_tuning.py --method norm-tuning``.
 """
 
-from collections.abc import Iterable
-from typing import Annotated
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -27,9 +27,13 @@ class NormTuning(Method):
         self.pull = config.pull
         norms = [m for m in clip.model.visual.modules() if isinstance(m, nn.LayerNorm)]
         self.parameters = [p for norm in norms for p in norm.parameters()]
+        self.start: list[Tensor] = []  # within a task
 
     def before_task(self, task: TrainingTask) -> None:
         self.start = [p.detach().clone() for p in self.parameters]
+        self.continue_task(task)
+
+    def continue_task(self, task: TrainingTask) -> None:
         for p in self.parameters:
             p.requires_grad_(True)
 
@@ -44,3 +48,12 @@ class NormTuning(Method):
 
     def after_task(self, task: TrainingTask) -> None:
         self.clip.requires_grad_(False)
+        self.start = []
+
+    def state_dict(self) -> dict[str, Any]:
+        return super().state_dict() | {"start": {str(i): s for i, s in enumerate(self.start)}}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        super().load_state_dict(state)
+        kept = state.get("start", {})
+        self.start = [kept[str(i)].to(self.clip.device) for i in range(len(kept))]

@@ -30,15 +30,15 @@ class FineTune(Method):
         self.config = config
 
     def before_task(self, task: TrainingTask) -> None:
+        """Nothing is taken or drawn that the weights do not hold."""
+        self.continue_task(task)
+
+    def continue_task(self, task: TrainingTask) -> None:
         """Let the weights train; the task's prompts become tokens once, not in every step."""
         first = [prompts[0] for prompts in task.labels.prompts]
         self.prompts = cut_padding(self.clip.tokenize(first))
         for weight in self.clip.weights().values():
             weight.requires_grad_(True)
-
-    def continue_task(self, task: TrainingTask) -> None:
-        """The beginning draws nothing, and changed weights come with the state."""
-        self.before_task(task)
 
     def trainable_parameters(self) -> Iterable[nn.Parameter]:
         """Both towers; the logit scale stays."""

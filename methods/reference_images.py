@@ -28,10 +28,11 @@ class ReferenceImages:
 
     def at(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Images [B, 3, S, S] and features [B, D] of ``rows``, int64 [B] on the CPU."""
-        return self._normalise(self._images.take(rows)), self._features_of(rows)
+        return self._normalise(self._images.take(rows)), self.of(rows)
 
     @torch.no_grad()
-    def _features_of(self, rows: Tensor) -> Tensor:
+    def of(self, rows: Tensor) -> Tensor:
+        """Features [B, D] of the images ``rows``, int64 [B] on the CPU."""
         for group in set((rows // IMAGES_AT_ONCE).tolist()) - self._known:
             end = min((group + 1) * IMAGES_AT_ONCE, len(self._images))
             here = torch.arange(group * IMAGES_AT_ONCE, end)

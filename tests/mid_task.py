@@ -11,7 +11,7 @@ from torch import Tensor
 
 from cl_bench.benchmark.checkpoint import load_checkpoint, save_checkpoint
 from cl_bench.benchmark.method import Method
-from cl_bench.benchmark.run import seed_everything
+from cl_bench.benchmark.randomness import seed_everything
 from cl_bench.benchmark.task import Task, TrainingTask
 from cl_bench.benchmark.train import Progress, Training, train
 from cl_bench.experiment.resolve import Plan

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from small_run import fresh, small_plan, small_stream
 from torch import Tensor
 
-from cl_bench.benchmark.run import seed_everything
+from cl_bench.benchmark.randomness import seed_everything
 from cl_bench.benchmark.task import TrainingTask
 from cl_bench.methods.auto_selector import AutoSelector, route
 from cl_bench.methods.experts import NO_ROUTER, OUTPUT_SCALE, Experts
@@ -191,3 +191,13 @@ def test_text_routing_is_the_same_for_every_prompt(
         method.clip.encode_classes(training.labels)
     method._use(NO_ROUTER)
     assert (seen[0] - seen[0][0]).abs().max() < 1e-6
+
+
+def test_choices_are_counted_from_a_tasks_begin_and_not_from_where_it_went_on() -> None:
+    experts = Experts(4, 3, 2, 1, 0.0, torch.device("cpu"))
+    experts.add_router()
+    experts.counts.fill_(7)
+    experts.go_on(0)
+    assert experts.counts.tolist() == [7, 7, 7] and experts.noisy
+    experts.begin(0)
+    assert experts.counts.tolist() == [0, 0, 0] and experts.noisy

@@ -12,8 +12,8 @@ from small_run import fresh, small_plan, small_run, small_stream
 from toy_task import toy
 
 from cl_bench.benchmark.assets import Assets
+from cl_bench.benchmark.randomness import seed_everything
 from cl_bench.benchmark.record import RunFolder
-from cl_bench.benchmark.run import seed_everything
 from cl_bench.benchmark.task import TrainingTask
 from cl_bench.methods.keeplora import KeepLoRA, KeepLoRAConfig
 

@@ -18,6 +18,7 @@ from cl_bench.methods.joint import Joint
 from cl_bench.methods.keeplora import KeepLoRA
 from cl_bench.methods.zscl import ZSCL
 
+EXAMPLE = Path(__file__).parents[1] / "docs" / "norm_tuning.py"
 SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
     "references of the task beside its crops": (
         "zscl", {"overrides": ("reference_images=task", "ensemble_every=2"), "preset": "paper"},
@@ -29,6 +30,7 @@ SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
     "bf16 and clipping": ("keeplora+", {"precision": "bf16", "overrides": ("grad_clip=0.01",)}),
     "fp16": ("o-lora", {"precision": "fp16"}),
     "crops": ("joint", {"preset": "paper"}),
+    "the example of the docs": ("norm-tuning", {"plugin": EXAMPLE}),
 }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from small_run import fresh, small_plan, small_stream
 
-from cl_bench.benchmark.run import seed_everything
+from cl_bench.benchmark.randomness import seed_everything
 from cl_bench.benchmark.task import TrainingTask
 from cl_bench.datasets.mtil.layout import facts
 from cl_bench.experiment.choices import Choices

@@ -12,8 +12,8 @@ from small_run import fresh, small_plan, small_run, small_stream
 
 from cl_bench.benchmark.checkpoint import load_checkpoint, save_checkpoint
 from cl_bench.benchmark.earlier_images import EarlierImages
+from cl_bench.benchmark.randomness import seed_everything
 from cl_bench.benchmark.record import RunFolder, RunResult
-from cl_bench.benchmark.run import seed_everything
 from cl_bench.benchmark.task import TrainingTask
 from cl_bench.benchmark.train import Training
 from cl_bench.experiment.resolve import Plan

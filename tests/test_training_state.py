@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from cl_bench.benchmark.checkpoint import load_checkpoint, save_checkpoint
 from cl_bench.benchmark.config import Recipe
 from cl_bench.benchmark.endless import Endless, shuffled
+from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.images import Images
 from cl_bench.benchmark.method import Method, ParameterGroup
 from cl_bench.benchmark.pixels import Pixels
@@ -185,6 +186,26 @@ def test_what_is_kept_is_tensors_and_json(tmp_path: Path) -> None:
     again.load_state_dict(load_checkpoint(tmp_path / "kept"))
     save_checkpoint(tmp_path / "again", again.state_dict())
     assert (tmp_path / "again").read_bytes() == (tmp_path / "kept").read_bytes()
+
+
+def test_a_method_that_forgets_to_train_is_named() -> None:
+    training = Training(Noisy(), toy_task(), Recipe(), STEPS, "fp32")
+    training.take_step()
+    method = Noisy()
+    method.second.requires_grad_(False)
+    again = Training(method, toy_task(), Recipe(), STEPS, "fp32")
+    with pytest.raises(UserError, match=r"Noisy cannot go on .* 'toy': after continue_task"):
+        again.load_state_dict(training.state_dict())
+
+
+def test_a_method_that_trains_other_parameters_is_no_silent_success() -> None:
+    training = Training(Noisy(), toy_task(), Recipe(), STEPS, "fp32")
+    training.take_step()
+    method = Noisy()
+    method.trainable_parameters = lambda: [method.first]  # type: ignore[method-assign]
+    again = Training(method, toy_task(), Recipe(), STEPS, "fp32")
+    with pytest.raises(UserError, match="the same parameters must train as before"):
+        again.load_state_dict(training.state_dict())
 
 
 def test_a_moment_lies_in_memory_as_its_weight() -> None:

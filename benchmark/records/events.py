@@ -5,13 +5,15 @@ A log holds its version in its first event. What older logs lack is optional her
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 LOG_VERSION = 2  # 1: logs before the events had types; their first event does not say so
-NOT_IN_1 = frozenset({"sha256", "step_flops", "skipped_steps"})  # or not in all of them
+NOT_IN_1 = frozenset(  # or not in all of them
+    {"sha256", "step_flops", "skipped_steps", "kept_images", "kept_bytes"}
+)
 
 Count = Annotated[int, Field(ge=0)]
 Seconds = Annotated[float, Field(ge=0)]
@@ -151,6 +153,8 @@ Event = Annotated[
     Started | Resumed | Step | Learned | Saved | Evaluated | Finished,
     Field(discriminator="event"),
 ]
+Listener = Callable[[Event], None]
+"""Receives every event of a run as it is logged."""
 E = TypeVar("E", bound=Logged)
 EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 

@@ -16,8 +16,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from cl_bench.benchmark.records.events import Evaluated, Event, Learned, Resumed, Step
-from cl_bench.benchmark.run import Listener
+from cl_bench.benchmark.records.events import Evaluated, Event, Learned, Listener, Resumed, Step
 from cl_bench.datasets.tell import Tell
 
 

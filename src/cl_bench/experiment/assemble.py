@@ -9,7 +9,8 @@ from cl_bench.benchmark.assets import Assets
 from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.method import Method
 from cl_bench.benchmark.record import RunFolder, RunResult
-from cl_bench.benchmark.run import Listener, run
+from cl_bench.benchmark.records.events import Listener
+from cl_bench.benchmark.run import run
 from cl_bench.benchmark.task import TaskStream
 from cl_bench.datasets import backbones
 from cl_bench.datasets.catalog import check_data

@@ -8,7 +8,7 @@ from typing import Any
 
 from cl_bench.benchmark.opening import finished_run, is_finished, must_be_of
 from cl_bench.benchmark.record import RunFolder, RunResult, read_config
-from cl_bench.benchmark.run import Listener
+from cl_bench.benchmark.records.events import Listener
 from cl_bench.datasets.tell import Tell, silent
 from cl_bench.experiment.again import resolve_again
 from cl_bench.experiment.assemble import assemble
