@@ -30,6 +30,10 @@ class FineTune(Method):
         self.config = config
 
     def before_task(self, task: TrainingTask) -> None:
+        """A task begins with the weights as they are."""
+        self.continue_task(task)
+
+    def continue_task(self, task: TrainingTask) -> None:
         """Let the weights train; the task's prompts become tokens once, not in every step."""
         first = [prompts[0] for prompts in task.labels.prompts]
         self.prompts = cut_padding(self.clip.tokenize(first))
