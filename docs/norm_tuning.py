@@ -1,13 +1,9 @@
-"""A method of one's own: train the LayerNorms of the vision tower, pulled back to where they were.
+"""A method of one's own: ``cl-bench run --plugin docs/norm_tuning.py --method norm-tuning``."""
 
-Run it with ``cl-bench run --plugin docs/norm_tuning.py --method norm-tuning``.
-"""
-
-from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
 from cl_bench.benchmark.assets import Assets
 from cl_bench.benchmark.clip import Clip
@@ -24,36 +20,32 @@ class NormTuning(Method):
 
     def __init__(self, clip: Clip, config: Config, assets: Assets) -> None:
         super().__init__(clip, config, assets)
-        self.pull = config.pull
-        norms = [m for m in clip.model.visual.modules() if isinstance(m, nn.LayerNorm)]
-        self.parameters = [p for norm in norms for p in norm.parameters()]
-        self.start: list[Tensor] = []  # within a task
+        self.pull, weights = config.pull, clip.weights()
+        self.norms = {n: p for n, p in weights.items() if n.startswith("visual.") and ".ln_" in n}
+        self.start: dict[str, Tensor] = {}  # within a task
 
     def before_task(self, task: TrainingTask) -> None:
-        self.start = [p.detach().clone() for p in self.parameters]
+        self.start = {name: norm.detach().clone() for name, norm in self.norms.items()}
         self.continue_task(task)
 
     def continue_task(self, task: TrainingTask) -> None:
-        for p in self.parameters:
-            p.requires_grad_(True)
+        for norm in self.norms.values():
+            norm.requires_grad_(True)
 
-    def trainable_parameters(self) -> Iterable[nn.Parameter]:
-        return self.parameters
+    def trainable_parameters(self) -> list[Any]:
+        return list(self.norms.values())
 
     def loss(self, batch: Batch) -> Tensor:
-        drift = sum(
-            (p - s).square().sum() for p, s in zip(self.parameters, self.start, strict=True)
-        )
+        drift = sum((p - self.start[name]).square().sum() for name, p in self.norms.items())
         return self.clip.cross_entropy(batch) + self.pull * drift
 
     def after_task(self, task: TrainingTask) -> None:
         self.clip.requires_grad_(False)
-        self.start = []
+        self.start = {}
 
-    def state_dict(self) -> dict[str, Any]:
-        return super().state_dict() | {"start": {str(i): s for i, s in enumerate(self.start)}}
+    def state_dict(self) -> dict[str, Any]:  # valid after any step
+        return super().state_dict() | {"start": self.start}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state: Any) -> None:
         super().load_state_dict(state)
-        kept = state.get("start", {})
-        self.start = [kept[str(i)].to(self.clip.device) for i in range(len(kept))]
+        self.start = {n: t.to(self.clip.device) for n, t in state.get("start", {}).items()}

@@ -19,7 +19,7 @@ from cl_bench.benchmark.records.claims import check_run
 from cl_bench.benchmark.records.manifest import read_manifest, write_manifest
 from cl_bench.benchmark.task import Batch
 from cl_bench.cli import app
-from cl_bench.methods.zscl import ZSCL
+from cl_bench.methods.finetune import FineTune
 
 MISTAKES = {
     "--method keeplor": r"unknown method 'keeplor': did you mean 'keeplora'",
@@ -191,7 +191,7 @@ def test_check_finds_a_wrong_accuracy(
     assert "does not follow from its predictions" in capsys.readouterr().err
 
 
-class Diverging(ZSCL):
+class Diverging(FineTune):
     """Full fine-tuning whose loss becomes infinite in the second task."""
 
     tasks = 0

@@ -62,7 +62,8 @@ def test_figures_of_a_run(path: Path) -> None:
         trainable_parameters=2_000, trainable_least=1_000, trainable_most=3_000, images_drawn=150,
         stored_parameters=7_000, first_bytes=40_000, last_bytes=50_000, bytes_added=2**20,
         prepare_seconds=1.0, train_seconds=30.0, consolidate_seconds=0.5, evaluate_seconds=6.0,
-        process_memory=2**31, gpu_memory=3 * 2**30, step_flops=2 * 10**9,
+        process_memory=2**31, gpu_memory=3 * 2**30, step_flops=2 * 10**9, kept_images=0,
+        kept_bytes=0,
     )  # fmt: skip
 
 
@@ -148,6 +149,17 @@ def test_terminal_table_and_picture_say_the_same(path: Path) -> None:
     assert "process 2.0 GiB, gpu 3.0 GiB" in shown
     assert "1,000 to 3,000 trainable per task, 7,000 stored" in shown
     assert "39.1 KiB after the first task, then 1.0 MiB more per task: 48.8 KiB at the end" in shown
+
+
+def test_kept_images_are_counted_apart_and_shown_where_there_are_any(path: Path) -> None:
+    def shown() -> str:
+        return cost.CHAPTER.markdown([judge(only_group(read_run(path)))])
+
+    assert "Kept images (MiB)" not in shown()
+    write_log(path, changed(Saved, kept_images=40, kept_bytes=3 * 2**20))
+    assert "| Growth a task (MiB) | Kept images (MiB) |" in shown()
+    assert "| 7,000 | 1.00 | 3.00 |" in shown(), "neither stored numbers nor growth have them"
+    assert cost_of(only_group(read_run(path)).rows[0])["parameters"] == 2_000
 
 
 def test_an_unfinished_log_costs_what_it_took_so_far() -> None:

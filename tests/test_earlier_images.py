@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from own_suite import write_suite
 from PIL import Image
+from rich.console import Console
 from small_run import small_run, small_stream
-from test_reach import PLUGIN, events, plan_of
+from test_reach import PLUGIN, plan_of
 from torch import Tensor
 
 from cl_bench.benchmark.checkpoint import load_checkpoint, save_checkpoint
@@ -21,10 +22,13 @@ from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.images import Images
 from cl_bench.benchmark.pixels import Pixels
 from cl_bench.benchmark.record import RunFolder, RunResult
+from cl_bench.benchmark.records.events import Event, Learned, Saved, Step, those
 from cl_bench.benchmark.task import Batch, LabelSpace, Task, TaskStream, TrainingTask
 from cl_bench.experiment.choices import Choices
 from cl_bench.experiment.resolve import Plan
 from cl_bench.experiment.run import run_experiment
+from cl_bench.reports.runs.cost import Cost
+from cl_bench.reports.terminal.show import render
 
 SIDE, N = 8, 20
 SIZES = [(12 + i, 9) for i in range(N)]  # of the whole images, width and height
@@ -302,8 +306,8 @@ def run_and_kill_another(plan: Plan, folder: Path) -> RunResult:
     """One undisturbed run; one that is killed while it learns its last task must end as it did."""
     run = small_run(plan, folder / "whole")
 
-    def kill(event: dict[str, Any]) -> None:
-        if event["event"] == "step" and event["task"] == plan.tasks[-1].name:
+    def kill(event: Event) -> None:
+        if isinstance(event, Step) and event.task == plan.tasks[-1].name:
             raise Killed
 
     with pytest.raises(Killed):
@@ -327,16 +331,22 @@ def test_a_replay_method_forgets_less_resumes_and_its_record_says_the_cost(tmp_p
     tasks = small_stream(plan).tasks
     kept = [2 * len(task.labels.classnames) for task in tasks]
     taken = [k * task.train.pixels[0].numel() for k, task in zip(kept, tasks, strict=True)]
-    saved, bare = (events(r, "saved") for r in (run, without))
-    assert [event["kept_images"] for event in saved] == [kept[0], sum(kept)]
-    assert [event["kept_bytes"] for event in saved] == [taken[0], sum(taken)]
-    assert {(event["kept_images"], event["kept_bytes"]) for event in bare} == {(0, 0)}
-    assert saved[1]["stored_parameters"] == bare[1]["stored_parameters"] > 0
+    saved, bare = (those(r.events, Saved) for r in (run, without))
+    assert [event.kept_images for event in saved] == [kept[0], sum(kept)]
+    assert [event.kept_bytes for event in saved] == [taken[0], sum(taken)]
+    assert {(event.kept_images, event.kept_bytes) for event in bare} == {(0, 0)}
+    assert saved[1].stored_parameters == bare[1].stored_parameters > 0
 
+    cost = Cost.of(run.events)
+    assert (cost.kept_images, cost.kept_bytes) == (sum(kept), sum(taken))
+    with Console(width=200, record=True, file=io.StringIO()) as console:
+        console.print(render(run))
+        console.print(render(without))
+    assert console.export_text().count("images of learned tasks") == 1
     choosing = [len(task.train) for task in tasks]  # one pass
     training = [drawn(count, size, steps) for count in choosing]
     again = drawn(kept[0], size, steps)
-    assert [event["images_drawn"] for event in events(run, "learned")] == [
+    assert [event.images_drawn for event in those(run.events, Learned)] == [
         training[0] + choosing[0],
         training[1] + choosing[1] + again,
     ]
@@ -359,8 +369,8 @@ def test_few_shot_photographs_with_random_crops_are_replayed_from_their_files(
     )  # fmt: skip
     run = run_experiment(choices, out=tmp_path / "whole")
 
-    def kill(event: dict[str, Any]) -> None:
-        if event["event"] == "step" and event["task"] == "b":
+    def kill(event: Event) -> None:
+        if isinstance(event, Step) and event.task == "b":
             raise Killed
 
     with pytest.raises(Killed):
@@ -368,10 +378,10 @@ def test_few_shot_photographs_with_random_crops_are_replayed_from_their_files(
     resumed = run_experiment(choices, out=tmp_path / "killed")
     states = [RunFolder(r.path).checkpoint(2).read_bytes() for r in (run, resumed)]
     assert states[0] == states[1]
-    saved = events(run, "saved")
-    assert [event["kept_images"] for event in saved] == [4, 8]
-    assert [event["kept_bytes"] for event in saved] == [4 * 48 * 40 * 3, 8 * 48 * 40 * 3]
-    assert [event["images_drawn"] for event in events(run, "learned")] == [
+    saved = those(run.events, Saved)
+    assert [event.kept_images for event in saved] == [4, 8]
+    assert [event.kept_bytes for event in saved] == [4 * 48 * 40 * 3, 8 * 48 * 40 * 3]
+    assert [event.images_drawn for event in those(run.events, Learned)] == [
         drawn(6, 4, 6) + 6,
         drawn(6, 4, 6) + 6 + drawn(4, 4, 6),
     ]

@@ -13,7 +13,8 @@ from small_run import fresh, small_plan, small_run, small_stream
 from cl_bench.benchmark.checkpoint import load_checkpoint, save_checkpoint
 from cl_bench.benchmark.earlier_images import EarlierImages
 from cl_bench.benchmark.randomness import seed_everything
-from cl_bench.benchmark.record import RunFolder, RunResult
+from cl_bench.benchmark.record import RunFolder
+from cl_bench.benchmark.records.events import Learned, those
 from cl_bench.benchmark.task import TrainingTask
 from cl_bench.benchmark.train import Training
 from cl_bench.experiment.resolve import Plan
@@ -23,10 +24,6 @@ PLUGIN = Path(__file__).with_name("reaching.py")
 
 def plan_of(method: str, *overrides: str, tasks: int = 2, **choices: Any) -> Plan:
     return small_plan(method, tasks=tasks, plugin=PLUGIN, overrides=overrides, **choices)
-
-
-def events(run: RunResult, kind: str) -> list[dict[str, Any]]:
-    return [event for event in run.events if event["event"] == kind]
 
 
 class Learner:
@@ -92,7 +89,7 @@ def test_a_method_learns_by_prompt_tokens_alone(tmp_path: Path) -> None:
     figures = run.matrix.metrics()
     assert figures["learned"] > figures["zero_shot"] + 1
     widths = [blocks[0].width for blocks in fresh(plan).clip.attentions().values()]
-    assert events(run, "learned")[0]["trainable_parameters"] == 2 * 2 * sum(widths)
+    assert those(run.events, Learned)[0].trainable_parameters == 2 * 2 * sum(widths)
 
 
 def test_indices_name_the_images_whose_losses_they_carry(tmp_path: Path) -> None:

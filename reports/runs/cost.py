@@ -24,6 +24,8 @@ class Cost:
         first_bytes: size of the checkpoint after the first task.
         last_bytes: size of the last checkpoint, in bytes.
         bytes_added: what a task adds to the checkpoint, mean from the second task on.
+        kept_images: training images of learned tasks that the method keeps, at the end.
+        kept_bytes: what they take as 8-bit pixels, uncompressed; in no other figure.
         prepare_seconds: before training, all tasks together; seconds are of wall-clock time.
         train_seconds: training, all tasks together.
         consolidate_seconds: after training, all tasks together.
@@ -41,6 +43,8 @@ class Cost:
     first_bytes: float | None = None
     last_bytes: float | None = None
     bytes_added: float | None = None
+    kept_images: float | None = None
+    kept_bytes: float | None = None
     prepare_seconds: float | None = None
     train_seconds: float | None = None
     consolidate_seconds: float | None = None
@@ -78,6 +82,8 @@ class Cost:
             first_bytes=saved[0].bytes if saved else None,
             last_bytes=saved[-1].bytes if saved else None,
             bytes_added=_mean([event.bytes_added for event in saved[1:]]),
+            kept_images=saved[-1].kept_images if saved else None,
+            kept_bytes=saved[-1].kept_bytes if saved else None,
             prepare_seconds=seconds["prepare"],
             train_seconds=seconds["train"],
             consolidate_seconds=seconds["consolidate"],

@@ -12,17 +12,22 @@ COLUMNS = {
     "trainable_parameters": "Trainable",
     "stored_parameters": "Stored",
     "bytes_added": "Growth a task (MiB)",
+    "kept_bytes": "Kept images (MiB)",
     **{f"{phase}_seconds": f"{phase.capitalize()} (s)" for phase in PHASES},
     "images_drawn": "Images drawn",
     "step_flops": "GFLOPs a step",
     "process_memory": "Memory (GiB)",
     "gpu_memory": "GPU memory (GiB)",
 }
-UNITS = {"step_flops": 10**9, "bytes_added": 2**20, "process_memory": 2**30, "gpu_memory": 2**30}
+UNITS = {
+    "step_flops": 10**9, "bytes_added": 2**20, "kept_bytes": 2**20, "process_memory": 2**30,
+    "gpu_memory": 2**30,
+}  # fmt: skip
 READING = (
     "Means over the seeds; a dash where one of them did not record it. Trainable: parameters that train in one task, the mean over tasks. Stored: "
     "numbers that differ from the pretrained weights or come on top, at the end. Growth: what a task adds to "
-    "the checkpoint, from the second task on. GFLOPs a step: of the loss and its gradient in a task's first "
+    "the checkpoint, from the second task on. Kept images: those of learned tasks that the method keeps, at "
+    "the end, as 8-bit pixels; there is no such column where no method keeps any. GFLOPs a step: of the loss and its gradient in a task's first "
     "step, as torch counts matrix products, convolutions and attention; what is computed before training "
     "is not in it. Seconds: of all tasks together, on the machine that ran "
     "them; runs of different machines, or under different load, do not compare. Memory: the process's "
@@ -34,12 +39,14 @@ def _tables(judged: Judged) -> list[Table]:
     """One table: methods down, costs across."""
     if not judged.group.rows:
         return [words_alone("No finished run.")]
+    costs = [Cost.of_runs(row.runs) for row in judged.group.rows]
+    keeps = any(cost.kept_bytes for cost in costs)
+    columns = {name: title for name, title in COLUMNS.items() if keeps or name != "kept_bytes"}
     rows = []
-    for row in judged.group.rows:
-        cost = Cost.of_runs(row.runs)
-        cells = (_shown(name, getattr(cost, name)) for name in COLUMNS)
+    for row, cost in zip(judged.group.rows, costs, strict=True):
+        cells = (_shown(name, getattr(cost, name)) for name in columns)
         rows.append((Cell(row.name), Cell(str(len(row.runs))), *cells))
-    return [Table(("Method", "n", *COLUMNS.values()), tuple(rows))]
+    return [Table(("Method", "n", *columns.values()), tuple(rows))]
 
 
 def _lines(judged: Judged) -> list[tuple[Value, ...]]:

@@ -140,6 +140,9 @@ def _cost(cost: Cost) -> list[Text]:
     if cost.first_bytes is not None and cost.last_bytes is not None:
         lines[-1] += f", {cost.stored_parameters:,} stored"
         lines.append(f"stored       {_stored(cost.first_bytes, cost.bytes_added, cost.last_bytes)}")
+    if cost.kept_images and cost.kept_bytes:
+        kept = f"{cost.kept_images:,} images of learned tasks, {size(cost.kept_bytes)}"
+        lines.append(f"kept         {kept} as 8-bit pixels")
     return [Text(line) for line in lines]
 
 

@@ -129,7 +129,12 @@ def _budget(rule: BudgetRule, suite: Suite, order: str, tasks: tuple[TaskSpec, .
 
 
 def _about(need: Need, sources: dict[Need, Source]) -> str:
-    return sources[need].about if need in sources else "of this suite, from the start"
+    """What a need is met by, pinned where it is a file."""
+    of_the_stream: dict[Need, str] = {
+        "all tasks": "of this suite, from the start",
+        "earlier images": "those that the method keeps of the tasks it has learned; the log counts them",
+    }
+    return sources[need].about if need in sources else of_the_stream[need]
 
 
 def _caveats(

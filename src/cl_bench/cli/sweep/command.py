@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.record import read_json, write_json
 from cl_bench.benchmark.records.damage import damage, is_checkable, is_sealed
+from cl_bench.benchmark.records.manifest import read_manifest
 from cl_bench.cli.console import console
 from cl_bench.cli.sweep.grid import Cell
 from cl_bench.cli.sweep.job import Job
@@ -117,7 +118,10 @@ def _planned(sweep: Sweep) -> dict[Cell, tuple[Path, ...]]:
 def _state(paths: tuple[Path, ...], log: Path) -> State:
     path = next((path for path in paths if path.exists()), paths[0])
     if (path / "manifest.json").exists():
-        status = read_json(path / "manifest.json").get("status")
+        try:
+            status = read_manifest(path).status
+        except UserError:  # damaged: `_damage` says how
+            return "failed"
         if status == "finished":
             if is_checkable(path) and not is_sealed(path):
                 return "begun"  # killed just before its ledger
