@@ -5,7 +5,6 @@ from typing import Annotated, Any
 from pydantic import Field
 from torch import Tensor
 
-from cl_bench.benchmark.assets import Assets
 from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.method import Method, MethodConfig
 from cl_bench.benchmark.task import Batch, TrainingTask
@@ -18,7 +17,7 @@ class NormTuning(Method):
         pull: Annotated[float, Field(ge=0)] = 1.0
         """Strength of the pull towards the weights before the task."""
 
-    def __init__(self, clip: Clip, config: Config, assets: Assets) -> None:
+    def __init__(self, clip: Clip, config: Config, assets: Any) -> None:
         super().__init__(clip, config, assets)
         self.pull, weights = config.pull, clip.weights()
         self.norms = {n: p for n, p in weights.items() if n.startswith("visual.") and ".ln_" in n}
