@@ -60,14 +60,8 @@ def begin(
             f"{folder.path / 'manifest.json'} is missing, though the run has results: put it back, or "
             f"delete {folder.path} to start anew"
         )
-    config_json = folder.path / "config.json"
-    write_json(config_json, config.model_dump(mode="json"))
-    folder.write_targets({name: as_stored(t) for name, t in targets.items()})
-    chosen = {t.name: t.train.rows.numpy() for t in stream.tasks if t.train.rows is not None}
-    if chosen:  # a few-shot run
-        folder.write_shots(chosen)
+    kept = _write_question(folder, config, stream, targets)
     write_atomically(folder.events, b"")
-    kept = folder.digests(config_json, folder.targets, folder.shots)
     log(Started(digest=config.digest(), sha256=kept))
     left_out = {
         t.name: (*t.train.left_out, *t.test.left_out)
@@ -83,6 +77,19 @@ def begin(
         sessions=(here,),
     )
     write_manifest(folder.path, about)  # last: without it the directory counts as empty
+
+
+def _write_question(
+    folder: RunFolder, config: RunConfig, stream: TaskStream, targets: Mapping[str, Tensor]
+) -> dict[str, str]:
+    """Write what the run is and what it is scored against; returns the files' SHA-256."""
+    config_json = folder.path / "config.json"
+    write_json(config_json, config.model_dump(mode="json"))
+    folder.write_targets({name: as_stored(t) for name, t in targets.items()})
+    chosen = {t.name: t.train.rows.numpy() for t in stream.tasks if t.train.rows is not None}
+    if chosen:  # a few-shot run
+        folder.write_shots(chosen)
+    return folder.digests(config_json, folder.targets, folder.shots)
 
 
 def go_on(

@@ -16,7 +16,7 @@ from cl_bench.benchmark.randomness import seed_everything
 from cl_bench.benchmark.record import RunFolder, RunResult
 from cl_bench.benchmark.records.events import Learned, Listener, Step
 from cl_bench.benchmark.session import RunSession
-from cl_bench.benchmark.task import Task, TaskStream
+from cl_bench.benchmark.task import Task, TaskStream, TrainingTask
 from cl_bench.benchmark.train import Progress, train
 
 
@@ -83,13 +83,7 @@ def _learn(
 ) -> None:
     """Let the method learn ``task``, the ``learned``-th."""
     device, watch = method.clip.device, Stopwatch(method.clip.device)
-    generator = seed_everything(config.seed, task.name)
-    cropped = config.protocol.augment == "random_resized_crop"
-    if not cropped:
-        task = replace(task, train=task.train.near(device))
-    training = session.earlier.open(
-        task, method.clip.normaliser(), config.budget.batch_size, generator, cropped=cropped
-    )
+    training = _as_seen(config, method, task, session)
 
     def report(p: Progress) -> None:
         session.log(Step(task=task.name, step=p.step, steps=p.steps, loss=p.loss, lr=p.lr))
@@ -106,15 +100,19 @@ def _learn(
         session.earlier.close(training)
     session.log(
         Learned(
-            task=task.name,
-            learned=learned,
-            steps=trained.steps,
-            step_flops=trained.step_flops,
-            skipped_steps=trained.skipped_steps,
-            seconds=watch.seconds,
-            images_drawn=training.images_drawn,
-            trainable_parameters=trainable,
-            peak_memory=peak_memory(device),
-            diagnostics=method.diagnostics(),
+            task=task.name, learned=learned, steps=trained.steps, step_flops=trained.step_flops,
+            skipped_steps=trained.skipped_steps, seconds=watch.seconds,
+            images_drawn=training.images_drawn, trainable_parameters=trainable,
+            peak_memory=peak_memory(device), diagnostics=method.diagnostics(),
         )
-    )
+    )  # fmt: skip
+
+
+def _as_seen(config: RunConfig, method: Method, task: Task, session: RunSession) -> TrainingTask:
+    """The task as the method sees it; all its randomness comes from the seed and its name."""
+    generator = seed_everything(config.seed, task.name)
+    cropped = config.protocol.augment == "random_resized_crop"
+    if not cropped:  # crops are cut from the original files
+        task = replace(task, train=task.train.near(method.clip.device))
+    normalise, size = method.clip.normaliser(), config.budget.batch_size
+    return session.earlier.open(task, normalise, size, generator, cropped=cropped)

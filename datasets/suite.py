@@ -201,7 +201,7 @@ class Suite(Settings):
         """
         if order in self.orders:
             return order, tuple(self.task(name) for name in self.orders[order])
-        if "," not in order and order.lower() not in {t.name.lower() for t in self.tasks}:
+        if "," not in order and self._key(order) not in {self._key(t.name) for t in self.tasks}:
             raise unknown(f"order of suite {self.name}", order, [*self.orders, "<task>,<task>,..."])
         tasks = tuple(self.task(name.strip()) for name in order.split(",") if name.strip())
         if len({task.name for task in tasks}) < len(tasks):

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from cl_bench.benchmark.config import Backbone
 from cl_bench.benchmark.errors import UserError
+from cl_bench.datasets.budget_rule import BudgetRule
 from cl_bench.datasets.mini.suite import mini_suite
 from cl_bench.datasets.mtil.suites import mtil_suite, x_tail_suite
 from cl_bench.datasets.suite import MtilSource, Suite, TaskSpec
@@ -58,6 +59,7 @@ def test_orders_by_name_and_by_tasks() -> None:
     name, tasks = TOY.order(" other, food ,")
     assert name == "custom" and [t.name for t in tasks] == ["Other", "toy-Food"]
     assert TOY.order("other")[1][0].name == "Other", "one task alone"
+    assert TOY.order("food")[1][0].name == "toy-Food", "its prefix may be left out, too"
     with pytest.raises(UserError, match="names a task twice"):
         TOY.order("food,toy-food")
     with pytest.raises(UserError, match="unknown order of suite toy 'III'"):
@@ -89,7 +91,7 @@ def test_names_that_cannot_be_told_apart_are_refused(
 def test_the_digest_follows_all_that_results_depend_on_and_nothing_else() -> None:
     base = suite("a", "b")
     same = [
-        suite("a", "b", about="other words"), suite("a", "b", batch_size=8, epochs=1),
+        suite("a", "b", about="other words"), suite("a", "b", budget=BudgetRule(batch_size=8)),
         suite("a", "b", preset="paper", remarks=("seen",)), suite("a", "b", orders={"I": ("b", "a")}),
     ]  # fmt: skip
     assert {s.identify().digest for s in (base, *same)} == {base.identify().digest}

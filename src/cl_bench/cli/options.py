@@ -24,7 +24,9 @@ Command = Callable[..., None]
 def takes(
     argument: str, settings: type[Settings], names: Iterable[str]
 ) -> Callable[[Command], Command]:
-    """Give a command an option for each of some fields.
+    """Give a command an option for each of some fields, in the place of one of its arguments.
+
+    Several stand above a command in the order of its arguments.
 
     Args:
         argument: of the command, which receives what was typed: field -> value, without the fields

@@ -77,10 +77,22 @@ def resolve(choices: Choices, out: Path = RUNS, device: str | None = None) -> Pl
             "--protocol x-tail"
         )
     tasks = tuple(task.worded(said.protocol.wording) for task in tasks)
-    budget = _budget(said.budget, suite, order, tasks)
-    needs = said.method.needs()
-    sources = find_sources(needs, choices, suite.name, suite.backbone.name, budget.batch_size)
-    config = RunConfig(
+    needs, at_once = said.method.needs(), said.budget.batch_size
+    sources = find_sources(needs, choices, suite.name, suite.backbone.name, at_once)
+    about: dict[str, str] = {need: _about(need, sources) for need in needs}
+    config = _config(choices, entry, suite, said, order, tasks, about, device)
+    folder = _folder(out, config, suite)
+    kept = recorded(choices, suite.name, folder).model_dump(mode="json")
+    config = config.model_copy(update={"choices": kept})
+    return Plan(config, entry, suite, tasks, root, cache_folder(choices, root), sources, folder)
+
+
+def _config(
+    choices: Choices, entry: MethodEntry, suite: Suite, said: Merged, order: str,
+    tasks: tuple[TaskSpec, ...], extra_data: dict[str, str], device: str,
+) -> RunConfig:  # fmt: skip
+    """Everything that the run is."""
+    return RunConfig(
         suite=suite.identify(),
         backbone=suite.backbone,
         protocol=said.protocol,
@@ -90,18 +102,14 @@ def resolve(choices: Choices, out: Path = RUNS, device: str | None = None) -> Pl
         plugin=sha256_of(entry.plugin) if entry.plugin else None,
         preset=said.preset,
         method_settings=said.method.model_dump(mode="json"),
-        extra_data={need: _about(need, sources) for need in needs},
+        extra_data=extra_data,
         caveats=_caveats(choices, said, suite, tasks),
         bound=entry.method.bound,
         recipe=said.recipe,
-        budget=budget,
+        budget=_budget(said.budget, suite, order, tasks),
         seed=choices.seed,
         device=device,
     )
-    folder = _folder(out, config, suite)
-    kept = recorded(choices, suite.name, folder).model_dump(mode="json")
-    config = config.model_copy(update={"choices": kept})
-    return Plan(config, entry, suite, tasks, root, cache_folder(choices, root), sources, folder)
 
 
 def _on_backbone(suite: Suite, backbone: str | None) -> Suite:
