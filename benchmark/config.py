@@ -53,7 +53,7 @@ class Budget(Settings):
     batch_size: Annotated[int, Field(ge=1)]
     """Training images per step."""
     steps: dict[str, Annotated[int, Field(ge=1)]]
-    """Optimiser steps, per task."""
+    """Optimizer steps, per task."""
 
 
 class Protocol(Settings):
@@ -133,7 +133,7 @@ class RunConfig(Settings):
     extra_data: dict[str, str] = Field(default_factory=dict)
     """What the method uses besides the current task's training images: need -> source, pinned."""
     caveats: tuple[str, ...] = ()
-    """What a reader must know about this run's figures, shown wherever they are."""
+    """What a reader must know about this run's metrics, shown wherever they are."""
     bound: bool = False
     """A reference that is not a continual learner: shown beside the methods, never ranked."""
     recipe: Recipe

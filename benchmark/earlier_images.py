@@ -119,7 +119,7 @@ def _generator(of_task: torch.Generator, name: str) -> torch.Generator:
 
 def _bytes(images: Images, rows: Tensor, cropped: bool) -> int:
     """Of some images, as 8-bit pixels."""
-    if not cropped or images.whole is None:
+    if not cropped or images.original is None:
         return len(rows) * images.pixels[0].numel()
-    sizes = (images.whole(row).size for row in rows.tolist())
+    sizes = (images.original(row).size for row in rows.tolist())
     return sum(3 * width * height for width, height in sizes)

@@ -19,7 +19,7 @@ class Estimate:
     Adapters take less; a method that passes further images through the model takes more.
 
     Attributes:
-        train_seconds: all optimiser steps.
+        train_seconds: all optimizer steps.
         evaluate_seconds: all test images after every task.
         memory: bytes at the peak; of the GPU where there is one, else of the process.
         disk: bytes of two checkpoints of all weights, the most that is kept at a time.
@@ -40,7 +40,7 @@ def estimate(
         clip: on the device of the run; left without gradients.
         labels: a typical task's classes.
         batch_size: training images per step.
-        steps: optimiser steps of the run.
+        steps: optimizer steps of the run.
         evaluated_images: images classified during the run, every time counted.
     """
     images = torch.randn(batch_size, 3, clip.image_size, clip.image_size, device=clip.device)

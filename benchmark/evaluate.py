@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from cl_bench.benchmark import matrix
-from cl_bench.benchmark.ahead import ahead
 from cl_bench.benchmark.errors import NotFiniteError
 from cl_bench.benchmark.images import Images
 from cl_bench.benchmark.method import Classifier, Method
 from cl_bench.benchmark.pixels import Pixels
 from cl_bench.benchmark.precision import autocast
+from cl_bench.benchmark.prefetch import prefetch
 from cl_bench.benchmark.task import LabelSpace
 
 EVALUATION_BATCH = 256
@@ -65,7 +65,7 @@ def predict(classify: Classifier, images: Images, normalise: Pixels) -> Tensor:
     """
     parts = torch.arange(len(images)).split(EVALUATION_BATCH)
     predictions, largest = [], []
-    for pixels in ahead(images.take, parts, workers=1):
+    for pixels in prefetch(images.take, parts, workers=1):
         logits = classify(normalise(pixels))  # [B, C]
         chosen = logits.argmax(dim=-1)  # NaN counts as the largest
         predictions.append(chosen)

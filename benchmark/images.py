@@ -34,7 +34,7 @@ class Images:
         pixels: uint8 [N, C, H, H] with C = 1 or 3 channels; H is the backbone's side S, or less for
             images that are natively small. On a disk, in memory, or on the model's device.
         targets: int64 [N], indices into the task's class names, on the CPU.
-        whole: opens the i-th image uncropped, in RGB; for random crops.
+        original: opens the i-th image uncropped, in RGB; for random crops.
         known_digest: SHA-256 of the pixels where it was computed before.
         digests: per image, SHA-256 of its file's bytes or of its native pixels, where known.
         called: what the i-th image is called, for people.
@@ -44,7 +44,7 @@ class Images:
 
     pixels: Tensor
     targets: Tensor
-    whole: Callable[[int], Image.Image] | None = None
+    original: Callable[[int], Image.Image] | None = None
     known_digest: str | None = None
     digests: Sequence[str] = ()
     called: Callable[[int], str] = numbered
@@ -75,14 +75,14 @@ class Images:
         return Images(
             self.take(rows),
             self.targets[rows],
-            whole=self.whole and partial(_at, self.whole, rows),
+            original=self.original and partial(_at, self.original, rows),
             digests=digests and [digests[i] for i in rows.tolist()],
             called=partial(_at, self.called, rows),
             left_out=self.left_out,
             rows=rows,
         )
 
-    def near(self, device: torch.device) -> Images:
+    def to(self, device: torch.device) -> Images:
         """The same images, on a GPU where its free memory holds them four times over."""
         free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 0
         if self.pixels.numel() * ROOM > free:
@@ -98,8 +98,8 @@ class Images:
         return torch.from_numpy(np.ascontiguousarray(np.stack(cropped).transpose(0, 3, 1, 2)))
 
     def _uncropped(self, row: int) -> Image.Image:
-        if self.whole is not None:
-            return self.whole(row)
+        if self.original is not None:
+            return self.original(row)
         pixels = self.pixels[row].permute(1, 2, 0)  # drawn square: nothing was cropped off
         return Image.fromarray(pixels.expand(-1, -1, 3).numpy())
 

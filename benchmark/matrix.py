@@ -1,4 +1,4 @@
-"""Accuracy, the matrix of accuracies, and its figures: Transfer, Average, Last, forgetting, BWT.
+"""Accuracy, the matrix of accuracies, and its metrics: Transfer, Average, Last, forgetting, BWT.
 
 Each of them is computed here and nowhere else. No torch.
 """
@@ -23,7 +23,7 @@ class AccuracyMatrix:
 
     Definitions after Zheng et al. 2023 (ZSCL, arXiv 2303.06628, section 4): with a_ij the accuracy
     on task j after learning task i, Transfer_j = mean_{i<j} a_ij (j >= 2),
-    Average_j = mean_{i=1..T} a_ij, Last_j = a_Tj; each figure is the plain mean over its tasks.
+    Average_j = mean_{i=1..T} a_ij, Last_j = a_Tj; each metric is the plain mean over its tasks.
 
     Attributes:
         tasks: the T task names in the order in which they are learned.
@@ -95,7 +95,7 @@ class AccuracyMatrix:
         return tuple(last - learned for last, learned in pairs)
 
     def so_far(self) -> dict[str, float]:
-        """The figures after n of T tasks, in per cent; after the last task, those of ``metrics``.
+        """The metrics after n of T tasks, in per cent; after the last task, those of ``metrics``.
 
         Transfer over every task not learned first, Average over all tasks, both over the n rows that
         exist; Last and forgetting over the n tasks learned. Empty before the first row.
@@ -103,36 +103,36 @@ class AccuracyMatrix:
         n, T = len(self.rows), len(self.tasks)
         if n == 0:
             return {}
-        figures = {
+        metrics = {
             "average": fmean(self.average_per_task),
             "last": fmean(self.last_per_task[:n]),
             "learned": fmean(self.learned_per_task),
         }
         if T > 1:
-            figures["transfer"] = fmean(self.transfer_per_task)
+            metrics["transfer"] = fmean(self.transfer_per_task)
         if n > 1:
-            figures["forgetting"] = fmean(self.forgetting_per_task)
-        return figures
+            metrics["forgetting"] = fmean(self.forgetting_per_task)
+        return metrics
 
     def metrics(self) -> dict[str, float]:
-        """Every figure of the run, in per cent (points for differences).
+        """Every metric of the run, in per cent (points for differences).
 
-        Figures that need an earlier or a later task are left out where T = 1; an incomplete
+        Metrics that need an earlier or a later task are left out where T = 1; an incomplete
         matrix has the zero-shot mean alone.
         """
-        figures = {"zero_shot": fmean(self.zero_shot)}
+        metrics = {"zero_shot": fmean(self.zero_shot)}
         if not self.complete:
-            return figures
-        figures |= {
+            return metrics
+        metrics |= {
             "average": fmean(self.average_per_task),
             "last": fmean(self.last_per_task),
             "learned": fmean(self.learned_per_task),
         }
         if len(self.tasks) > 1:
-            figures |= {
+            metrics |= {
                 "transfer": fmean(self.transfer_per_task),
                 "zero_shot_transfer": fmean(self.zero_shot[1:]),
                 "forgetting": fmean(self.forgetting_per_task),
                 "backward_transfer": fmean(self.backward_transfer_per_task),
             }
-        return figures
+        return metrics

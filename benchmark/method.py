@@ -70,7 +70,7 @@ class Method:
         for other in all_tasks:                 # learned or not
             classifier(other.labels)(images)
 
-    The runner owns the optimiser, schedule, precision, seeds, timing and files. A method owns the
+    The runner owns the optimizer, schedule, precision, seeds, timing and files. A method owns the
     model and whatever it remembers about earlier tasks.
 
     A run may stop after any step. To go on in the middle of a task, the runner calls on a fresh
@@ -105,7 +105,7 @@ class Method:
         """
 
     def trainable_parameters(self) -> Iterable[nn.Parameter | ParameterGroup]:
-        """The parameters the optimiser should update for the current task.
+        """The parameters the optimizer should update for the current task.
 
         Asked for after ``before_task`` or ``continue_task``, which must give the same order. Their
         number is the reported trainable size.
@@ -124,7 +124,7 @@ class Method:
         """
 
     def after_step(self, step: int) -> None:
-        """Called after optimiser step ``step`` (1, 2, ...), e.g. to average weights."""
+        """Called after optimizer step ``step`` (1, 2, ...), e.g. to average weights."""
 
     def after_task(self, task: TrainingTask) -> None:
         """Consolidate what was learned. The model is evaluated as this leaves it."""

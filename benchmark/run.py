@@ -55,7 +55,7 @@ def _run(
 ) -> RunResult:
     """The loop over the tasks that are not learned yet."""
     spaces, targets = label_spaces(config.protocol, stream)
-    tests = {task.name: task.test.near(method.clip.device) for task in stream.tasks}
+    tests = {task.name: task.test.to(method.clip.device) for task in stream.tasks}
     session = RunSession(config, stream, targets, folder, listen)
 
     def evaluate(learned: int) -> None:
@@ -113,6 +113,6 @@ def _as_seen(config: RunConfig, method: Method, task: Task, session: RunSession)
     generator = seed_everything(config.seed, task.name)
     cropped = config.protocol.augment == "random_resized_crop"
     if not cropped:  # crops are cut from the original files
-        task = replace(task, train=task.train.near(method.clip.device))
+        task = replace(task, train=task.train.to(method.clip.device))
     normalise, size = method.clip.normaliser(), config.budget.batch_size
     return session.earlier.open(task, normalise, size, generator, cropped=cropped)

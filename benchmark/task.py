@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from cl_bench.benchmark import keeping
-from cl_bench.benchmark.ahead import ahead
 from cl_bench.benchmark.endless import Endless
 from cl_bench.benchmark.image_order import ImageOrder
 from cl_bench.benchmark.images import Images
 from cl_bench.benchmark.pixels import Pixels
+from cl_bench.benchmark.prefetch import prefetch
 
 CROPPERS = min(os.cpu_count() or 1, 16)  # threads that decode and crop training images
 
@@ -219,7 +219,7 @@ class TrainingTask:
                 pixels = pixels.pin_memory()  # so that the copy to the GPU waits for nothing
             return pixels, order.rows[part]
 
-        for pixels, rows in ahead(make, starts, 1 if order.seeds is None else CROPPERS):
+        for pixels, rows in prefetch(make, starts, 1 if order.seeds is None else CROPPERS):
             if self._closed:
                 raise keeping.over(self.name)
             self._drawn += len(rows)

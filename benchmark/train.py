@@ -1,4 +1,4 @@
-"""The training loop, written out: one task, one method, a fresh optimiser; it can go on at any step."""
+"""The training loop, written out: one task, one method, a fresh optimizer; it can go on at any step."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from cl_bench.benchmark.config import Recipe
 from cl_bench.benchmark.errors import NotFiniteError, UserError
 from cl_bench.benchmark.method import Method, all_parameters
-from cl_bench.benchmark.optimiser import load_optimizer_state, optimiser, optimizer_state
+from cl_bench.benchmark.optimizer import load_optimizer_state, make_optimizer, optimizer_state
 from cl_bench.benchmark.precision import Scaling, autocast
 from cl_bench.benchmark.randomness import random_states, restore_random_states
 from cl_bench.benchmark.task import TrainingTask
@@ -28,7 +28,7 @@ class Progress:
     """Where training stands.
 
     Attributes:
-        step: optimiser steps done, of ``steps``.
+        step: optimizer steps done, of ``steps``.
         loss: mean loss since the last report.
         lr: learning rate of the last step; of the first group where there are several.
     """
@@ -44,7 +44,7 @@ class Trained:
     """What training did.
 
     Attributes:
-        steps: optimiser steps; 0 where nothing is trainable.
+        steps: optimizer steps; 0 where nothing is trainable.
         step_flops: floating-point operations of the first step's loss and its gradient, as torch
             counts them: matrix products, convolutions and attention.
         skipped_steps: how many of ``steps`` changed nothing, because the scaled fp16 gradient
@@ -69,8 +69,8 @@ def train(
     Args:
         method: after ``before_task``.
         task: where the batches come from.
-        recipe: optimiser and schedule.
-        steps: optimiser steps; passes over the images follow each other until they are done.
+        recipe: optimizer and schedule.
+        steps: optimizer steps; passes over the images follow each other until they are done.
         precision: ``fp32``, or ``bf16`` or ``fp16`` for autocast (with loss scaling for fp16).
         report: called every ``REPORT_EVERY`` steps and after the last.
 
@@ -94,7 +94,7 @@ class Training:
     """The training of one method on one task; with the method's own state, all that a step needs.
 
     Attributes:
-        step: optimiser steps done.
+        step: optimizer steps done.
         steps: how many there are to be.
     """
 
@@ -106,7 +106,7 @@ class Training:
         self.step, self.steps = 0, steps
         self._method, self._task, self._recipe, self._precision = method, task, recipe, precision
         self._parameters = all_parameters(trainable)
-        self._optimizer, self._schedule = optimiser(
+        self._optimizer, self._schedule = make_optimizer(
             trainable, recipe, recipe.lr_of(task.name), steps, task.batches_per_epoch()
         )
         self._device = self._parameters[0].device
@@ -125,7 +125,7 @@ class Training:
             self.take_step()
 
     def take_step(self) -> None:
-        """One optimiser step, from a batch of images to new weights."""
+        """One optimizer step, from a batch of images to new weights."""
         batch = next(self._batches)
         self._lr = float(self._optimizer.param_groups[0]["lr"])
         self._optimizer.zero_grad(set_to_none=True)

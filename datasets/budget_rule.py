@@ -13,7 +13,7 @@ Count = Annotated[int, Field(ge=1)]
 
 
 class BudgetRule(Settings):
-    """Training in optimiser steps, else in epochs. No torch."""
+    """Training in optimizer steps, else in epochs. No torch."""
 
     batch_size: Count = 64
     """Training images per step."""
@@ -22,7 +22,7 @@ class BudgetRule(Settings):
     epochs_per_task: dict[str, dict[str, Count]] = Field(default_factory=dict)
     """Per order, the tasks that are trained for another number of epochs."""
     steps: Count | None = None
-    """Optimiser steps of every task, in the place of epochs."""
+    """Optimizer steps of every task, in the place of epochs."""
     few_shot_steps: Count = 500
     """In the place of ``steps`` and ``epochs`` where few images of a class are trained on."""
 
@@ -38,7 +38,7 @@ class BudgetRule(Settings):
         return BudgetRule.model_validate({**self.model_dump(), **instead, **changes})
 
     def budget(self, sizes: Mapping[str, int], epochs: Mapping[str, int]) -> Budget:
-        """Batch size and optimiser steps.
+        """Batch size and optimizer steps.
 
         Args:
             sizes: training images of every task of the stream.

@@ -20,7 +20,7 @@ def main(report: Path) -> None:
     for table, document in TABLES.items():
         shutil.copy(report / table, ROOT / "docs" / document)
     for picture in PICTURES:
-        for file in (report / "figures").glob(f"mini-*-fair-{picture}.png"):
+        for file in (report / "plots").glob(f"mini-*-fair-{picture}.png"):
             shutil.copy(file, ROOT / "docs" / "results" / file.name)
     readme = ROOT / "README.md"
     before, rest = readme.read_text().split(BEGIN)

@@ -22,10 +22,10 @@ class Experts(nn.Module):
     whatever the number of experts, and nothing waits for the device.
 
     As in the published code, an expert that no sample of a step chose stays as it is in that step,
-    and so do its moments in Adam. An optimiser skips a parameter without a gradient, but never a part
+    and so do its moments in Adam. An optimizer skips a parameter without a gradient, but never a part
     of one. So every expert has parameters of its own. Their storage is shared with one tensor [E, ...]
     per weight (each parameter is a view of its row), because the gathering needs one tensor: the
-    optimiser writes through the views, and no copy has to be kept up to date.
+    optimizer writes through the views, and no copy has to be kept up to date.
 
     Attributes:
         down_weight, down_bias: [E, m, d], [E, m], m the bottleneck.

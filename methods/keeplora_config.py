@@ -35,13 +35,13 @@ class KeepLoRAConfig(MethodConfig):
     alpha: Annotated[float, Field(gt=0)] = 1.0
     """Numerator of the scale s = alpha / r."""
     vision_weight_share: Share = 0.85
-    """ε_w of the vision tower: energy of the pretrained weights to protect; 0 protects none."""
+    """Energy threshold ε_w of the vision tower: share of the pretrained weights' energy to protect."""
     text_weight_share: Share = 0.2
-    """ε_w of the text tower."""
+    """The same of the text tower."""
     vision_feature_share: Share = 0.99
-    """ε_f of the vision tower: energy of each task's features to protect; 0 protects none."""
+    """Energy threshold ε_f of the vision tower: share of each task's features' energy to protect."""
     text_feature_share: Share = 0.99
-    """ε_f of the text tower."""
+    """The same of the text tower."""
     direction: Literal["gradient", "random"] = "gradient"
     """The frozen A: leading directions of the projected gradient, or random (then B starts at 0)."""
     start: Literal["gradient", "zero"] = "gradient"
@@ -61,7 +61,7 @@ class KeepLoRAConfig(MethodConfig):
     weight_side: Literal["output", "input"]
     """Side of W whose singular vectors are protected (the code takes the output's by mistake)."""
     rank_rule: RankRule
-    """``reach`` the energy share, or stop one direction ``below`` it."""
+    """``reach`` the energy threshold, or stop one direction ``below`` it."""
     feature_statistic: Literal["batch_mean", "gram"]
     """Element-wise mean of the batches, or the Gram matrix of all features."""
     text_positions: Literal["padded", "prompt"]

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cl_bench.benchmark.record import RunResult, write_atomically
-from cl_bench.reports.figures.gallery import (
+from cl_bench.reports.literature import beside
+from cl_bench.reports.page.page import render_page
+from cl_bench.reports.plots.gallery import (
     files_of,
     group_pictures,
     run_picture,
     write_pictures,
 )
-from cl_bench.reports.literature import beside
-from cl_bench.reports.page.page import render_page
 from cl_bench.reports.runs.find import LeftOut, read_runs
 from cl_bench.reports.runs.group import group
 from cl_bench.reports.statistics.verdicts import Judged, judge
@@ -43,7 +43,7 @@ def write_report(paths: Sequence[Path], out: Path) -> Report:
 
     ``table`` compares the methods, ``per_task`` does so task by task; ``differences`` says which
     differences are real, ``cost`` what it takes and ``literature`` what others published, each as
-    Markdown, LaTeX and CSV; ``runs.csv`` has one line per run. ``figures/`` holds a heat map of
+    Markdown, LaTeX and CSV; ``runs.csv`` has one line per run. ``plots/`` holds a heat map of
     every run and the pictures of every group as PNG, SVG and PDF, and ``report.html`` all of it on
     one page. The same runs give the same bytes.
 
@@ -68,17 +68,17 @@ def _write_pictures_and_page(
     of_groups = [group_pictures(g.group, slug) for g, slug in zip(groups, slugs, strict=True)]
     of_runs = [run_picture(run, _slug(run)) for run in runs]
     wanted = [*(p for pictures in of_groups for p in pictures), *of_runs]
-    written = write_pictures(wanted, out / "figures")
+    written = write_pictures(wanted, out / "plots")
     there = {picture.name for picture in written}
     sections = [
         (slug, g, [p for p in pictures if p.name in there])
         for slug, g, pictures in zip(slugs, groups, of_groups, strict=True)
     ]
     page = render_page(
-        sections, [(_slug(run), run) for run in runs], left_out, CHAPTERS, out / "figures"
+        sections, [(_slug(run), run) for run in runs], left_out, CHAPTERS, out / "plots"
     )
     write_atomically(out / "report.html", page.encode())
-    return [*(f for p in written for f in files_of(p, out / "figures")), out / "report.html"]
+    return [*(f for p in written for f in files_of(p, out / "plots")), out / "report.html"]
 
 
 def _write_tables(groups: list[Judged], left_out: list[LeftOut], out: Path) -> list[str]:

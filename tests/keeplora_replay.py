@@ -12,8 +12,8 @@ from torch import Tensor
 from cl_bench.benchmark.assets import Assets
 from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.config import Recipe
+from cl_bench.benchmark.optimizer import make_optimizer
 from cl_bench.benchmark.task import Batch, LabelSpace
-from cl_bench.benchmark.train import optimiser
 from cl_bench.methods.features import BatchMean, watching
 from cl_bench.methods.keeplora import KeepLoRA, KeepLoRAConfig
 from cl_bench.methods.low_rank import LowRank
@@ -155,7 +155,7 @@ def train(method: KeepLoRA, task: RecordedTask, seen: Seen) -> None:
     batches = list(task.epoch())
     epochs = FACTS["epochs"][TASKS.index(task.name)]
     steps = epochs * len(batches)
-    optimizer, schedule = optimiser(
+    optimizer, schedule = make_optimizer(
         list(method.trainable_parameters()), Recipe(), Recipe().lr, steps, len(batches)
     )
     assert schedule is not None

@@ -35,11 +35,11 @@ ALLOWED = {
 OF_EXPERIMENT = ("benchmark", "methods", "datasets", "experiment")
 DISPLAY = {"typer", "click", "rich", "wandb", "tensorboard", "matplotlib"}  # how a run is shown
 # The rooms of reports/, one way down: each may import those before it (and itself).
-ROOMS = ("runs", "statistics", "tables", "figures", "literature", "page", "sinks", "terminal")
+ROOMS = ("runs", "statistics", "tables", "plots", "literature", "page", "sinks", "terminal")
 BESIDE = {  # rooms that do not know each other
     "sinks": {"statistics", "tables", "literature", "page"},
     "terminal": {"literature", "page", "sinks"},
-    "figures": {"tables"},
+    "plots": {"tables"},
 }
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from cl_bench.benchmark.config import Recipe, RunConfig
 from cl_bench.benchmark.method import Method, ParameterGroup, all_parameters
-from cl_bench.benchmark.optimiser import optimiser
+from cl_bench.benchmark.optimizer import make_optimizer
 from cl_bench.benchmark.task import Batch
 from cl_bench.benchmark.train import train
 
@@ -133,9 +133,9 @@ def test_a_group_steps_at_its_own_rate_and_decays_by_its_own() -> None:
 @pytest.mark.parametrize("schedule", ["onecycle", "warmup_cosine", "epoch_cosine", "constant"])
 def test_a_schedule_moves_every_group_in_its_own_proportion(optimizer: Any, schedule: Any) -> None:
     method, recipe = Two(lr_scale=0.1), Recipe(optimizer=optimizer, schedule=schedule)
-    optimizer_, scheduler = optimiser(method.trainable_parameters(), recipe, 1e-2, 10, 5)
+    optimizer_, scheduler = make_optimizer(method.trainable_parameters(), recipe, 1e-2, 10, 5)
     alone = Two()
-    known, its = optimiser(alone.trainable_parameters(), recipe, 1e-2, 10, 5)
+    known, its = make_optimizer(alone.trainable_parameters(), recipe, 1e-2, 10, 5)
     assert [len(group["params"]) for group in optimizer_.param_groups] == [1, 1]
     rates = []
     for _ in range(10):

@@ -74,7 +74,7 @@ def test_published_budget_of_keeplora(
     arguments = ["--suite", "mtil", "--method", "keeplora", "--order", order, "--dry-run"]
     # a small model stands in for the seconds that timing ViT-B/16 takes
     assert cl_bench(monkeypatch, "run", *arguments, "--backbone", "tiny-clip") == 0
-    assert f"total     {steps} optimiser steps of 64 images" in capsys.readouterr().out
+    assert f"total     {steps} optimizer steps of 64 images" in capsys.readouterr().out
 
 
 def test_mtil_without_data_says_what_belongs_where(

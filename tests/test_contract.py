@@ -177,11 +177,11 @@ def test_an_interrupted_run_ends_as_an_undisturbed_one_and_it_learns(
 
 
 def test_it_learns_in_the_other_order(name: str, tmp_path: Path) -> None:
-    figures = small_run(small_plan(name, "I", overrides=("steps=40",)), tmp_path).matrix.metrics()
+    metrics = small_run(small_plan(name, "I", overrides=("steps=40",)), tmp_path).matrix.metrics()
     if name == "zero-shot":
-        assert figures["learned"] == figures["zero_shot"]
+        assert metrics["learned"] == metrics["zero_shot"]
     else:
-        assert figures["learned"] > figures["zero_shot"] + 1
+        assert metrics["learned"] > metrics["zero_shot"] + 1
 
 
 def test_its_card_says_what_it_needs(name: str) -> None:

@@ -11,7 +11,7 @@ from written_run import write_run
 
 from cl_bench.benchmark.record import RunResult, read_run
 from cl_bench.benchmark.records.events import Evaluated, Event, Learned, Saved, Started
-from cl_bench.reports.figures.pareto import cost_of
+from cl_bench.reports.plots.pareto import cost_of
 from cl_bench.reports.runs.cost import Cost
 from cl_bench.reports.runs.group import Group, group
 from cl_bench.reports.statistics.verdicts import judge

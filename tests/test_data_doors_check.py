@@ -16,7 +16,7 @@ from cl_bench.benchmark.errors import UserError
 from cl_bench.cli import console
 from cl_bench.datasets.checks import suite_check
 from cl_bench.datasets.checks.suite_check import check_suite
-from cl_bench.datasets.tell import silent
+from cl_bench.datasets.progress import silent
 
 FOOD = 'name = "food"\ntrain = "food/train"\ntest = "food/test"'
 BAD = 'name = "bad"\nimages = "nowhere"'

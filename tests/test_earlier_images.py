@@ -40,7 +40,7 @@ def task_of(first: int, folder: Path | None = None) -> Task:
     pixels = colours.view(N, 1, 1, 1).expand(N, 3, SIDE, SIDE).contiguous()
     images = Images(pixels, torch.arange(N) % 4)
     if folder is not None:
-        images = Images(pixels, images.targets, whole=on_disk(folder, first))
+        images = Images(pixels, images.targets, original=on_disk(folder, first))
     labels = LabelSpace.from_templates(tuple(f"{first}/{c}" for c in range(4)), ("{}", "a {}"))
     return Task(f"task/{first}", labels, images, images)
 

@@ -64,11 +64,11 @@ def test_csv_is_read_back_and_no_cell_is_a_formula(lines: list[tuple[str, float 
     text = to_csv(("name", "value"), lines)
     header, *rows = csv.reader(io.StringIO(text, newline=""))
     assert header == ["name", "value"] and len(rows) == len(lines)
-    for (name, value), (cell, figure) in zip(lines, rows, strict=True):
+    for (name, value), (cell, metric) in zip(lines, rows, strict=True):
         lines_ended = name.replace("\r\n", "\n").replace("\r", "\n")
         assert cell in (lines_ended, f"'{lines_ended}")
         assert not cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
-        assert figure == "" if value is None else float(figure) == value, "full precision"
+        assert metric == "" if value is None else float(metric) == value, "full precision"
 
 
 def test_a_negative_number_is_a_number_and_no_formula() -> None:

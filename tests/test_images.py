@@ -28,7 +28,7 @@ def test_a_subset_keeps_what_belongs_to_each_image() -> None:
     images = made()
     whole = Images(
         images.pixels, images.targets,
-        whole=lambda i: Image.new("RGB", (8, 8), (i, 0, 0)),
+        original=lambda i: Image.new("RGB", (8, 8), (i, 0, 0)),
         digests=[f"digest {i}" for i in range(6)],
         called=lambda i: f"file {i}",
         left_out=("broken.png",),
@@ -38,7 +38,7 @@ def test_a_subset_keeps_what_belongs_to_each_image() -> None:
     assert part.targets.tolist() == [2, 2]
     assert list(part.digests) == ["digest 5", "digest 2"]
     assert [part.called(i) for i in range(2)] == ["file 5", "file 2"]
-    assert part.whole is not None and part.whole(0).getpixel((0, 0)) == (5, 0, 0)
+    assert part.original is not None and part.original(0).getpixel((0, 0)) == (5, 0, 0)
     assert part.left_out == ("broken.png",)
     assert part.rows is not None and part.rows.tolist() == [5, 2]
 
@@ -79,7 +79,7 @@ def test_a_known_digest_spares_the_pixels_and_gives_the_same_fingerprint(count: 
 def test_crops_come_from_the_original_image_where_there_is_one() -> None:
     images = made(side=8)
     originals = Images(
-        images.pixels, images.targets, whole=lambda i: Image.new("RGB", (50, 40), (10 * i, 0, 7))
+        images.pixels, images.targets, original=lambda i: Image.new("RGB", (50, 40), (10 * i, 0, 7))
     )
     crops = originals.crop(torch.tensor([2, 5]), torch.tensor([1, 2]), 8)
     assert crops.shape == (2, 3, 8, 8) and crops.dtype == torch.uint8
@@ -102,5 +102,5 @@ def test_pixels_go_to_the_gpu_only_where_it_has_room(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(torch.Tensor, "to", lambda self, device: self)
     for free, expected in ((4 * 6 * 48 - 1, images), (4 * 6 * 48, moved)):
         monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device, free=free: (free, 0))
-        assert images.near(torch.device("cuda", 0)) is expected
-    assert images.near(torch.device("cpu")) is images
+        assert images.to(torch.device("cuda", 0)) is expected
+    assert images.to(torch.device("cpu")) is images

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cl_bench.reports.figures.pareto import Point, front
+from cl_bench.reports.plots.pareto import Point, front
 from cl_bench.reports.runs.command import option_words
 from cl_bench.reports.terminal.show import duration, size
 

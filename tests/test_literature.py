@@ -48,7 +48,7 @@ def test_figures_follow_from_the_published_matrices() -> None:
     seen = 0
     for (method, order), matrix in reported_matrices().items():
         name = "Continual-FT" if method == "continual-ft" else method
-        figures = matrix.metrics()
+        metrics = matrix.metrics()
         per_task = {
             "transfer": dict(zip(matrix.tasks[1:], matrix.transfer_per_task, strict=True)),
             "average": dict(zip(matrix.tasks, matrix.average_per_task, strict=True)),
@@ -57,7 +57,7 @@ def test_figures_follow_from_the_published_matrices() -> None:
         for p in published():
             if (p.method, p.order, p.status) == (name, order, "authors-data"):
                 if p.metric in per_task:
-                    ours = figures[p.metric] if p.dataset == MEAN else per_task[p.metric][p.dataset]
+                    ours = metrics[p.metric] if p.dataset == MEAN else per_task[p.metric][p.dataset]
                 else:  # matrix:<i>:<trained>, from 1
                     row = int(p.metric.split(":")[1]) - 1
                     ours = matrix.rows[row][matrix.tasks.index(p.dataset)]

@@ -1,4 +1,4 @@
-"""The figures of an accuracy matrix, against published ones and by hand."""
+"""The metrics of an accuracy matrix, against published ones and by hand."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ PUBLISHED = json.loads(
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_published_matrices(name: str) -> None:
-    """Thirteen matrices of the ZSCL authors, whose figures they rounded to two decimals."""
+    """Thirteen matrices of the ZSCL authors, whose metrics they rounded to two decimals."""
     given = PUBLISHED[name]
     rows = tuple(tuple(row) for row in given["matrix_rows_after_task"])
     matrix = AccuracyMatrix(tuple(given["datasets"]), rows[0], rows)
-    figures = matrix.metrics()
+    metrics = matrix.metrics()
     for ours, theirs in (("transfer", "transfer"), ("average", "avg"), ("last", "last")):
-        assert figures[ours] == pytest.approx(given[theirs], abs=0.01)
+        assert metrics[ours] == pytest.approx(given[theirs], abs=0.01)
         per_task = getattr(matrix, f"{ours}_per_task")
         assert per_task == pytest.approx(given[f"{theirs}_per"], abs=0.01)
 
@@ -65,8 +65,8 @@ def test_accuracy_before_a_task_is_learned_cannot_be_forgotten() -> None:
 
 
 def test_one_task_has_nothing_to_transfer_or_forget() -> None:
-    figures = AccuracyMatrix(("a",), (50.0,), ((90.0,),)).metrics()
-    assert figures == {"zero_shot": 50.0, "average": 90.0, "last": 90.0, "learned": 90.0}
+    metrics = AccuracyMatrix(("a",), (50.0,), ((90.0,),)).metrics()
+    assert metrics == {"zero_shot": 50.0, "average": 90.0, "last": 90.0, "learned": 90.0}
 
 
 def test_incomplete_matrix_has_the_zero_shot_mean_alone() -> None:

@@ -1,4 +1,4 @@
-"""The embedded suite: what it draws, what its model saw, and the figures that make it a problem."""
+"""The embedded suite: what it draws, what its model saw, and the metrics that make it a problem."""
 
 from __future__ import annotations
 

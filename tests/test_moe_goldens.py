@@ -14,8 +14,8 @@ from moe_golden import EXPERT_NAMES, FACTS, GOLD, LABELS, TOWERS, loaded, replay
 from torch import Tensor, nn
 
 from cl_bench.benchmark.config import Recipe
+from cl_bench.benchmark.optimizer import make_optimizer
 from cl_bench.benchmark.task import Batch
-from cl_bench.benchmark.train import optimiser
 from cl_bench.methods.moe_adapters import MoEAdapters
 
 
@@ -70,7 +70,7 @@ def one_step() -> tuple[MoEAdapters, dict[str, Tensor], dict[str, list[dict[str,
             experts.begin(FACTS["c2"]["router"])
     parameters = list(method.trainable_parameters())
     recipe = Recipe(lr=FACTS["lr"], weight_decay=0, schedule="constant")
-    optimizer, _ = optimiser(parameters, recipe, recipe.lr, 1, 1)
+    optimizer, _ = make_optimizer(parameters, recipe, recipe.lr, 1, 1)
     batch = Batch(
         images(GOLD["c1/images"]),
         GOLD["c2/labels"].long(),
@@ -120,7 +120,7 @@ class TestStep:
             assert relative(ours, GOLD[f"c2/grad_block1/{tower}/{name}"]) < 1e-4
 
     @pytest.mark.parametrize("tower", TOWERS)
-    def test_after_the_optimiser(self, tower: str) -> None:
+    def test_after_the_optimizer(self, tower: str) -> None:
         method, router = one_step()[0], FACTS["c2"]["router"]
         for name in ("down_bias", "up_bias", "w_gate", "w_noise"):
             of = [getattr(e, name) for e in method.experts[TOWERS[tower]]]

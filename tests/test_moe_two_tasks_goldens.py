@@ -14,8 +14,8 @@ from moe_golden import EXPERT_NAMES, FACTS, GOLD, LABELS, TOWERS, loaded, replay
 from torch import Tensor
 
 from cl_bench.benchmark.config import Recipe
+from cl_bench.benchmark.optimizer import make_optimizer
 from cl_bench.benchmark.task import Batch
-from cl_bench.benchmark.train import optimiser
 from cl_bench.methods.moe_adapters import MoEAdapters
 
 
@@ -40,7 +40,7 @@ def learn(method: MoEAdapters, task: str, router: int) -> dict[str, Tensor]:
         lr=FACTS["lr"], weight_decay=0, schedule="warmup_cosine",
         warmup=FACTS["c3"]["warmup"] / steps,
     )  # fmt: skip
-    optimizer, schedule = optimiser(
+    optimizer, schedule = make_optimizer(
         list(method.trainable_parameters()), recipe, recipe.lr, steps, steps
     )
     assert schedule is not None

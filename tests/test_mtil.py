@@ -227,7 +227,7 @@ def test_the_published_plan_is_shown(
     command += ["--reference-texts", str(tmp_path / "captions.txt")]
     assert cl_bench(monkeypatch, *command, "--selector-weights", str(tmp_path / "0.jpg")) == 0
     shown = capsys.readouterr().out
-    assert f"total     {steps:,} optimiser steps of 64 images" in shown
+    assert f"total     {steps:,} optimizer steps of 64 images" in shown
     assert f"trains    {trainable:,} weights" in shown
     for name, known in facts()["datasets"].items():
         line = next(line for line in shown.splitlines() if re.match(rf" +\d+ +{name} ", line))

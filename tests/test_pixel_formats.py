@@ -14,7 +14,7 @@ import pytest
 from image_bytes import COLOUR, COLOUR_ALPHA, GREY, GREY_ALPHA, png, png_chunk, tiff
 from PIL import Image
 
-from cl_bench.datasets.images.decode import BrokenImageError, decode, open_whole
+from cl_bench.datasets.images.decode import BrokenImageError, decode, open_original
 from cl_bench.datasets.images.pixel_rules import RULES
 
 ROOT = Path(__file__).parents[1]
@@ -40,7 +40,7 @@ def saved(image: Image.Image, form: str, **options: Any) -> bytes:
 
 def first_row(content: bytes, folder: Path) -> list[list[int]]:
     (folder / "image.bin").write_bytes(content)
-    image = open_whole(folder / "image.bin")
+    image = open_original(folder / "image.bin")
     assert image.mode == "RGB"
     return np.asarray(image)[0].tolist()
 
@@ -137,7 +137,7 @@ def test_8_bits_are_converted_as_torchvisions_data_sets_do(kind: str, tmp_path: 
     with Image.open(path) as image:
         assert image.mode == kind.split()[0] or kind in ("PA", "1 with transparency"), image.mode
         reference = image.convert("RGB")
-    assert np.array_equal(np.asarray(open_whole(path)), np.asarray(reference))
+    assert np.array_equal(np.asarray(open_original(path)), np.asarray(reference))
 
 
 def test_cmyk_of_adobe_is_not_shown_as_its_negative(tmp_path: Path) -> None:
@@ -171,7 +171,7 @@ def test_orientation_is_not_applied(tmp_path: Path) -> None:
     turned = Image.Exif()
     turned[0x0112] = 6
     (tmp_path / "a.jpg").write_bytes(saved(PHOTO, "JPEG", exif=turned))
-    assert open_whole(tmp_path / "a.jpg").size == PHOTO.size
+    assert open_original(tmp_path / "a.jpg").size == PHOTO.size
 
 
 def test_every_mode_of_pillow_has_one_rule_and_is_documented() -> None:
@@ -199,12 +199,12 @@ FORMS = {
 def test_a_cut_file_is_broken_or_gives_every_pixel(form: str, tmp_path: Path) -> None:
     content, path = saved(PHOTO, form, **FORMS[form]), tmp_path / "cut"
     path.write_bytes(content)
-    whole, broken = np.asarray(open_whole(path)), 0
+    whole, broken = np.asarray(open_original(path)), 0
     lengths = range(0, len(content), max(1, len(content) // 60))
     for length in lengths:
         path.write_bytes(content[:length])
         try:
-            assert np.array_equal(np.asarray(open_whole(path)), whole)
+            assert np.array_equal(np.asarray(open_original(path)), whole)
         except BrokenImageError:
             broken += 1
     assert broken >= 0.9 * len(lengths)
@@ -220,7 +220,7 @@ def test_flipped_bits_never_end_in_a_traceback(tmp_path: Path) -> None:
         content[draw.integers(min(len(content), 200))] ^= 1 << draw.integers(8)
         path.write_bytes(content)
         try:
-            open_whole(path)
+            open_original(path)
         except BrokenImageError:
             broken += 1
     assert broken > 60
@@ -231,7 +231,7 @@ def test_an_image_beyond_pillows_limit_is_named_in_one_line(tmp_path: Path) -> N
     row = png(np.zeros((1, 1), np.uint8), GREY)
     path.write_bytes(row.replace(row[8:33], png_chunk(b"IHDR", struct.pack(">IIBBBBB", 20_000, 20_000, 8, 0, 0, 0, 0))))  # fmt: skip
     with pytest.raises(BrokenImageError) as raised:
-        open_whole(path)
+        open_original(path)
     assert str(raised.value) == (
         f"the image {path} cannot be read: it has more pixels than the 178,956,970 that Pillow "
         "reads; make it smaller"

@@ -17,7 +17,7 @@ from cl_bench.benchmark.images import Images
 from cl_bench.benchmark.pixels import Pixels
 from cl_bench.benchmark.resize import resize
 from cl_bench.benchmark.task import LabelSpace, Task, TrainingTask
-from cl_bench.datasets.images.decode import BrokenImageError, decode, open_whole
+from cl_bench.datasets.images.decode import BrokenImageError, decode, open_original
 
 
 def noise(*shape: int, seed: int = 0) -> np.ndarray:
@@ -77,7 +77,7 @@ def test_broken_files_are_named(tmp_path: Path) -> None:
     (tmp_path / "text.jpg").write_text("no image")
     for name, words in (("cut.jpg", "truncated"), ("text.jpg", "it is no image"), ("x.jpg", "No")):
         with pytest.raises(BrokenImageError, match=rf"{name} cannot be read: .*{words}"):
-            open_whole(tmp_path / name)
+            open_original(tmp_path / name)
     with pytest.raises(BrokenImageError, match=r"whole\.jpg is not 32 x 32 pixels"):
         decode(tmp_path / "whole.jpg", 32, native=True)
 
@@ -133,7 +133,7 @@ def test_training_crops_come_from_the_whole_image(tmp_path: Path) -> None:
     wide[:, :18] = wide[:, 42:] = 255  # black where evaluation looks
     path = _saved(Image.fromarray(wide), tmp_path / "wide.png")
     pixels = torch.from_numpy(np.stack([decode(path, 16)] * 6))
-    images = Images(pixels, torch.zeros(6).long(), whole=lambda i: open_whole(path))
+    images = Images(pixels, torch.zeros(6).long(), whole=lambda i: open_original(path))
     assert pixels[..., 2:14].max() == 0
     task = cropped_task(images)
     first = [batch.images for batch in task.epoch()]

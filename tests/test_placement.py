@@ -9,7 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation
 
-from cl_bench.reports.figures.placement import DISTANCES, LEADER_FROM, place_labels
+from cl_bench.reports.plots.placement import DISTANCES, LEADER_FROM, place_labels
 
 Points = list[tuple[float, float, str]]
 

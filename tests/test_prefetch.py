@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cl_bench.benchmark.ahead import ahead
+from cl_bench.benchmark.prefetch import prefetch
 
 
 @settings(deadline=None, max_examples=40)
@@ -21,7 +21,7 @@ def test_it_is_map_in_order(items: list[int], workers: int) -> None:
         time.sleep((item % 3) * 1e-4)  # later items may be ready first
         return 2 * item
 
-    assert list(ahead(late, items, workers)) == [2 * item for item in items]
+    assert list(prefetch(late, items, workers)) == [2 * item for item in items]
 
 
 @pytest.mark.parametrize("workers", [1, 3])
@@ -34,7 +34,7 @@ def test_no_more_than_workers_and_one_are_under_way(workers: int) -> None:
             drawn += 1
             yield item
 
-    for done, _ in enumerate(ahead(lambda item: item, items(), workers)):
+    for done, _ in enumerate(prefetch(lambda item: item, items(), workers)):
         assert drawn == min(done + workers + 1, 20)
     assert drawn == 20
 
@@ -48,12 +48,12 @@ def test_work_runs_in_other_threads_and_items_are_drawn_in_the_callers() -> None
             drawing.add(threading.get_ident())
             yield item
 
-    working = set(ahead(lambda item: threading.get_ident(), items(), 2))
+    working = set(prefetch(lambda item: threading.get_ident(), items(), 2))
     assert drawing == {here} and here not in working and len(working) <= 2
 
 
 def test_an_error_comes_where_its_result_would_have() -> None:
-    results = ahead(lambda item: 10 // (3 - item), range(6), 2)
+    results = prefetch(lambda item: 10 // (3 - item), range(6), 2)
     assert list(islice(results, 3)) == [3, 5, 10]
     with pytest.raises(ZeroDivisionError):
         next(results)
@@ -70,7 +70,7 @@ def test_leaving_early_ends_the_threads_and_starts_nothing_more() -> None:
         return item
 
     before = threading.active_count()
-    results = ahead(work, count(), 2)
+    results = prefetch(work, count(), 2)
     assert list(islice(results, 3)) == [0, 1, 2]
     results.close()  # type: ignore[attr-defined]
     known = started
@@ -85,4 +85,4 @@ def test_an_error_while_drawing_is_raised_too() -> None:
         raise OSError("the list ended early")
 
     with pytest.raises(OSError, match="ended early"):
-        list(ahead(lambda item: item, items(), 1))
+        list(prefetch(lambda item: item, items(), 1))

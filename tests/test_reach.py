@@ -86,8 +86,8 @@ def test_each_goes_on_in_the_middle_of_a_task(name: str, tmp_path: Path) -> None
 def test_a_method_learns_by_prompt_tokens_alone(tmp_path: Path) -> None:
     plan = plan_of("prompt-tuning", "steps=20", "lr=2e-2")
     run = small_run(plan, tmp_path)
-    figures = run.matrix.metrics()
-    assert figures["learned"] > figures["zero_shot"] + 1
+    metrics = run.matrix.metrics()
+    assert metrics["learned"] > metrics["zero_shot"] + 1
     widths = [blocks[0].width for blocks in fresh(plan).clip.attentions().values()]
     assert those(run.events, Learned)[0].trainable_parameters == 2 * 2 * sum(widths)
 

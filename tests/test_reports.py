@@ -19,7 +19,7 @@ from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.matrix import AccuracyMatrix
 from cl_bench.benchmark.record import RunFolder, read_run, write_json
 from cl_bench.benchmark.records.events import Evaluated
-from cl_bench.reports.figures.heat_map import save_heat_map
+from cl_bench.reports.plots.heat_map import save_heat_map
 from cl_bench.reports.report import write_report
 from cl_bench.reports.runs.group import group
 from cl_bench.reports.runs.names import short_names
@@ -176,12 +176,12 @@ def test_same_runs_same_bytes_and_pictures_that_open(runs: Path, tmp_path: Path)
     assert len(first.files) == len(second.files) > 6 + 3 * 3
     for a, b in zip(first.files, second.files, strict=True):
         assert a.read_bytes() == b.read_bytes(), a.name
-    for picture in (tmp_path / "1" / "figures").glob("*.png"):
+    for picture in (tmp_path / "1" / "plots").glob("*.png"):
         with Image.open(picture) as image:
             assert min(image.size) > 300
             assert len(np.unique(np.asarray(image.convert("L")))) > 20
-    svg = next((tmp_path / "1" / "figures").glob("good*.svg"), None) or next(
-        (tmp_path / "1" / "figures").glob("*.svg")
+    svg = next((tmp_path / "1" / "plots").glob("good*.svg"), None) or next(
+        (tmp_path / "1" / "plots").glob("*.svg")
     )
     assert svg.read_text().startswith("<?xml")
 

@@ -74,8 +74,8 @@ def test_points_of_a_run(finished: RunResult) -> None:
     found = list(points(finished.config, finished.events))
     trained = [p for p in found if p.axis == "train/step"]
     assert [p.at for p in trained] == [10, 20, 30, 40], "steps count over the whole stream"
-    last = [p for p in found if "figures/last" in p.values][-1]
-    assert last.at == 2 and last.values["figures/last"] == finished.matrix.metrics()["last"]
+    last = [p for p in found if "metrics/last" in p.values][-1]
+    assert last.at == 2 and last.values["metrics/last"] == finished.matrix.metrics()["last"]
     assert last.values["accuracy/Food"] == finished.matrix.rows[-1][1]
     learned = next(p for p in found if "cost/train_seconds" in p.values)
     assert learned.values["cost/images_drawn"] > 0
@@ -296,7 +296,7 @@ def test_tensorboard_holds_the_whole_run_once(finished: RunResult, tmp_path: Pat
     read = EventAccumulator(str(folder))
     read.Reload()
     assert [s.step for s in read.Scalars("train/loss")] == [10, 20, 30, 40]
-    last = read.Scalars("figures/last")
+    last = read.Scalars("metrics/last")
     assert [s.step for s in last] == [1, 2]
     assert last[-1].value == pytest.approx(finished.matrix.metrics()["last"])
 
@@ -322,7 +322,7 @@ def test_the_command_line_follows_and_syncs(
 def test_without_wandb_it_is_not_even_imported() -> None:
     code = (
         "import sys; from cl_bench.cli import dashboards; from cl_bench.reports.sinks import follow; "
-        "assert not dashboards.chosen(None, 'p', None, None, None).sinks(); "
+        "assert not dashboards.chosen({}).sinks(); "
         "assert 'wandb' not in sys.modules and 'tensorboardX' not in sys.modules"
     )
     source = Path(__file__).parent.parent / "src"

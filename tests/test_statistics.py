@@ -53,11 +53,11 @@ def test_outcomes_add_up_to_the_figures(tmp_path: Path) -> None:
     run = read_run(write_run(tmp_path))
     of = outcomes_of(run)
     metrics = run.matrix.metrics()
-    for figure in ("transfer", "average", "last"):
-        gathered = gather([of], figure)
+    for metric in ("transfer", "average", "last"):
+        gathered = gather([of], metric)
         means = [100 * float(images.mean()) for images in gathered.images]
-        assert np.mean(means) == pytest.approx(metrics[figure])
-        assert gathered.seeds.mean() == pytest.approx(metrics[figure])
+        assert np.mean(means) == pytest.approx(metrics[metric])
+        assert gathered.seeds.mean() == pytest.approx(metrics[metric])
     assert gather([of], "transfer").tasks == run.matrix.tasks[1:]
     assert gather([of], "last").tasks == run.matrix.tasks
 

@@ -56,13 +56,13 @@ def files(folder: Path) -> set[str]:
 def test_cached_equals_decoded(listing: Listing, tmp_path: Path) -> None:
     heard: list[tuple[str, int, int]] = []
     decoded = Store().images("toy", listing, 16)
-    store = Store(tmp_path / "cache", tell=lambda *progress: heard.append(progress))
+    store = Store(tmp_path / "cache", on_progress=lambda *progress: heard.append(progress))
     made, opened = (store.images("toy", listing, 16) for _ in range(2))
     for images in (made, opened):
         assert torch.equal(images.pixels, decoded.pixels)
         assert torch.equal(images.targets, decoded.targets)
         assert images.fingerprint == decoded.fingerprint
-        assert np.array_equal(np.asarray(images.whole(7)), np.asarray(decoded.whole(7)))  # type: ignore[misc]
+        assert np.array_equal(np.asarray(images.original(7)), np.asarray(decoded.original(7)))  # type: ignore[misc]
     assert files(tmp_path / "cache") == {".pixels", ".json"}
     done = [64, 128, COUNT]
     decoding = [progress for progress in heard if progress[0] == "decoding toy"]
@@ -174,7 +174,7 @@ def test_broken_images_stop_or_are_left_out_on_request(listing: Listing, tmp_pat
         assert len(images) == COUNT - 2 and images.left_out == tuple(map(str, bad))
         kept = torch.from_numpy(np.delete(listing.targets, [3, 100]))
         assert torch.equal(images.targets, kept)
-        whole = images.whole(3)  # type: ignore[misc]
+        whole = images.original(3)  # type: ignore[misc]
         with Image.open(listing.images[4]) as fifth:
             assert np.array_equal(np.asarray(whole), np.asarray(fifth)), "rows move up"
 

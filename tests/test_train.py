@@ -12,9 +12,10 @@ from cl_bench.benchmark.config import Recipe
 from cl_bench.benchmark.errors import NotFiniteError
 from cl_bench.benchmark.images import Images
 from cl_bench.benchmark.method import Method
+from cl_bench.benchmark.optimizer import make_optimizer
 from cl_bench.benchmark.pixels import Pixels
 from cl_bench.benchmark.task import Batch, LabelSpace, Task, TrainingTask
-from cl_bench.benchmark.train import Progress, Trained, optimiser, train
+from cl_bench.benchmark.train import Progress, Trained, train
 
 
 def training_task(size: int = 10, batch_size: int = 4, seed: int = 0) -> TrainingTask:
@@ -43,7 +44,7 @@ class Toy(Method):
 
 def test_onecycle_cycles_lr_and_beta1_as_torchs_defaults_do() -> None:
     weight = nn.Parameter(torch.zeros(1))
-    optimizer, schedule = optimiser([weight], Recipe(), 1e-3, steps=10, steps_per_epoch=5)
+    optimizer, schedule = make_optimizer([weight], Recipe(), 1e-3, steps=10, steps_per_epoch=5)
     assert schedule is not None
     seen = []
     for _ in range(10):

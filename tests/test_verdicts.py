@@ -36,9 +36,9 @@ def compared(tmp_path: Path) -> Judged:
 
 
 def test_every_pair_is_judged_in_every_figure(compared: Judged) -> None:
-    for figure in ("transfer", "average", "last"):
-        pairs = {frozenset((p.a, p.b)) for p in compared.pairs[figure]}
-        assert len(pairs) == 3 and all(p.difference.points >= 0 for p in compared.pairs[figure])
+    for metric in ("transfer", "average", "last"):
+        pairs = {frozenset((p.a, p.b)) for p in compared.pairs[metric]}
+        assert len(pairs) == 3 and all(p.difference.points >= 0 for p in compared.pairs[metric])
     last = {frozenset((p.a, p.b)): p for p in compared.pairs["last"]}
     near, far = last[frozenset(("best", "near"))], last[frozenset(("best", "far"))]
     assert near.difference.points == pytest.approx(2.5) and near.verdict is Verdict.alike
@@ -61,7 +61,7 @@ def test_what_cannot_be_told_apart_is_marked_in_every_format(compared: Judged) -
     assert re.search(r"\| near \| \+2\.5 \| 0\.250 .* \| -\d.* to \+\d.* \| cannot be told", text)
     assert re.search(r"\| far \| \+75.* \| \+\d+.* to \+\d+.* \| higher \|", text)
     lines = list(csv.DictReader(io.StringIO(differences.CHAPTER.csv([compared]))))
-    assert len([x for x in lines if x["figure"] == "last" and not x["task"]]) == 3
+    assert len([x for x in lines if x["metric"] == "last" and not x["task"]]) == 3
     for line in lines:
         without_zero = float(line["low"]) > 0 or float(line["high"]) < 0
         assert (line["verdict"] == "higher") == without_zero, line

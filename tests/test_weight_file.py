@@ -39,7 +39,7 @@ def prefixed(prefix: str) -> Callable[[State], dict[str, Any]]:
 
 READ: dict[str, Callable[[State], dict[str, Any]]] = {
     "plain": dict,
-    "state_dict beside an optimiser": lambda s: {
+    "state_dict beside an optimizer": lambda s: {
         "epoch": 3, "name": "run", "state_dict": s,
         "optimizer": {"state": {0: {"step": torch.ones(1)}}, "param_groups": [{"lr": 0.1}]},
     },
@@ -136,7 +136,7 @@ REFUSED: dict[str, tuple[Callable[[State], Any], str]] = {
     "two sets": (
         lambda s: {"state_dict": s, "state_dict_ema": s}, r"several sets of weights \(state_dict, state_dict_ema\)",
     ),
-    "an optimiser alone": (lambda s: {"optimizer": {"state": {}}}, r"holds no weights"),
+    "an optimizer alone": (lambda s: {"optimizer": {"state": {}}}, r"holds no weights"),
     "nothing": (lambda s: {}, r"holds no weights"),
     "a list": (lambda s: list(s.values()), r"holds a list, not named tensors"),
 }  # fmt: skip

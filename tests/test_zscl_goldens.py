@@ -21,8 +21,8 @@ from cl_bench.benchmark.assets import Assets
 from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.config import Recipe
 from cl_bench.benchmark.images import Images
+from cl_bench.benchmark.optimizer import make_optimizer
 from cl_bench.benchmark.task import Batch, LabelSpace
-from cl_bench.benchmark.train import optimiser
 from cl_bench.methods.zscl import ZSCL, ZSCLConfig
 
 GOLD, FACTS = recorded("zscl")
@@ -124,7 +124,7 @@ def play(name: str) -> dict[str, Tensor]:
     """Everything measured in one scenario, by the names of the goldens."""
     method, task = prepared(name)
     start = {n: w.detach().clone() for n, w in method.weights.items()}
-    optimizer, schedule = optimiser(
+    optimizer, schedule = make_optimizer(
         list(method.trainable_parameters()), RECIPE, RECIPE.lr, STEPS, steps_per_epoch=6
     )
     assert schedule is not None

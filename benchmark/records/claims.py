@@ -128,7 +128,7 @@ def _metrics(run: RunResult) -> str:
     if not ahead and summary["metrics"] != again:
         raise UserError("the metrics in matrix.json do not follow from the matrix")
     return (
-        f"{len(again)} figures in matrix.json follow from the matrix, which is that of matrix.csv"
+        f"{len(again)} metrics in matrix.json follow from the matrix, which is that of matrix.csv"
     )
 
 

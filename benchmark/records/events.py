@@ -69,9 +69,9 @@ class Step(Logged):
     task: str
     """Name of the task being learned."""
     step: Annotated[int, Field(ge=1)]
-    """Number of optimiser steps on this task so far."""
+    """Number of optimizer steps on this task so far."""
     steps: Annotated[int, Field(ge=1)]
-    """Number of optimiser steps that the task gets."""
+    """Number of optimizer steps that the task gets."""
     loss: float
     """Mean loss over the steps since the last event of this kind."""
     lr: Annotated[float, Field(ge=0)]
@@ -87,7 +87,7 @@ class Learned(Logged):
     learned: Annotated[int, Field(ge=1)]
     """Number of tasks learned, this one included."""
     steps: Count
-    """Number of optimiser steps on it; 0 where nothing trains."""
+    """Number of optimizer steps on it; 0 where nothing trains."""
     step_flops: Count | None = None
     """Floating-point operations of the first step's loss and gradient, as torch counts them; not
     there in logs from before they were counted."""

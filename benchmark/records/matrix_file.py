@@ -1,4 +1,4 @@
-"""The accuracy matrix on disk: ``matrix.csv``, and ``matrix.json`` with its figures. No torch."""
+"""The accuracy matrix on disk: ``matrix.csv``, and ``matrix.json`` with its metrics. No torch."""
 
 from __future__ import annotations
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from cl_bench.datasets.images.content import read_anew
 from cl_bench.datasets.images.remembered import recall, stamp
-from cl_bench.datasets.tell import Tell
+from cl_bench.datasets.progress import ProgressCallback
 
 SIZE_AND_TIME = slice(2)  # of a stamp
 
 
-def changed_files(paths: Sequence[Path], tell: Tell) -> list[str]:
+def changed_files(paths: Sequence[Path], on_progress: ProgressCallback) -> list[str]:
     """Files that hold other bytes than when they were read before, in words.
 
     All are read, and what they hold now is remembered. Files that cannot be read are passed over.
@@ -24,7 +24,7 @@ def changed_files(paths: Sequence[Path], tell: Tell) -> list[str]:
         for folder in {os.path.dirname(file) for file in files}
         for name, entry in recall(folder).items()
     }
-    now = read_anew(files, tell, stand_in="")
+    now = read_anew(files, on_progress, stand_in="")
     return [
         f"{file} holds other bytes than before, though its size and time are the same; if you did "
         "not change it, fetch it again"

@@ -15,7 +15,7 @@ from cl_bench.datasets.images.cache import mapped
 from cl_bench.datasets.images.decode import fitted
 from cl_bench.datasets.images.image_files import ImageFiles
 from cl_bench.datasets.images.sidecar import damaged, read_sidecar
-from cl_bench.datasets.tell import Tell
+from cl_bench.datasets.progress import ProgressCallback
 
 
 @dataclass(frozen=True)
@@ -44,25 +44,27 @@ class MatchingCache:
 
 
 def matching_caches(
-    name: str, paths: tuple[Path, ...], folder: Path, tell: Tell
+    name: str, paths: tuple[Path, ...], folder: Path, on_progress: ProgressCallback
 ) -> tuple[list[MatchingCache], list[str]]:
     """The caches of these files, and in words which caches called ``name`` are damaged."""
     caches, damages = [], []
     for sidecar in sorted(folder.glob(f"{name}-*.json")):
         try:
-            if cache := _match(name, paths, sidecar, tell):
+            if cache := _match(name, paths, sidecar, on_progress):
                 caches.append(cache)
         except UserError as error:
             damages.append(str(error))
     return caches, damages
 
 
-def _match(name: str, paths: tuple[Path, ...], sidecar: Path, tell: Tell) -> MatchingCache | None:
+def _match(
+    name: str, paths: tuple[Path, ...], sidecar: Path, on_progress: ProgressCallback
+) -> MatchingCache | None:
     """The cache, if it is of these files and of this version."""
     about = read_sidecar(sidecar)
     square = about.recipe["transform"] == "as they are"
     broken: Literal["stop", "skip"] = "skip" if about.recipe["broken"] == "skip" else "stop"
-    files = ImageFiles(name, paths, about.size, square, broken, tell)
+    files = ImageFiles(name, paths, about.size, square, broken, on_progress)
     if files.recipe != about.recipe:
         return None
     pixels = mapped(sidecar.with_suffix(".pixels"), about)

@@ -17,8 +17,8 @@ from cl_bench.datasets.checks.task_check import TaskCheck, check_task
 from cl_bench.datasets.images.content import digests_of
 from cl_bench.datasets.own.file_tasks import read_task
 from cl_bench.datasets.own.suite_file import assemble, load_suite_file, short_orders
+from cl_bench.datasets.progress import ProgressCallback
 from cl_bench.datasets.suite import TaskSpec
-from cl_bench.datasets.tell import Tell
 
 T = TypeVar("T")
 
@@ -48,33 +48,35 @@ class Findings:
             return None
 
 
-def check_suite(name: str, data_root: Path | None, tell: Tell) -> Findings:
+def check_suite(name: str, data_root: Path | None, on_progress: ProgressCallback) -> Findings:
     """List everything about a suite; every image is read and decoded.
 
     Args:
         name: of a built-in suite, or a suite file's path.
         data_root: folder of the MTIL data sets.
-        tell: hears of the progress.
+        on_progress: hears of the progress.
 
     Raises:
         UserError: there is no such suite, or its data is not there at all.
     """
     found = Findings()
     if name.endswith(".toml"):
-        suite = _own_suite(Path(name), found, tell)
+        suite = _own_suite(Path(name), found, on_progress)
     else:
         whole = find_suite(name)
         check_data(whole, data_root)
         suite = _Parts(list(whole.tasks), whole.protocol, whole.backbone.name)
     for spec in suite.specs:
-        if task := found.attempt(lambda spec=spec: check_task(spec, data_root, tell)):  # type: ignore[misc]
+        if task := found.attempt(lambda spec=spec: check_task(spec, data_root, on_progress)):  # type: ignore[misc]
             found.tasks.append(task)
             found.notes += task.notes
             (found.remarks if suite.protocol.broken == "skip" else found.problems).extend(
                 task.broken
             )
     images = [image for task in found.tasks for image in task.images]
-    alike = found.attempt(lambda: same_bytes(images, digests_of([i.file for i in images], tell)))
+    alike = found.attempt(
+        lambda: same_bytes(images, digests_of([i.file for i in images], on_progress))
+    )
     found.remarks += alike or ()
     _compare_names(suite, found)
     return found
@@ -89,12 +91,12 @@ class _Parts:
     backbone: str
 
 
-def _own_suite(path: Path, found: Findings, tell: Tell) -> _Parts:
+def _own_suite(path: Path, found: Findings, on_progress: ProgressCallback) -> _Parts:
     """Read every task of the file separately, so that a mistake in one does not hide another's."""
     file = load_suite_file(path)
     backbone = file.backbone.name
     attempts = [
-        found.attempt(lambda task=task: read_task(task, file.root, backbone, tell))  # type: ignore[misc]
+        found.attempt(lambda task=task: read_task(task, file.root, backbone, on_progress))  # type: ignore[misc]
         for task in file.content.tasks
     ]
     tasks = [task for task in attempts if task is not None]

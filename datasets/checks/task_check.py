@@ -13,9 +13,9 @@ from cl_bench.datasets.checks.prompts import near
 from cl_bench.datasets.checks.same_images import Place, Placed
 from cl_bench.datasets.checks.verify import broken_images
 from cl_bench.datasets.images.listing import Listing
+from cl_bench.datasets.progress import ProgressCallback
 from cl_bench.datasets.streams import list_splits
 from cl_bench.datasets.suite import FolderSource, MtilSource, TaskSpec
-from cl_bench.datasets.tell import Tell
 
 SHOWN = 20  # broken files that are named
 
@@ -39,13 +39,13 @@ class TaskCheck:
     notes: tuple[str, ...]
 
 
-def check_task(spec: TaskSpec, data_root: Path | None, tell: Tell) -> TaskCheck:
+def check_task(spec: TaskSpec, data_root: Path | None, on_progress: ProgressCallback) -> TaskCheck:
     """Look at a task's images, classes and prompts.
 
     Args:
         spec: the task.
         data_root: folder of the MTIL data sets.
-        tell: hears of the images that are decoded.
+        on_progress: hears of the images that are decoded.
 
     Raises:
         UserError: its images cannot be listed.
@@ -54,7 +54,7 @@ def check_task(spec: TaskSpec, data_root: Path | None, tell: Tell) -> TaskCheck:
     broken = [
         problem
         for split, listing in splits.items()
-        for problem in broken_images(f"{spec.name}-{split}", listing, tell)
+        for problem in broken_images(f"{spec.name}-{split}", listing, on_progress)
     ]
     counts = np.bincount(splits["train"].targets, minlength=len(spec.classnames)).tolist()
     return TaskCheck(

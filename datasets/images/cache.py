@@ -20,9 +20,9 @@ import PIL
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from cl_bench.benchmark.ahead import ahead
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.images import digest_of_part
+from cl_bench.benchmark.prefetch import prefetch
 from cl_bench.benchmark.record import read_json
 from cl_bench.datasets.images.cache_check import check_pixels, wrong_parts
 from cl_bench.datasets.images.image_files import DECODERS, FORMAT, Decoded, ImageFiles
@@ -136,7 +136,7 @@ def _check_space(files: ImageFiles, about: Sidecar, folder: Path) -> None:
 def _decode_rest(files: ImageFiles, about: Sidecar, out: BinaryIO, progress: Path) -> Sidecar:
     """Append what is lacking, and note from time to time how far it is."""
     count, total = files.counting("decoding"), len(files.paths)
-    decoded = ahead(files.decode, files.parts(about.done), DECODERS)
+    decoded = prefetch(files.decode, files.parts(about.done), DECODERS)
     for i, (part, broken) in enumerate(decoded, start=1):
         _append(out, part, files, progress.parent)
         about = about.grown(digest_of_part(part), len(part) + len(broken), broken)

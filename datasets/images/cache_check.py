@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cl_bench.benchmark.ahead import ahead
 from cl_bench.benchmark.images import digest_of_part, digest_of_parts
+from cl_bench.benchmark.prefetch import prefetch
 from cl_bench.datasets.images.image_files import DECODERS
 from cl_bench.datasets.images.remembered import recall, remember, settled_stamp, stamp
 from cl_bench.datasets.images.sidecar import Sidecar, damaged
-from cl_bench.datasets.tell import Count
+from cl_bench.datasets.progress import Count
 
 
 def check_pixels(path: Path, pixels: NDArray[np.uint8], about: Sidecar, count: Count) -> None:
@@ -42,7 +42,7 @@ def check_pixels(path: Path, pixels: NDArray[np.uint8], about: Sidecar, count: C
 def wrong_parts(pixels: NDArray[np.uint8], about: Sidecar, count: Count) -> list[int]:
     """Which parts of the cached pixels are not as they were written."""
     rows, wrong = about.rows(), []
-    digests = ahead(lambda part: digest_of_part(pixels[part.start : part.stop]), rows, DECODERS)
+    digests = prefetch(lambda part: digest_of_part(pixels[part.start : part.stop]), rows, DECODERS)
     for i, digest in enumerate(digests):
         if digest != about.parts[i]:
             wrong.append(i)

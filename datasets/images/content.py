@@ -19,10 +19,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cl_bench.benchmark.ahead import ahead
 from cl_bench.benchmark.errors import UserError
+from cl_bench.benchmark.prefetch import prefetch
 from cl_bench.datasets.images.remembered import Entries, recall, remember, settled_stamp, stamp
-from cl_bench.datasets.tell import Tell, silent
+from cl_bench.datasets.progress import ProgressCallback, silent
 
 READERS = min(2 * (os.cpu_count() or 1), 32)  # threads; hashing and reading release the GIL
 PART = 32  # files per call of a thread
@@ -38,7 +38,7 @@ class _Hashed(NamedTuple):
 
 
 def digests_of(
-    paths: Sequence[Path], tell: Tell = silent, stand_in: str | None = None
+    paths: Sequence[Path], on_progress: ProgressCallback = silent, stand_in: str | None = None
 ) -> tuple[str, ...]:
     """The SHA-256 of each file's bytes, in hexadecimal.
 
@@ -47,7 +47,7 @@ def digests_of(
 
     Args:
         paths: of the files.
-        tell: hears of the files that must be read.
+        on_progress: hears of the files that must be read.
         stand_in: what a file that cannot be read gets in the place of a digest.
 
     Raises:
@@ -62,7 +62,7 @@ def digests_of(
     for folder, named in folders.items():
         known |= _unchanged(folder, named)
     new = [file for named in folders.values() for _, file in named if file not in known]
-    known |= read_anew(list(dict.fromkeys(new)), tell, stand_in)
+    known |= read_anew(list(dict.fromkeys(new)), on_progress, stand_in)
     return tuple(known[file] for file in files)
 
 
@@ -86,23 +86,23 @@ def digests_of_pixels(pixels: NDArray[np.uint8]) -> Iterator[str]:
 
 
 def read_anew(
-    files: Sequence[str], tell: Tell = silent, stand_in: str | None = None
+    files: Sequence[str], on_progress: ProgressCallback = silent, stand_in: str | None = None
 ) -> dict[str, str]:
     """Read files, remembered or not, and remember their digests; as ``digests_of`` otherwise.
 
     Args:
         files: those of a folder beside each other.
-        tell: hears of the progress.
+        on_progress: hears of the progress.
         stand_in: what a file that cannot be read gets in the place of a digest.
     """
     digests: dict[str, str] = {}
-    hashed = ahead(partial(_hash_all, stand_in=stand_in), _parts(files), READERS)
+    hashed = prefetch(partial(_hash_all, stand_in=stand_in), _parts(files), READERS)
     for folder, results in groupby(hashed, lambda part: os.path.dirname(part[0].file)):
         entries: Entries = {}
         for part in results:
             digests |= {one.file: one.digest for one in part}
             entries |= {os.path.basename(o.file): [o.stamp, o.digest] for o in part if o.stamp}
-            tell("reading files", len(digests), len(files))
+            on_progress("reading files", len(digests), len(files))
             if len(entries) >= KEPT_EVERY:
                 remember(folder, entries)
                 entries = {}

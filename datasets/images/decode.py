@@ -21,7 +21,7 @@ class BrokenImageError(UserError):
     """A file that is no readable image."""
 
 
-def open_whole(path: Path) -> Image.Image:
+def open_original(path: Path) -> Image.Image:
     """Decode a file's first frame into RGB, as torchvision's data sets do (``pixel_rules.py``).
 
     It is not rotated by its EXIF tag. Files beyond Pillow's limit, about 179 million pixels, are
@@ -62,7 +62,7 @@ def decode(path: Path, size: int, *, native: bool = False) -> NDArray[np.uint8]:
     Raises:
         BrokenImageError: it cannot be read or is not of its native size; names it.
     """
-    return fitted(open_whole(path), path, size, native=native)
+    return fitted(open_original(path), path, size, native=native)
 
 
 def fitted(image: Image.Image, path: Path, size: int, *, native: bool) -> NDArray[np.uint8]:

@@ -18,7 +18,7 @@ from cl_bench.benchmark.config import digest_of
 from cl_bench.benchmark.images import HASHED
 from cl_bench.datasets.images.content import digests_of
 from cl_bench.datasets.images.decode import TRANSFORM, BrokenImageError, decode
-from cl_bench.datasets.tell import Count, Tell
+from cl_bench.datasets.progress import Count, ProgressCallback
 
 FORMAT = 2  # of a cache's files, and of the rules by which pixels are made
 DECODERS = min(os.cpu_count() or 1, 32)  # threads; Pillow decodes and resizes outside the GIL
@@ -48,7 +48,7 @@ class ImageFiles:
         size: side S of what they become.
         square: they are S x S as they are and must be.
         broken: ``skip`` leaves files out that cannot be read, ``stop`` raises.
-        tell: hears of the progress.
+        on_progress: hears of the progress.
     """
 
     name: str
@@ -56,7 +56,7 @@ class ImageFiles:
     size: int
     square: bool
     broken: Literal["stop", "skip"]
-    tell: Tell
+    on_progress: ProgressCallback
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -108,4 +108,4 @@ class ImageFiles:
 
     def counting(self, work: str) -> Count:
         """What hears of the progress of ``work`` on these files."""
-        return partial(self.tell, f"{work} {self.name}")
+        return partial(self.on_progress, f"{work} {self.name}")

@@ -13,14 +13,14 @@ import PIL.Image
 import torch
 from numpy.typing import NDArray
 
-from cl_bench.benchmark.ahead import ahead
 from cl_bench.benchmark.images import Images, digest_of_part, digest_of_parts
+from cl_bench.benchmark.prefetch import prefetch
 from cl_bench.datasets.images.cache import open_cached
 from cl_bench.datasets.images.content import digests_of_pixels
-from cl_bench.datasets.images.decode import open_whole
+from cl_bench.datasets.images.decode import open_original
 from cl_bench.datasets.images.image_files import DECODERS, Decoded, ImageFiles
 from cl_bench.datasets.images.listing import Listing
-from cl_bench.datasets.tell import Tell, silent
+from cl_bench.datasets.progress import ProgressCallback, silent
 
 
 @dataclass(frozen=True)
@@ -30,12 +30,12 @@ class Store:
     Attributes:
         folder: of the cache; without one, images are decoded into memory.
         broken: ``skip`` leaves files out that cannot be read, ``stop`` raises.
-        tell: hears of the progress.
+        on_progress: hears of the progress.
     """
 
     folder: Path | None = None
     broken: Literal["stop", "skip"] = "stop"
-    tell: Tell = silent
+    on_progress: ProgressCallback = silent
 
     def images(self, name: str, listing: Listing, size: int, native: int | None = None) -> Images:
         """The listed images, from the cache where they are in it, else decoded (and cached).
@@ -57,7 +57,7 @@ class Store:
         return Images(
             torch.from_numpy(decoded.pixels),
             torch.from_numpy(listing.targets[kept]),
-            whole=functools.partial(_open, files.paths, kept),
+            original=functools.partial(_open, files.paths, kept),
             known_digest=digest_of_parts(decoded.parts),
             digests=[files.contents[i] for i in kept] if decoded.left_out else files.contents,
             called=functools.partial(_called, files.paths, kept),
@@ -70,7 +70,7 @@ class Store:
         """Image files and what is to be made of them; arguments as of ``images``."""
         small = native is not None and native < size
         side = native if native is not None and small else size
-        return ImageFiles(name, tuple(paths), side, small, self.broken, self.tell)
+        return ImageFiles(name, tuple(paths), side, small, self.broken, self.on_progress)
 
 
 def _of_arrays(pixels: NDArray[np.uint8], targets: NDArray[np.int64]) -> Images:
@@ -84,7 +84,7 @@ def _of_arrays(pixels: NDArray[np.uint8], targets: NDArray[np.int64]) -> Images:
 
 
 def _open(paths: Sequence[Path], kept: NDArray[np.int64], row: int) -> PIL.Image.Image:
-    return open_whole(paths[kept[row]])
+    return open_original(paths[kept[row]])
 
 
 def _called(paths: Sequence[Path], kept: NDArray[np.int64], row: int) -> str:
@@ -94,7 +94,7 @@ def _called(paths: Sequence[Path], kept: NDArray[np.int64], row: int) -> str:
 def _in_memory(files: ImageFiles) -> Decoded:
     kept: list[NDArray[np.uint8]] = []
     digests, broken, count = [], [], files.counting("decoding")
-    for part, missing in ahead(files.decode, files.parts(), DECODERS):
+    for part, missing in prefetch(files.decode, files.parts(), DECODERS):
         kept.append(part)
         digests.append(digest_of_part(part))
         broken += missing

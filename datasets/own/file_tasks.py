@@ -24,8 +24,8 @@ from cl_bench.datasets.own.folders import (
     list_split_folders,
 )
 from cl_bench.datasets.own.image_lists import read_image_list
+from cl_bench.datasets.progress import ProgressCallback, silent
 from cl_bench.datasets.suite import FolderSource, TaskSpec
-from cl_bench.datasets.tell import Tell, silent
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 TEMPLATE = "a photo of a {}."
@@ -97,20 +97,24 @@ class ReadTask:
     remarks: tuple[str, ...] = ()
 
 
-def read_task(task: FileTask, root: Path, backbone: str, tell: Tell = silent) -> ReadTask:
+def read_task(
+    task: FileTask, root: Path, backbone: str, on_progress: ProgressCallback = silent
+) -> ReadTask:
     """Find a task's classes and images, and make sure that they differ.
 
     Args:
         task: as the suite file has it.
         root: what its folders are relative to.
         backbone: whose tokenizer reads the prompts.
-        tell: hears of the files that are read.
+        on_progress: hears of the files that are read.
 
     Raises:
         UserError: something is missing or wrong; names it.
     """
     try:
-        read = _own_task(task, root, tell) if task.layout is None else _layout_task(task, root)
+        read = (
+            _own_task(task, root, on_progress) if task.layout is None else _layout_task(task, root)
+        )
         _check_prompts_differ(read, backbone)
     except ValidationError as error:
         raise UserError(f"task {task.name}: {first_problem(error)}") from error
@@ -119,7 +123,7 @@ def read_task(task: FileTask, root: Path, backbone: str, tell: Tell = silent) ->
     return replace(read, remarks=tuple(f"task {task.name}: {remark}" for remark in read.remarks))
 
 
-def _own_task(task: FileTask, root: Path, tell: Tell) -> ReadTask:
+def _own_task(task: FileTask, root: Path, on_progress: ProgressCallback) -> ReadTask:
     files = _files(task, root)
     if odd := task.classnames.keys() - set(files.classes):
         raise UserError(f"classnames names no class: {', '.join(sorted(odd))}")
@@ -131,7 +135,7 @@ def _own_task(task: FileTask, root: Path, tell: Tell) -> ReadTask:
         *_placed(task, files, root, "test", test),
     )
     check_each_file_once(images)
-    digests = digests_of([image.file for image in images], tell)
+    digests = digests_of([image.file for image in images], on_progress)
     contents = (digests[: len(train)], digests[len(train) :])
     spec = TaskSpec(
         name=task.name,

@@ -14,7 +14,7 @@ from cl_bench.reports.literature.published import (
     published,
     published_name,
 )
-from cl_bench.reports.runs.group import FIGURES, MAIN, Group, Row
+from cl_bench.reports.runs.group import MAIN, METRICS, Group, Row
 from cl_bench.reports.statistics.spread import Spread
 from cl_bench.reports.statistics.verdicts import Judged
 from cl_bench.reports.tables.chapter import Chapter
@@ -62,7 +62,7 @@ def _tables(judged: Judged) -> list[Table]:
     header = (
         "Method",
         "n",
-        *(f"{what}{FIGURES[m]}" for m in MAIN for what in ("", "Δ ")),
+        *(f"{what}{METRICS[m]}" for m in MAIN for what in ("", "Δ ")),
     )
     beside = Table(
         (*header, "Origin", "Source"), tuple(ours), "Ours, and ours minus theirs (Δ)", frozenset({8, 9}),
@@ -91,7 +91,7 @@ def literature_tables(order: str, setting: str) -> list[Table]:
             )
             for p, values in rows
         ]
-        header = ("Method", *(FIGURES[m] for m in MAIN), "Origin", "Source")
+        header = ("Method", *(METRICS[m] for m in MAIN), "Origin", "Source")
         if body:
             tables.append(Table(header, tuple(body), title, frozenset({4, 5})))
     return tables

@@ -11,10 +11,10 @@ from pathlib import Path
 import jinja2
 
 from cl_bench.benchmark.record import RunResult
-from cl_bench.reports.figures.gallery import Picture
 from cl_bench.reports.page.run_view import RunView, status_in_words, view_run
+from cl_bench.reports.plots.gallery import Picture
 from cl_bench.reports.runs.find import LeftOut
-from cl_bench.reports.runs.group import FIGURES, MAIN
+from cl_bench.reports.runs.group import MAIN, METRICS
 from cl_bench.reports.runs.names import short_names
 from cl_bench.reports.statistics.verdicts import Judged, Verdict
 from cl_bench.reports.tables.chapter import Chapter
@@ -34,7 +34,7 @@ class GroupView:
         short: its name in the navigation.
         judged: the runs that may be compared, and what may be said of them.
         tasks: their short names in order.
-        table: every figure of every method.
+        table: every metric of every method.
         chapters: heading, how to read it, and the tables of each chapter.
         pictures: file name, caption and data URI of each that found room.
         left_to_files: names of the pictures that did not.
@@ -57,7 +57,7 @@ def render_page(
     runs: Sequence[tuple[str, RunResult]],
     left_out: Sequence[LeftOut],
     chapters: Sequence[Chapter],
-    figures: Path,
+    plots: Path,
 ) -> str:
     """The page as text; the same runs give the same bytes.
 
@@ -66,12 +66,12 @@ def render_page(
         runs: every run with the slug that it is known by.
         left_out: run directories that could not be read, each with the reason.
         chapters: what else is said of every group.
-        figures: the folder of the pictures; their SVG is embedded.
+        plots: the folder of the pictures; their SVG is embedded.
     """
     room = ROOM_FOR_PICTURES
     sections = []
     for slug, judged, pictures in groups:
-        section = _view_group(slug, judged, pictures, chapters, figures, room)
+        section = _view_group(slug, judged, pictures, chapters, plots, room)
         room -= sum(len(uri) for _, _, uri in section.pictures) * 3 // 4
         sections.append(section)
     run_views = [view_run(slug, run) for slug, run in runs]
@@ -108,13 +108,13 @@ def _view_group(
     judged: Judged,
     pictures: Sequence[Picture],
     chapters: Sequence[Chapter],
-    figures: Path,
+    plots: Path,
     room: int,
 ) -> GroupView:
     group, config = judged.group, judged.group.config
     embedded, left = [], []
     for picture in pictures:
-        svg = (figures / f"{picture.name}.svg").read_bytes()
+        svg = (plots / f"{picture.name}.svg").read_bytes()
         if len(svg) > room:
             left.append(picture.name)
             continue
@@ -138,24 +138,24 @@ def _view_group(
 
 
 def _winners(sections: Sequence[GroupView]) -> Table:
-    """Per group, the best method of each figure with its value."""
-    placed = {figure for section in sections for _, figure in section.judged.group.places}
-    figures = [figure for figure in FIGURES if figure in placed]
+    """Per group, the best method of each metric with its value."""
+    placed = {metric for section in sections for _, metric in section.judged.group.places}
+    metrics = [metric for metric in METRICS if metric in placed]
     rows = []
     for section in sections:
-        best = [_best(section.judged, figure) for figure in figures]
+        best = [_best(section.judged, metric) for metric in metrics]
         rows.append((Cell(section.short, link=section.anchor), *best))
-    return Table(("Runs compared", *(FIGURES[f] for f in figures)), tuple(rows))
+    return Table(("Runs compared", *(METRICS[f] for f in metrics)), tuple(rows))
 
 
-def _best(judged: Judged, figure: str) -> Cell:
-    """The best of a figure, and how many others cannot be told apart from it."""
+def _best(judged: Judged, metric: str) -> Cell:
+    """The best of a metric, and how many others cannot be told apart from it."""
     group = judged.group
-    rows = [row for row in group.rows if group.places.get((row.label, figure)) == 1]
-    mean = rows[0].mean(figure) if rows else None
+    rows = [row for row in group.rows if group.places.get((row.label, metric)) == 1]
+    mean = rows[0].mean(metric) if rows else None
     if mean is None:
         return Cell("-")
-    alike = sum(verdict is Verdict.alike for verdict in judged.verdicts(figure).values())
+    alike = sum(verdict is Verdict.alike for verdict in judged.verdicts(metric).values())
     others = f", ≈ {_many(alike, 'other')}" if alike else ""
     return Cell(f"{mean:.1f}  {', '.join(row.label for row in rows)}{others}", value=mean)
 
@@ -182,8 +182,8 @@ def _runs_table(runs: Sequence[RunView]) -> Table:
     header = ("Method", "Suite", "Order", "Preset", "Seed", "Status", "Transfer", "Average", "Last")
     rows = []
     for view in runs:
-        config, figures = view.run.config, view.run.matrix.metrics()
-        shown = [figures.get(f) for f in MAIN]
+        config, metrics = view.run.config, view.run.matrix.metrics()
+        shown = [metrics.get(f) for f in MAIN]
         names = (config.suite.name, config.order, config.preset, str(config.seed), view.status)
         rows.append(
             (

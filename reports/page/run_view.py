@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from cl_bench.benchmark.record import ZERO_SHOT, RunResult
 from cl_bench.reports.runs.command import reproduce
-from cl_bench.reports.runs.group import FIGURES
+from cl_bench.reports.runs.group import METRICS
 from cl_bench.reports.runs.names import circumstances, protocol, short_names, suite_in_words
 
 STEP = 5  # per cent; the page's style has a colour for each
@@ -30,11 +30,11 @@ class RunView:
         title: which run it is.
         run: the run.
         status: finished, or what it is instead.
-        facts: names and values of where its figures come from.
+        facts: names and values of where its metrics come from.
         command: repeats it.
         columns: the tasks' short names.
         matrix: zero-shot and one row per learned task: its name and its accuracies.
-        figures: name and value of every figure.
+        metrics: name and value of every metric.
         config: everything that was resolved before it began, as JSON.
         manifest: provenance, as JSON.
     """
@@ -47,7 +47,7 @@ class RunView:
     command: str
     columns: tuple[str, ...]
     matrix: tuple[tuple[str, tuple[Accuracy, ...]], ...]
-    figures: tuple[tuple[str, str], ...]
+    metrics: tuple[tuple[str, str], ...]
     config: str
     manifest: str
 
@@ -71,7 +71,7 @@ def view_run(slug: str, run: RunResult) -> RunView:
                 zip((ZERO_SHOT, *(f"after {n}" for n in names)), rows, strict=False)
             )
         ),
-        figures=tuple((n, f"{metrics[f]:.2f}") for f, n in FIGURES.items() if f in metrics),
+        metrics=tuple((n, f"{metrics[f]:.2f}") for f, n in METRICS.items() if f in metrics),
         config=_json(config.model_dump(mode="json")),
         manifest=_json(run.manifest.model_dump(mode="json", exclude_none=True)),
     )

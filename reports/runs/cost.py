@@ -25,7 +25,7 @@ class Cost:
         last_bytes: size of the last checkpoint, in bytes.
         bytes_added: what a task adds to the checkpoint, mean from the second task on.
         kept_images: training images of learned tasks that the method keeps, at the end.
-        kept_bytes: what they take as 8-bit pixels, uncompressed; in no other figure.
+        kept_bytes: what they take as 8-bit pixels, uncompressed; in no other metric.
         prepare_seconds: before training, all tasks together; seconds are of wall-clock time.
         train_seconds: training, all tasks together.
         consolidate_seconds: after training, all tasks together.

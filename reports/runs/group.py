@@ -13,12 +13,12 @@ from cl_bench.benchmark.config import RunConfig
 from cl_bench.benchmark.record import RunResult
 from cl_bench.reports.runs.names import circumstances, protocol, suite_in_words
 
-FIGURES = {
+METRICS = {
     "transfer": "Transfer",
     "average": "Average",
     "last": "Last",
     "zero_shot": "Zero-shot",
-    "learned": "Just learned",
+    "learned": "Learning acc.",
     "forgetting": "Forgetting",
     "backward_transfer": "BWT",
 }
@@ -46,9 +46,9 @@ class Row:
     differs: str
     runs: tuple[RunResult, ...]
 
-    def mean(self, figure: str) -> float | None:
-        """The mean over seeds, or ``None`` where the figure does not exist (one task)."""
-        values = self.values(figure)
+    def mean(self, metric: str) -> float | None:
+        """The mean over seeds, or ``None`` where the metric does not exist (one task)."""
+        values = self.values(metric)
         return fmean(values) if values else None
 
     @property
@@ -67,12 +67,12 @@ class Row:
         kept_out = " (bound)" if self.bound else " (dirty tree)" if self.dirty else ""
         return f"{self.label}{kept_out}"
 
-    def values(self, figure: str) -> tuple[float, ...]:
-        """The figure of every seed; of a model that saw all tasks from the start, Last alone."""
-        if ALL_TASKS in self.runs[0].config.extra_data and figure != "last":
+    def values(self, metric: str) -> tuple[float, ...]:
+        """The metric of every seed; of a model that saw all tasks from the start, Last alone."""
+        if ALL_TASKS in self.runs[0].config.extra_data and metric != "last":
             return ()
         metrics = (run.matrix.metrics() for run in self.runs)
-        return tuple(m[figure] for m in metrics if figure in m)
+        return tuple(m[metric] for m in metrics if metric in m)
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Group:
     Attributes:
         config: of one of its runs; stands for what all have in common.
         rows: the finished runs, best Average first, the bounds last.
-        unfinished: runs that have no final figures; they are named, never ranked.
+        unfinished: runs that have no final metrics; they are named, never ranked.
     """
 
     config: RunConfig
@@ -135,20 +135,20 @@ class Group:
 
     @cached_property
     def places(self) -> dict[tuple[str, str], int]:
-        """(row label, figure) -> 1 for the best and 2 for the second of the group.
+        """(row label, metric) -> 1 for the best and 2 for the second of the group.
 
         Empty where there is one row only: it has beaten nobody.
         """
         places: dict[tuple[str, str], int] = {}
         ranked = self.ranked
-        for figure in [f for f in FIGURES if f not in NOT_RANKED and len(ranked) > 1]:
+        for metric in [f for f in METRICS if f not in NOT_RANKED and len(ranked) > 1]:
             means = {
-                r.label: round(m, DECIMALS) for r in ranked if (m := r.mean(figure)) is not None
+                r.label: round(m, DECIMALS) for r in ranked if (m := r.mean(metric)) is not None
             }
-            ranking = sorted(set(means.values()), reverse=figure not in LOWER_IS_BETTER)
+            ranking = sorted(set(means.values()), reverse=metric not in LOWER_IS_BETTER)
             for label, value in means.items():
                 if value in ranking[:2]:
-                    places[label, figure] = ranking.index(value) + 1
+                    places[label, metric] = ranking.index(value) + 1
         return places
 
 

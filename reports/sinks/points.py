@@ -20,7 +20,7 @@ class Point:
     """Some numbers at one place of an axis.
 
     Attributes:
-        axis: ``train/step`` counts the optimiser steps of the whole stream, ``task/learned`` the
+        axis: ``train/step`` counts the optimizer steps of the whole stream, ``task/learned`` the
             tasks.
         at: the place.
         values: name -> number.
@@ -60,7 +60,7 @@ def points(config: RunConfig, events: Iterable[Event]) -> Iterator[Point]:
                     "task/learned",
                     event.learned,
                     {f"accuracy/{shown[task]}": a for task, a in event.accuracies.items()}
-                    | {f"figures/{name}": value for name, value in matrix.so_far().items()}
+                    | {f"metrics/{name}": value for name, value in matrix.so_far().items()}
                     | {"cost/evaluate_seconds": event.seconds},
                 )
 

@@ -142,14 +142,14 @@ class WandbSink:
         return artifact
 
 
-ON_TASKS = ("accuracy/*", "figures/*", "cost/*", "method/*")
+ON_TASKS = ("accuracy/*", "metrics/*", "cost/*", "method/*")
 
 
 def _picture(result: RunResult) -> Path:
     """The matrix as a picture: the one that the run drew at its end, else a fresh one."""
     picture, matrix = result.picture, result.path / "matrix.csv"
     if not picture.exists() or picture.stat().st_mtime < matrix.stat().st_mtime:
-        from cl_bench.reports.figures.heat_map import save_heat_map  # a second beside a short run
+        from cl_bench.reports.plots.heat_map import save_heat_map  # a second beside a short run
 
         save_heat_map(result, picture)
     return picture

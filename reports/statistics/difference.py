@@ -1,18 +1,18 @@
-"""The difference of two rows in one figure, and how far images and seeds could move it.
+"""The difference of two rows in one metric, and how far images and seeds could move it.
 
 Let d_jn be the mean outcome over a's seeds minus that over b's, on image n of task j (n_j images). A
-figure weighs every task alike, so the difference is D = 1/J sum_j mean_n d_jn. Test images are a
+metric weighs every task alike, so the difference is D = 1/J sum_j mean_n d_jn. Test images are a
 sample, drawn within every task; so are seeds, drawn for each row:
 
     Var(D) = 1/J^2 sum_j s_j^2 / n_j  +  (s_a^2 / k_a - f_a)  +  (s_b^2 / k_b - f_b)
 
-with s_j^2 the variance of d_jn over images, s_a^2 the variance of a's figure over its k_a seeds, and f_a
+with s_j^2 the variance of d_jn over images, s_a^2 the variance of a's metric over its k_a seeds, and f_a
 the part of s_a^2 / k_a that single images cause which change from seed to seed: the first term holds it
 already. This is the variance of a crossed bootstrap of images and seeds (Owen 2007, "The pigeonhole
 bootstrap", arXiv 0712.1111) without what that counts thrice; no draws are needed, since D is a mean.
 Three seeds are too few to be resampled, so quantiles are Student's with the degrees of freedom of Welch
 and Satterthwaite (1946), which count s_a^2 and s_b^2 in full. Few images on which two models differ look
-more certain than they are: every figure counts one more image that only a and one that only b
+more certain than they are: every metric counts one more image that only a and one that only b
 classifies right, half each (after Agresti and Min 2005, matched pairs), and up to ``EXACT`` images are
 tested by all their sign flips.
 """
@@ -66,13 +66,13 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Difference:
-    """Row a minus row b in one figure, over all its tasks or on one.
+    """Row a minus row b in one metric, over all its tasks or on one.
 
     Attributes:
         images: with the error from the test images alone: other images, these trained models.
         both: with the error from images and seeds; ``None`` where a row has fewer than three seeds.
-        a: the figure of a, seed by seed.
-        b: the figure of b.
+        a: the metric of a, seed by seed.
+        b: the metric of b.
     """
 
     images: Estimate
@@ -96,7 +96,7 @@ def difference(a: Outcomes, b: Outcomes, task: int | None = None) -> Difference:
 
     Args:
         a: of one row.
-        b: of another, in the same figure on the same test images.
+        b: of another, in the same metric on the same test images.
         task: index of the one task to look at; all of them without.
     """
     chosen = range(len(a.tasks)) if task is None else [task]
@@ -144,7 +144,7 @@ def _sign_flips(d: list[NDArray[np.float64]]) -> float:
 
 @dataclass(frozen=True)
 class _Seeds:
-    """What seeds do to one row: whether they can do anything, its figure for each, and f above."""
+    """What seeds do to one row: whether they can do anything, its metric for each, and f above."""
 
     trained: bool
     spread: Spread

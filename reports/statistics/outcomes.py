@@ -1,4 +1,4 @@
-"""Figures image by image: what each test image adds to Transfer, Average and Last."""
+"""Metrics image by image: what each test image adds to Transfer, Average and Last."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ Shares = tuple[NDArray[np.float32], ...]  # per task, [n] values between 0 and 1
 class RunOutcomes:
     """A run image by image.
 
-    A test image's outcome is the share of the evaluations behind a figure in which it was classified
-    right, so that the figure is the mean over tasks of the mean over images.
+    A test image's outcome is the share of the evaluations behind a metric in which it was classified
+    right, so that the metric is the mean over tasks of the mean over images.
 
     Attributes:
         tasks: of the run, in their order.
-        shares: figure -> per task, the outcome of every test image; Transfer has no first task.
+        shares: metric -> per task, the outcome of every test image; Transfer has no first task.
         trained: whether learning changed any accuracy; without, no seed can.
         images: digest of the true classes, equal where the test images are the same.
     """
@@ -38,12 +38,12 @@ class RunOutcomes:
 
 @dataclass(frozen=True)
 class Outcomes:
-    """One figure of one row, image by image.
+    """One metric of one row, image by image.
 
     Attributes:
-        tasks: the J tasks of the figure.
+        tasks: the J tasks of the metric.
         images: per task, the outcome of every test image, float64 [n_j], the mean over seeds.
-        seeds: the figure on every task for every seed, float64 [k, J], in per cent.
+        seeds: the metric on every task for every seed, float64 [k, J], in per cent.
         flips: per task, the variance of its mean over seeds that comes from single images that
             change from seed to seed, float64 [J], in squared points.
         trained: whether learning changed any accuracy.
@@ -92,11 +92,11 @@ def _share(right: Sequence[Sequence[NDArray[np.bool_]]], task: int) -> NDArray[n
     return share
 
 
-def gather(runs: Sequence[RunOutcomes], figure: str) -> Outcomes:
-    """One figure of a row, from its runs; of a single task, Transfer has none."""
+def gather(runs: Sequence[RunOutcomes], metric: str) -> Outcomes:
+    """One metric of a row, from its runs; of a single task, Transfer has none."""
     per_task = [
         np.array(shares, dtype=np.float64)  # [k, n]
-        for shares in zip(*(run.shares[figure] for run in runs), strict=True)
+        for shares in zip(*(run.shares[metric] for run in runs), strict=True)
     ]
     k = len(runs)
     return Outcomes(

@@ -1,4 +1,4 @@
-"""How a figure spreads over seeds, and how many of its digits that supports."""
+"""How a metric spreads over seeds, and how many of its digits that supports."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ COVERAGE = 0.95
 
 @dataclass(frozen=True)
 class Spread:
-    """One figure of one row, seed by seed.
+    """One metric of one row, seed by seed.
 
     Attributes:
-        values: the figure in per cent or points, one for each seed.
+        values: the metric in per cent or points, one for each seed.
     """
 
     values: tuple[float, ...]
@@ -33,7 +33,7 @@ class Spread:
     def half(self) -> float | None:
         """Half of the mean's 95 % interval over seeds (Student's t).
 
-        ``None`` below three seeds, where it is unknown, and where no seed changes the figure.
+        ``None`` below three seeds, where it is unknown, and where no seed changes the metric.
         """
         if len(self.values) < FEWEST_SEEDS or self.unchanged:
             return None

@@ -35,7 +35,7 @@ class Judgement:
     Attributes:
         a: label of the row that is higher in this sample.
         b: label of the other.
-        task: the one task that is looked at; ``None``: all of the figure.
+        task: the one task that is looked at; ``None``: all of the metric.
         difference: a minus b, not below 0.
         level: at which it was tested, after Holm over its family.
     """
@@ -66,8 +66,8 @@ class Judged:
 
     Attributes:
         group: the rows.
-        pairs: per figure, every pair of rows; one family of tests.
-        tasks: per figure, every other row against the best one on every task; one family.
+        pairs: per metric, every pair of rows; one family of tests.
+        tasks: per metric, every other row against the best one on every task; one family.
         untested: the runs that were left out, each with the reason.
     """
 
@@ -76,41 +76,41 @@ class Judged:
     tasks: Mapping[str, tuple[Judgement, ...]]
     untested: tuple[str, ...]
 
-    def best(self, figure: str) -> str | None:
+    def best(self, metric: str) -> str | None:
         """Label of the ranked row with the highest mean, if there is one."""
-        rows = [(m, row.label) for row in self.group.ranked if (m := row.mean(figure)) is not None]
+        rows = [(m, row.label) for row in self.group.ranked if (m := row.mean(metric)) is not None]
         return max(rows, key=lambda row: row[0])[1] if rows else None
 
-    def against_best(self, figure: str) -> tuple[Judgement, ...]:
+    def against_best(self, metric: str) -> tuple[Judgement, ...]:
         """The pairs of the best row, the smallest difference first."""
-        best = self.best(figure)
-        of_best = [pair for pair in self.pairs.get(figure, ()) if best in (pair.a, pair.b)]
+        best = self.best(metric)
+        of_best = [pair for pair in self.pairs.get(metric, ()) if best in (pair.a, pair.b)]
         return tuple(sorted(of_best, key=lambda pair: pair.difference.points))
 
-    def verdicts(self, figure: str) -> dict[str, Verdict]:
+    def verdicts(self, metric: str) -> dict[str, Verdict]:
         """Row label -> what the best row is against it; the best row itself is not in it."""
-        best = self.best(figure)
-        return {p.b if p.a == best else p.a: p.verdict for p in self.against_best(figure)}
+        best = self.best(metric)
+        return {p.b if p.a == best else p.a: p.verdict for p in self.against_best(metric)}
 
 
 def judge(group: Group) -> Judged:
     """Test all ranked rows of a group against each other, on the test images that they share."""
     usable, untested = _usable(group.ranked)
     pairs, tasks = {}, {}
-    for figure in MAIN:
+    for metric in MAIN:
         known = {
             row.label: outcomes
             for row, runs in usable
-            if row.values(figure) and (outcomes := gather(runs, figure)).tasks
+            if row.values(metric) and (outcomes := gather(runs, metric)).tasks
         }
-        pairs[figure] = judge_family([(a, b, None) for a, b in combinations(known, 2)], known)
-        means = {row.label: row.mean(figure) or 0.0 for row, _ in usable if row.label in known}
+        pairs[metric] = judge_family([(a, b, None) for a, b in combinations(known, 2)], known)
+        means = {row.label: row.mean(metric) or 0.0 for row, _ in usable if row.label in known}
         if means:
             best = max(means, key=lambda label: means[label])
             asked = [
                 (best, b, j) for b in known if b != best for j in range(len(known[best].tasks))
             ]
-            tasks[figure] = judge_family(asked, known)
+            tasks[metric] = judge_family(asked, known)
     return Judged(group, pairs, tasks, untested)
 
 
@@ -121,7 +121,7 @@ def judge_family(
 
     Args:
         asked: labels of two rows and the index of a task, or ``None`` for all.
-        known: the rows' outcomes in one figure.
+        known: the rows' outcomes in one metric.
     """
     found = []
     for a, b, task in asked:

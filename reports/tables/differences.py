@@ -1,8 +1,8 @@
-"""Which differences are real: every row against the best one, in the table's three main figures."""
+"""Which differences are real: every row against the best one, in the table's three main metrics."""
 
 from __future__ import annotations
 
-from cl_bench.reports.runs.group import FIGURES, MAIN
+from cl_bench.reports.runs.group import MAIN, METRICS
 from cl_bench.reports.runs.names import short_names
 from cl_bench.reports.statistics.difference import Difference
 from cl_bench.reports.statistics.holm import LEVEL
@@ -14,7 +14,7 @@ from cl_bench.reports.tables.table import Cell, Table, words_alone
 
 READING = (
     "The best row against every other, in points. These images: p of no difference for other test images of "
-    "the same data sets, the trained models given. Other seeds: each row's figure over seeds; below "
+    "the same data sets, the trained models given. Other seeds: each row's metric over seeds; below "
     f"{FEWEST_SEEDS} seeds its lowest and highest value, and what another seed would do is unknown. Both: an "
     "interval for other images and other seeds together, at the level at which the pair was tested (Holm's, "
     f"{LEVEL:g} for all pairs of rows together), so that it leaves out 0 exactly where the verdict is "
@@ -25,25 +25,25 @@ PER_TASK = (
     "where that is known for these images alone (one family of tests)."
 )
 HEADER = (
-    "figure", "task", "a", "b", "difference", "error_images", "p_images", "seeds_a", "seeds_b",
+    "metric", "task", "a", "b", "difference", "error_images", "p_images", "seeds_a", "seeds_b",
     "error_both", "p_both", "level", "low", "high", "verdict",
 )  # fmt: skip
 
 
 def _tables(judged: Judged) -> list[Table]:
-    """Per figure, a table over all tasks and one task by task."""
+    """Per metric, a table over all tasks and one task by task."""
     notes = tuple(f"Not tested: {reason}" for reason in judged.untested)
     tables = []
-    for figure in MAIN:
-        against = judged.against_best(figure)
-        best = judged.best(figure)
+    for metric in MAIN:
+        against = judged.against_best(metric)
+        best = judged.best(metric)
         if not against or best is None:
             continue
         header = ("Against", "Difference", "These images: p", "Other seeds", "Both", "Verdict")
         rows = tuple(_row(best, pair) for pair in against)
-        title = f"{FIGURES[figure]}, best: {best}"
+        title = f"{METRICS[metric]}, best: {best}"
         tables.append(Table(header, rows, title, frozenset({3, 4, 5})))
-        tables += _per_task(judged, figure, best)
+        tables += _per_task(judged, metric, best)
     if not tables:
         return [words_alone(*(notes or ("Nothing to compare.",)))]
     return [*tables, *([words_alone(*notes)] if notes else [])]
@@ -89,12 +89,12 @@ def p_in_words(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def _per_task(judged: Judged, figure: str, best: str) -> list[Table]:
+def _per_task(judged: Judged, metric: str, best: str) -> list[Table]:
     """One line per other row, one column per data set."""
-    pairs = judged.tasks.get(figure, ())
+    pairs = judged.tasks.get(metric, ())
     tasks = list(dict.fromkeys(pair.task for pair in pairs if pair.task is not None))
     found = {(p.b if p.a == best else p.a, p.task): p for p in pairs if best in (p.a, p.b)}
-    others = [p.b if p.a == best else p.a for p in judged.against_best(figure)]
+    others = [p.b if p.a == best else p.a for p in judged.against_best(metric)]
     if len(tasks) < 2 or not found:
         return []
     rows = tuple(
@@ -102,7 +102,7 @@ def _per_task(judged: Judged, figure: str, best: str) -> list[Table]:
     )
     header = ("Against", *short_names(tasks))
     return [
-        Table(header, rows, f"{FIGURES[figure]}, task by task, best: {best}", notes=(PER_TASK,))
+        Table(header, rows, f"{METRICS[metric]}, task by task, best: {best}", notes=(PER_TASK,))
     ]
 
 
@@ -119,12 +119,12 @@ def _cell(best: str, pair: Judgement) -> Cell:
 
 
 def _lines(judged: Judged) -> list[tuple[Value, ...]]:
-    """One line per pair of rows in every figure, and per task for those of the best row."""
+    """One line per pair of rows in every metric, and per task for those of the best row."""
     return [
-        (figure, pair.task, pair.a, pair.b, *_numbers(pair.difference), pair.level,
+        (metric, pair.task, pair.a, pair.b, *_numbers(pair.difference), pair.level,
          *(pair.interval or (None, None)), pair.verdict)
-        for figure in MAIN
-        for pair in (*judged.pairs.get(figure, ()), *judged.tasks.get(figure, ()))
+        for metric in MAIN
+        for pair in (*judged.pairs.get(metric, ()), *judged.tasks.get(metric, ()))
     ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The main table: every figure of every method."""
+"""The main table: every metric of every method."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from cl_bench.benchmark.record import RunResult
 from cl_bench.reports.runs.find import LeftOut
-from cl_bench.reports.runs.group import FIGURES, LOWER_IS_BETTER, Group, Row
+from cl_bench.reports.runs.group import LOWER_IS_BETTER, METRICS, Group, Row
 from cl_bench.reports.statistics.spread import Spread
 from cl_bench.reports.statistics.verdicts import Judged, Verdict
 from cl_bench.reports.tables import escape, table
@@ -16,15 +16,15 @@ from cl_bench.reports.tables.table import Cell, Table
 
 MEANINGS = (
     "Accuracies in per cent, each the mean over the tasks. Transfer: on tasks before they are "
-    "learned. Average: after each of the tasks. Last: after the last one. Just learned: on each "
-    "task right after it. Forgetting: best since learned, minus last; lower is better. BWT: last "
-    "minus just learned."
+    "learned. Average: after each of the tasks. Last: after the last one. Learning acc. (learning "
+    "accuracy): on each task right after it. Forgetting: best since learned, minus last; lower is better. BWT: last "
+    "minus learning accuracy."
 )
 READING = (
     "n runs with different seeds. ±: half of the mean's 95 % interval over seeds (Student's t), from three "
     "seeds on; two show their lowest and highest value; what no seed changes has neither. Best {best}, "
     "second {second}; zero-shot belongs to the backbone and is not ranked. ≈: cannot be told apart from the "
-    "best one in this figure, for other test images and other seeds together. °: the best one is higher on "
+    "best one in this metric, for other test images and other seeds together. °: the best one is higher on "
     "these test images, and what other seeds would do is unknown."
 )
 MARKS = {Verdict.alike: "≈", Verdict.images: "°", Verdict.higher: ""}
@@ -54,30 +54,30 @@ def markdown(groups: Sequence[Judged], left_out: Sequence[LeftOut] = ()) -> str:
 
 
 def main_table(judged: Judged) -> Table:
-    """Every figure of every row of a group."""
-    names = [n + (" ↓" if f in LOWER_IS_BETTER else "") for f, n in FIGURES.items()]
-    marks = {figure: _marks(judged, figure) for figure in FIGURES}
+    """Every metric of every row of a group."""
+    names = [n + (" ↓" if f in LOWER_IS_BETTER else "") for f, n in METRICS.items()]
+    marks = {metric: _marks(judged, metric) for metric in METRICS}
     rows = [
         (
             Cell(row.name),
             Cell(str(len(row.runs))),
-            *(_figure(judged.group, row, f, marks[f].get(row.label, "")) for f in FIGURES),
+            *(_metric(judged.group, row, f, marks[f].get(row.label, "")) for f in METRICS),
         )
         for row in judged.group.rows
     ]
     return Table(("Method", "n", *names), tuple(rows))
 
 
-def _marks(judged: Judged, figure: str) -> dict[str, str]:
-    """Row label -> its sign in this figure; the best row shares the sign of those like it."""
-    marks = {label: MARKS[verdict] for label, verdict in judged.verdicts(figure).items()}
-    best = judged.best(figure)
+def _marks(judged: Judged, metric: str) -> dict[str, str]:
+    """Row label -> its sign in this metric; the best row shares the sign of those like it."""
+    marks = {label: MARKS[verdict] for label, verdict in judged.verdicts(metric).items()}
+    best = judged.best(metric)
     return marks | ({best: "≈"} if best and "≈" in marks.values() else {})
 
 
-def _figure(g: Group, row: Row, figure: str, mark: str) -> Cell:
-    spread = Spread(row.values(figure))
-    place = g.places.get((row.label, figure), 0)
+def _metric(g: Group, row: Row, metric: str, mark: str) -> Cell:
+    spread = Spread(row.values(metric))
+    place = g.places.get((row.label, metric), 0)
     return Cell(spread.words(), place, spread.mean, remark=mark)
 
 
@@ -128,8 +128,8 @@ def latex(groups: Sequence[Judged]) -> str:
 
 
 def rows_csv(groups: Sequence[Group]) -> str:
-    """One line per row of the main tables: mean and interval of every figure, full precision."""
-    names = [name for figure in FIGURES for name in (figure, f"{figure}_interval95")]
+    """One line per row of the main tables: mean and interval of every metric, full precision."""
+    names = [name for metric in METRICS for name in (metric, f"{metric}_interval95")]
     lines = [
         (*group_values(g), row.label, row.differs, _seeds(row), len(row.runs), *_pairs(row))
         for g in groups
@@ -143,17 +143,17 @@ def _seeds(row: Row) -> str:
 
 
 def _pairs(row: Row) -> list[Value]:
-    spreads = (Spread(row.values(figure)) for figure in FIGURES)
+    spreads = (Spread(row.values(metric)) for metric in METRICS)
     return [cell for spread in spreads for cell in (spread.mean, spread.half)]
 
 
 def runs_csv(groups: Sequence[Group]) -> str:
-    """One line per run, finished or not; the figures of an unfinished one stay empty."""
+    """One line per run, finished or not; the metrics of an unfinished one stay empty."""
     lines: list[tuple[Value, ...]] = []
     for g in groups:
         members = [(row.label, run) for row in g.rows for run in row.runs]
         for label, run in [*members, *((run.config.method, run) for run in g.unfinished)]:
-            figures = run.matrix.metrics()
+            metrics = run.matrix.metrics()
             status = "finished" if run.finished else run.manifest.stands
             lines += [
                 (
@@ -164,9 +164,9 @@ def runs_csv(groups: Sequence[Group]) -> str:
                     run.config.digest(),
                     status,
                     len(run.matrix.rows),
-                    *(figures.get(f) for f in FIGURES),
+                    *(metrics.get(f) for f in METRICS),
                     run.path.as_posix(),
                 )
             ]
-    header = ("method", "seed", "device", "digest", "status", "learned_tasks", *FIGURES, "run")
+    header = ("method", "seed", "device", "digest", "status", "learned_tasks", *METRICS, "run")
     return to_csv((*GROUP_HEADER, *header), lines)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cl_bench.benchmark.matrix import AccuracyMatrix
-from cl_bench.reports.runs.group import FIGURES, MAIN, Group, Row
+from cl_bench.reports.runs.group import MAIN, METRICS, Group, Row
 from cl_bench.reports.runs.names import short_names
 from cl_bench.reports.statistics.spread import Spread
 from cl_bench.reports.statistics.verdicts import Judged
@@ -15,7 +15,7 @@ PER_TASK = (*MAIN, "forgetting", "backward_transfer")
 
 
 def _tables(judged: Judged) -> list[Table]:
-    """One table per figure: methods down, tasks across."""
+    """One table per metric: methods down, tasks across."""
     g = judged.group
     if not g.rows:
         return [words_alone("No finished run.")]
@@ -23,27 +23,27 @@ def _tables(judged: Judged) -> list[Table]:
     return [_table(g, f) for f in PER_TASK if not alone or f in ("average", "last")]
 
 
-def _table(g: Group, figure: str) -> Table:
+def _table(g: Group, metric: str) -> Table:
     rows = []
     for row in g.rows:
-        of_tasks = (Spread(values).mean for values in values_per_task(row, figure))
-        means = (*of_tasks, row.mean(figure))
+        of_tasks = (Spread(values).mean for values in values_per_task(row, metric))
+        means = (*of_tasks, row.mean(metric))
         rows.append((Cell(row.name), Cell(str(len(row.runs))), *map(number, means)))
     header = ("Method", "n", *short_names(g.config.tasks), "Mean")
-    return Table(header, tuple(rows), FIGURES[figure])
+    return Table(header, tuple(rows), METRICS[metric])
 
 
-def values_per_task(row: Row, figure: str) -> list[tuple[float, ...]]:
-    """Per task, the figure of every seed; empty where it, or the row's own figure, does not exist."""
-    if not row.values(figure):
+def values_per_task(row: Row, metric: str) -> list[tuple[float, ...]]:
+    """Per task, the metric of every seed; empty where it, or the row's own metric, does not exist."""
+    if not row.values(metric):
         return [() for _ in row.runs[0].matrix.tasks]
-    columns = zip(*(_of_run(run.matrix, figure) for run in row.runs), strict=True)
+    columns = zip(*(_of_run(run.matrix, metric) for run in row.runs), strict=True)
     return [tuple(value for value in column if value is not None) for column in columns]
 
 
-def _of_run(matrix: AccuracyMatrix, figure: str) -> tuple[float | None, ...]:
-    """The figure of every task: nothing is learned before the first, nor after the last one."""
-    match figure:
+def _of_run(matrix: AccuracyMatrix, metric: str) -> tuple[float | None, ...]:
+    """The metric of every task: nothing is learned before the first, nor after the last one."""
+    match metric:
         case "transfer":
             return (None, *matrix.transfer_per_task)
         case "forgetting":
@@ -57,13 +57,13 @@ def _of_run(matrix: AccuracyMatrix, figure: str) -> tuple[float | None, ...]:
 
 
 def _lines(judged: Judged) -> list[tuple[Value, ...]]:
-    """One line per row and task: mean and interval of every figure."""
+    """One line per row and task: mean and interval of every metric."""
     g = judged.group
     return [line for row in g.rows for line in _lines_of(row, g.config.tasks)]
 
 
 def _lines_of(row: Row, tasks: tuple[str, ...]) -> list[tuple[Value, ...]]:
-    figures = zip(*(values_per_task(row, figure) for figure in PER_TASK), strict=True)
+    metrics = zip(*(values_per_task(row, metric) for metric in PER_TASK), strict=True)
     return [
         (
             row.label,
@@ -72,7 +72,7 @@ def _lines_of(row: Row, tasks: tuple[str, ...]) -> list[tuple[Value, ...]]:
             task,
             *(cell for v in of_task for s in [Spread(v)] for cell in (s.mean, s.half)),
         )
-        for position, (task, of_task) in enumerate(zip(tasks, figures, strict=True), 1)
+        for position, (task, of_task) in enumerate(zip(tasks, metrics, strict=True), 1)
     ]
 
 
@@ -83,7 +83,7 @@ CHAPTER = Chapter(
     _tables,
     (
         "method", "n", "position", "task",
-        *(name for figure in PER_TASK for name in (figure, f"{figure}_interval95")),
+        *(name for metric in PER_TASK for name in (metric, f"{metric}_interval95")),
     ),
     _lines,
 )  # fmt: skip

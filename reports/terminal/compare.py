@@ -14,7 +14,7 @@ from cl_bench.benchmark.config import RunConfig
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.record import RunResult
 from cl_bench.reports.runs.find import LeftOut, read_runs
-from cl_bench.reports.runs.group import FIGURES, MAIN
+from cl_bench.reports.runs.group import MAIN, METRICS
 from cl_bench.reports.runs.names import circumstances, protocol, short_names
 from cl_bench.reports.statistics.outcomes import Outcomes, RunOutcomes, gather, outcomes_of
 from cl_bench.reports.statistics.verdicts import Judgement, Verdict, judge_family
@@ -23,9 +23,9 @@ from cl_bench.reports.tables.differences import difference_in_words, interval_in
 MARKS = {Verdict.higher: "*", Verdict.images: "°", Verdict.alike: "\u00a0"}  # as wide as the others
 NOTE = (
     "*: the two can be told apart on this data set, for other test images and other seeds (5 % for all data "
-    "sets of a figure together, after Holm); °: on these test images, seeds unknown."
+    "sets of a metric together, after Holm); °: on these test images, seeds unknown."
 )
-Known = dict[str, Outcomes]  # "a" and "b" -> one figure
+Known = dict[str, Outcomes]  # "a" and "b" -> one metric
 
 
 @dataclass(frozen=True)
@@ -69,12 +69,12 @@ def compare(a: Path, b: Path) -> RenderableType:
     first, second = _side(a), _side(b)
     _must_agree(first, second)
     known = {
-        figure: {"a": gather(first.outcomes, figure), "b": gather(second.outcomes, figure)}
-        for figure in MAIN
-        if first.outcomes[0].shares[figure]
+        metric: {"a": gather(first.outcomes, metric), "b": gather(second.outcomes, metric)}
+        for metric in MAIN
+        if first.outcomes[0].shares[metric]
     }
     heading = Text(f"a  {first.name}\nb  {second.name}\n{circumstances(first.config)}\n")
-    sentences = [_sentence(figure, of) for figure, of in known.items()]
+    sentences = [_sentence(metric, of) for metric, of in known.items()]
     table = _table(first.config.tasks, known)
     warnings = _warnings(first, second)
     return Group(heading, *warnings, table, Text(NOTE + "\n", style="dim"), *sentences)
@@ -114,13 +114,13 @@ def _warnings(first: _Side, second: _Side) -> list[Text]:
 
 
 def _table(tasks: Sequence[str], known: dict[str, Known]) -> Table:
-    """Data sets down; a, b and their difference for each figure across."""
+    """Data sets down; a, b and their difference for each metric across."""
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("data set")
-    for figure in known:
-        for column in (f"{FIGURES[figure]} a", "b", "b - a"):
+    for metric in known:
+        for column in (f"{METRICS[metric]} a", "b", "b - a"):
             table.add_column(column, justify="right")
-    cells = {figure: _cells(of) for figure, of in known.items()}
+    cells = {metric: _cells(of) for metric, of in known.items()}
     for name, task in zip(short_names(tasks), tasks, strict=True):
         table.add_row(
             name, *(c for of in cells.values() for c in of.get(task, ("-", "-", "-\u00a0")))
@@ -144,8 +144,8 @@ def _b_minus_a(pair: Judgement) -> float:
     return -pair.difference.points if pair.a == "a" else pair.difference.points
 
 
-def _sentence(figure: str, known: Known) -> Text:
-    """The figure over all data sets: the three questions apart, then the verdict."""
+def _sentence(metric: str, known: Known) -> Text:
+    """The metric over all data sets: the three questions apart, then the verdict."""
     (pair,) = judge_family([("a", "b", None)], known)
     d, sign = pair.difference, -1 if pair.a == "a" else 1
     ours, theirs = (d.a, d.b) if pair.a == "a" else (d.b, d.a)
@@ -154,7 +154,7 @@ def _sentence(figure: str, known: Known) -> Text:
         verdict = f"{pair.a} is {verdict}"
     return Text.assemble(
         (
-            f"{FIGURES[figure]}  b - a {difference_in_words(_b_minus_a(pair), pair)}: {verdict}\n",
+            f"{METRICS[metric]}  b - a {difference_in_words(_b_minus_a(pair), pair)}: {verdict}\n",
             "bold",
         ),
         f"  these images  p {p_in_words(d.images.p)} for other test images of the same data sets\n",

@@ -1,4 +1,4 @@
-"""A run on the terminal: its matrix in colour, its figures, what it cost."""
+"""A run on the terminal: its matrix in colour, its metrics, what it cost."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cl_bench.benchmark.matrix import AccuracyMatrix
 from cl_bench.benchmark.record import ZERO_SHOT, RunResult
 from cl_bench.benchmark.records.events import Event, Learned, those
 from cl_bench.reports.runs.cost import PHASES, Cost
-from cl_bench.reports.runs.group import FIGURES, MAIN
+from cl_bench.reports.runs.group import MAIN, METRICS
 from cl_bench.reports.runs.names import circumstances, clip, protocol, short_names, suite_in_words
 
 # cividis at 0, 25, 50, 75 and 100 per cent: dark to light, for colour-blind eyes too
@@ -34,7 +34,7 @@ def render(run: RunResult) -> RenderableType:
         run: finished or not; a run whose events are lost is shown without its cost.
     """
     matrix, events = _Matrix(run.matrix), run.known_events
-    return Group(_heading(run), matrix, _figures(run), *_cost(Cost.of(events)), *_subspaces(events))
+    return Group(_heading(run), matrix, _metrics(run), *_cost(Cost.of(events)), *_subspaces(events))
 
 
 def _heading(run: RunResult) -> Text:
@@ -108,18 +108,18 @@ def _colour(accuracy: float) -> str:
     return "#" + "".join(f"{channel:02x}" for channel in mixed)
 
 
-def _figures(run: RunResult) -> Text:
-    """The figures of the matrix, the three of the benchmark first."""
-    figures = run.matrix.metrics()
+def _metrics(run: RunResult) -> Text:
+    """The metrics of the matrix, the three of the benchmark first."""
+    metrics = run.matrix.metrics()
     parts = [
-        Text.assemble(f"{name} ", (f"{figures[key]:.2f}", "bold" if key in MAIN else ""))
-        for key, name in FIGURES.items()
-        if key in figures
+        Text.assemble(f"{name} ", (f"{metrics[key]:.2f}", "bold" if key in MAIN else ""))
+        for key, name in METRICS.items()
+        if key in metrics
     ]
     text = Text("   ").join(parts)
-    if "zero_shot_transfer" in figures:
+    if "zero_shot_transfer" in metrics:
         text.append(
-            f"\nZero-shot over the same tasks as Transfer {figures['zero_shot_transfer']:.2f}"
+            f"\nZero-shot over the same tasks as Transfer {metrics['zero_shot_transfer']:.2f}"
         )
     return text
 

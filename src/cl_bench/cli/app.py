@@ -79,7 +79,7 @@ def show(
         bool, typer.Option("--check", help="Verify every file and recompute the accuracies.")
     ] = False,
 ) -> None:
-    """Show a run's accuracy matrix, its figures and its cost."""
+    """Show a run's accuracy matrix, its metrics and its cost."""
     from cl_bench.benchmark.record import read_run
     from cl_bench.benchmark.records.claims import check_run
     from cl_bench.cli.console import console

@@ -27,12 +27,12 @@ def check(
     Every image is read and decoded. The exit code is 1 where something would stop a run.
     """
     from cl_bench.cli.console import console
-    from cl_bench.cli.progress import telling
+    from cl_bench.cli.progress import progress_of_files
     from cl_bench.datasets.checks.suite_check import check_suite
 
     root = data_root or os.environ.get("CL_BENCH_DATA")
-    with telling(console) as tell:
-        found = check_suite(suite, Path(root) if root else None, tell)
+    with progress_of_files(console) as on_progress:
+        found = check_suite(suite, Path(root) if root else None, on_progress)
     console.print(_table(found.tasks))
     _print_list("stops a run", "red", found.problems)
     _print_list("recorded with every run", "yellow", found.remarks)

@@ -77,15 +77,15 @@ def prepare(names: Names = None, data_root: Root = None) -> None:
 def verify(names: Names = None, data_root: Root = None, cache: Cache = None) -> None:
     """Read every image and list those that are broken, have changed, or are cached wrongly."""
     from cl_bench.cli.console import console
-    from cl_bench.cli.progress import telling
+    from cl_bench.cli.progress import progress_of_files
     from cl_bench.datasets.checks.verify import Problems, verify_images
     from cl_bench.datasets.mtil.readers import read_both
 
     root, found = _root(data_root), Problems([], [], [])
-    with telling(console) as tell:
+    with progress_of_files(console) as on_progress:
         for name in _there(names, root):
             for listing, split in zip(read_both(name, root), ("train", "test"), strict=True):
-                more = verify_images(f"{name}-{split}", listing, cache or root / CACHE, tell)
+                more = verify_images(f"{name}-{split}", listing, cache or root / CACHE, on_progress)
                 for kind, problems in zip(found, more, strict=True):
                     kind += problems
     for problem in (*found.broken, *found.changed, *found.cached):
@@ -111,15 +111,15 @@ def cache(
 ) -> None:
     """Decode every data set once, so that runs start at once; continues where it was stopped."""
     from cl_bench.cli.console import console
-    from cl_bench.cli.progress import telling
+    from cl_bench.cli.progress import progress_of_files
     from cl_bench.datasets.images.cache import of_other_versions
     from cl_bench.datasets.images.store import Store
     from cl_bench.datasets.streams import load_splits
 
     root = _root(data_root)
     folder = cache or root / CACHE
-    with telling(console) as tell:
-        store = Store(folder, "skip" if skip_broken else "stop", tell)
+    with progress_of_files(console) as on_progress:
+        store = Store(folder, "skip" if skip_broken else "stop", on_progress)
         for spec in _specs(names, root):
             for images in load_splits(spec, image_size, store):
                 for path in images.left_out:

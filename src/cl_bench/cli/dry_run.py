@@ -54,7 +54,7 @@ def _show_tasks(plan: Plan) -> None:
             soft_wrap=True,
         )
     console.print(
-        f"total     {sum(steps.values()):,} optimiser steps of {budget.batch_size} images"
+        f"total     {sum(steps.values()):,} optimizer steps of {budget.batch_size} images"
     )
 
 

@@ -9,12 +9,12 @@ from cl_bench.benchmark.record import RunResult
 from cl_bench.benchmark.records.events import Event
 from cl_bench.cli.console import console
 from cl_bench.cli.dashboards import Dashboards
-from cl_bench.cli.progress import shown, telling
+from cl_bench.cli.progress import progress_of_files, shown
 from cl_bench.datasets import backbones
 from cl_bench.experiment.assemble import assemble
 from cl_bench.experiment.resolve import Plan
 from cl_bench.experiment.run import read_finished
-from cl_bench.reports.figures.heat_map import save_heat_map
+from cl_bench.reports.plots.heat_map import save_heat_map
 from cl_bench.reports.sinks.follow import following
 from cl_bench.reports.terminal.show import render
 
@@ -27,8 +27,8 @@ def show_run(plan: Plan, boards: Dashboards) -> None:
         must_be_of(plan.folder, config)
         show_finished(plan.folder)
         return
-    with telling(console) as tell:
-        experiment = assemble(plan, tell)
+    with progress_of_files(console) as on_progress:
+        experiment = assemble(plan, on_progress)
     for remark in experiment.stream.remarks:
         console.print(f"note   {remark}", soft_wrap=True, markup=False)
     with (

@@ -17,7 +17,7 @@ from rich.progress import (
 )
 
 from cl_bench.benchmark.records.events import Evaluated, Event, Learned, Listener, Resumed, Step
-from cl_bench.datasets.tell import Tell
+from cl_bench.datasets.progress import ProgressCallback
 
 
 @contextmanager
@@ -26,7 +26,7 @@ def shown(console: Console, steps: dict[str, int]) -> Iterator[Listener]:
 
     Args:
         console: where to show it.
-        steps: optimiser steps per task, in the order in which they are learned.
+        steps: optimizer steps per task, in the order in which they are learned.
 
     Yields:
         What to hand to the runner as its listener.
@@ -57,7 +57,7 @@ def shown(console: Console, steps: dict[str, int]) -> Iterator[Listener]:
 
 
 @contextmanager
-def telling(console: Console) -> Iterator[Tell]:
+def progress_of_files(console: Console) -> Iterator[ProgressCallback]:
     """Follow work on files, as their decoding: a bar per work and data set.
 
     Yields:
@@ -74,12 +74,12 @@ def telling(console: Console) -> Iterator[Tell]:
     with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bars:
         known: dict[str, TaskID] = {}
 
-        def tell(what: str, done: int, total: int) -> None:
+        def on_progress(what: str, done: int, total: int) -> None:
             if what not in known:
                 known[what] = bars.add_task(what, total=total)
             bars.update(known[what], completed=done)
 
-        yield tell
+        yield on_progress
 
 
 class _Lines:
@@ -90,7 +90,7 @@ class _Lines:
         self._names = list(steps)
         self._loss = float("nan")
         self._start, self._resumed_at = time.monotonic(), 0
-        self.done = 0  # optimiser steps, those of tasks learned earlier included
+        self.done = 0  # optimizer steps, those of tasks learned earlier included
 
     def hear(self, event: Event) -> None:
         match event:

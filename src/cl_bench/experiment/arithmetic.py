@@ -26,7 +26,7 @@ def choose_arithmetic(typed: str | None, planned: str, device: str) -> Arithmeti
     """Resolve the precision of a run.
 
     Published fp16 means CUDA's autocast with gradient scaling. Where the device is another, the run
-    computes in fp32 and says so; its figures then come from another arithmetic than the published.
+    computes in fp32 and says so; its metrics then come from another arithmetic than the published.
 
     Args:
         typed: the value of ``--precision``; it is used on every device.

@@ -16,8 +16,8 @@ from cl_bench.datasets import backbones
 from cl_bench.datasets.catalog import check_data
 from cl_bench.datasets.extra.references import load_assets
 from cl_bench.datasets.images.store import Store
+from cl_bench.datasets.progress import ProgressCallback, silent
 from cl_bench.datasets.streams import Shots, build_stream
-from cl_bench.datasets.tell import Tell, silent
 from cl_bench.experiment.resolve import Plan
 
 
@@ -69,12 +69,12 @@ class Experiment:
         return run(self.plan.config, self.make_method, self.stream, folder, listen)
 
 
-def assemble(plan: Plan, tell: Tell = silent) -> Experiment:
+def assemble(plan: Plan, on_progress: ProgressCallback = silent) -> Experiment:
     """Load the model, then the images: a wrong weight file shows before hours of decoding.
 
     Args:
         plan: what is to be run.
-        tell: hears of the progress of decoding.
+        on_progress: hears of the progress of decoding.
 
     Raises:
         UserError: data or weights are missing or not what they should be.
@@ -83,7 +83,7 @@ def assemble(plan: Plan, tell: Tell = silent) -> Experiment:
     check_data(plan.suite, plan.data_root)
     clip = backbones.load(config.backbone, config.device)
     shots = Shots(config.protocol.shots, config.seed) if config.protocol.shots else None
-    size, store = clip.image_size, Store(plan.cache, config.protocol.broken, tell)
+    size, store = clip.image_size, Store(plan.cache, config.protocol.broken, on_progress)
     stream = build_stream(config.suite.name, plan.tasks, size, store, plan.data_root, shots)
     stream = replace(stream, remarks=(*plan.suite.remarks, *stream.remarks))
     needs = plan.entry.method.Config.model_validate(config.method_settings).needs()

@@ -29,7 +29,7 @@ class Merged:
     Attributes:
         preset: ``custom`` where budget, protocol or precision of ``paper`` were changed by hand.
         method: the method's hyper-parameters.
-        recipe: optimiser and schedule.
+        recipe: optimizer and schedule.
         budget: how long to train.
         protocol: what is trained on and how it is evaluated.
         caveats: what a reader must know about the arithmetic.

@@ -148,7 +148,7 @@ def _about(need: Need, sources: dict[Need, Source]) -> str:
 def _caveats(
     choices: Choices, said: Merged, suite: Suite, tasks: tuple[TaskSpec, ...]
 ) -> tuple[str, ...]:
-    """Everything that a reader of the figures must know, one line each."""
+    """Everything that a reader of the metrics must know, one line each."""
     backbone, ensemble = suite.backbone, said.protocol.prompts == "ensemble"
     every_class = said.protocol.labels == "all"
     left_out = "image files that cannot be read are left out; the run's manifest names them"

@@ -9,7 +9,7 @@ from typing import Any
 from cl_bench.benchmark.opening import finished_run, is_finished, must_be_of
 from cl_bench.benchmark.record import RunFolder, RunResult, read_config
 from cl_bench.benchmark.records.events import Listener
-from cl_bench.datasets.tell import Tell, silent
+from cl_bench.datasets.progress import ProgressCallback, silent
 from cl_bench.experiment.again import resolve_again
 from cl_bench.experiment.assemble import assemble
 from cl_bench.experiment.choices import Choices
@@ -21,7 +21,10 @@ def ignore(event: Any) -> None:
 
 
 def run_experiment(
-    choices: Choices, listen: Listener = ignore, out: Path = RUNS, tell: Tell = silent
+    choices: Choices,
+    listen: Listener = ignore,
+    out: Path = RUNS,
+    on_progress: ProgressCallback = silent,
 ) -> RunResult:
     """Run what was asked for, or continue it; a run that is finished is read.
 
@@ -29,19 +32,19 @@ def run_experiment(
         choices: what was asked for.
         listen: receives every event of the run as it is logged.
         out: the folder below which the run gets its directory.
-        tell: hears of the progress of decoding.
+        on_progress: hears of the progress of decoding.
 
     Raises:
         UserError: a choice is wrong, data is missing, or the run's directory is damaged or in use.
     """
-    return carry_out(resolve(choices, out), listen, tell)
+    return carry_out(resolve(choices, out), listen, on_progress)
 
 
 def continue_experiment(
     run: Path,
     listen: Listener = ignore,
     given: Mapping[str, Path] | None = None,
-    tell: Tell = silent,
+    on_progress: ProgressCallback = silent,
 ) -> RunResult:
     """Continue the run in a directory, wherever directory and data are now.
 
@@ -49,22 +52,24 @@ def continue_experiment(
         run: the directory.
         listen: receives every event of the run as it is logged.
         given: by option, where a file lies now that is in neither of the recorded places.
-        tell: hears of the progress of decoding.
+        on_progress: hears of the progress of decoding.
 
     Raises:
         UserError: it cannot be continued as what it began.
     """
     if is_finished(run):  # then none of the files is needed that it was made from
         return read_finished(run)
-    return carry_out(resolve_again(read_config(run), run, given or {}), listen, tell)
+    return carry_out(resolve_again(read_config(run), run, given or {}), listen, on_progress)
 
 
-def carry_out(plan: Plan, listen: Listener = ignore, tell: Tell = silent) -> RunResult:
+def carry_out(
+    plan: Plan, listen: Listener = ignore, on_progress: ProgressCallback = silent
+) -> RunResult:
     """Run a plan to its end; arguments as of :func:`run_experiment`."""
     if is_finished(plan.folder):
         must_be_of(plan.folder, plan.config)
         return read_finished(plan.folder)
-    return assemble(plan, tell).run(listen)
+    return assemble(plan, on_progress).run(listen)
 
 
 def read_finished(run: Path) -> RunResult:

@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
-from cl_bench.reports.figures.placement import place_labels
-from cl_bench.reports.figures.series import row_labels
-from cl_bench.reports.figures.style import (
+from cl_bench.reports.plots.placement import place_labels
+from cl_bench.reports.plots.series import row_labels
+from cl_bench.reports.plots.style import (
     LINES,
     ZERO_SHOT_LINE,
     group_title,

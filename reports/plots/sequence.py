@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from cl_bench.reports.figures.series import Series, mean_matrix, series
-from cl_bench.reports.figures.style import (
+from cl_bench.reports.plots.series import Series, mean_matrix, series
+from cl_bench.reports.plots.style import (
     OTHERS,
     ZERO_SHOT_LINE,
     add_legend,

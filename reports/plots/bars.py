@@ -5,8 +5,8 @@ from __future__ import annotations
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cl_bench.reports.figures.series import row_labels
-from cl_bench.reports.figures.style import (
+from cl_bench.reports.plots.series import row_labels
+from cl_bench.reports.plots.style import (
     LINES,
     ZERO_SHOT_LINE,
     group_title,
@@ -14,7 +14,7 @@ from cl_bench.reports.figures.style import (
     new_figure,
     set_title,
 )
-from cl_bench.reports.runs.group import FIGURES, MAIN, Group
+from cl_bench.reports.runs.group import MAIN, METRICS, Group
 from cl_bench.reports.statistics.spread import Spread
 
 NUMBERS_AT = 101  # per cent: right of every bar, so that no whisker runs through them
@@ -67,7 +67,7 @@ def _panel(axes: Axes, group: Group, name: str) -> None:
     of = "zero_shot_transfer" if name == "transfer" else "zero_shot"
     if of in zero_shot[0]:
         axes.axvline(zero_shot[0][of], **ZERO_SHOT_LINE)
-    axes.set(title=FIGURES[name], xlim=(0, 125), ylim=(-0.6, len(group.rows) - 0.4))
+    axes.set(title=METRICS[name], xlim=(0, 125), ylim=(-0.6, len(group.rows) - 0.4))
     axes.set_xticks(range(0, 101, 20))
     axes.spines["bottom"].set_bounds(0, 100)
     axes.tick_params(axis="y", length=0)

@@ -6,9 +6,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from cl_bench.reports.figures.sequence import draw_lines, line_legend
-from cl_bench.reports.figures.series import mean_matrix, series
-from cl_bench.reports.figures.style import (
+from cl_bench.reports.plots.sequence import draw_lines, line_legend
+from cl_bench.reports.plots.series import mean_matrix, series
+from cl_bench.reports.plots.style import (
     ZERO_SHOT_LINE,
     group_title,
     in_style,

@@ -1,4 +1,4 @@
-"""The recipe's optimiser over groups of parameters, and how their rates change from step to step."""
+"""The recipe's optimizer over groups of parameters, and how their rates change from step to step."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from cl_bench.benchmark.method import ParameterGroup
 Schedule = torch.optim.lr_scheduler.LRScheduler
 
 
-def optimiser(
+def make_optimizer(
     trainable: Iterable[nn.Parameter | ParameterGroup],
     recipe: Recipe,
     lr: float,
     steps: int,
     steps_per_epoch: int,
 ) -> tuple[torch.optim.Optimizer, Schedule | None]:
-    """The recipe's optimiser over what trains and its schedule over ``steps`` steps.
+    """The recipe's optimizer over what trains and its schedule over ``steps`` steps.
 
     Args:
         trainable: parameters, and groups with a rate or a weight decay of their own.
-        recipe: which optimiser and schedule.
+        recipe: which optimizer and schedule.
         lr: the highest learning rate.
         steps: how many steps the schedule spans.
         steps_per_epoch: for schedules that move once an epoch.
 
     Returns:
-        The optimiser and, unless the rate is constant, what to step after each of its steps. The
+        The optimizer and, unless the rate is constant, what to step after each of its steps. The
         schedule moves the rate of every group in the same proportion.
     """
     groups, betas = _groups(trainable, lr, recipe.weight_decay), (0.9, recipe.beta2)
@@ -51,7 +51,7 @@ def optimiser(
 def _groups(
     trainable: Iterable[nn.Parameter | ParameterGroup], lr: float, weight_decay: float
 ) -> list[dict[str, Any]]:
-    """What torch's optimisers take; the parameters that are in no group come first, as one."""
+    """What torch's optimizers take; the parameters that are in no group come first, as one."""
     given = list(trainable)
     named = [item for item in given if isinstance(item, ParameterGroup)]
     alone = [item for item in given if not isinstance(item, ParameterGroup)]

@@ -14,16 +14,16 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from cl_bench.benchmark.record import RunResult
-from cl_bench.reports.figures.bars import draw_bars
-from cl_bench.reports.figures.difference import draw_difference
-from cl_bench.reports.figures.forgetting import draw_forgetting
-from cl_bench.reports.figures.heat_map import draw_heat_map
-from cl_bench.reports.figures.pareto import draw_pareto
-from cl_bench.reports.figures.radar import draw_radar
-from cl_bench.reports.figures.sequence import draw_sequence
-from cl_bench.reports.figures.series import row_labels
-from cl_bench.reports.figures.style import FORMATS, save
-from cl_bench.reports.figures.subspace import draw_subspace
+from cl_bench.reports.plots.bars import draw_bars
+from cl_bench.reports.plots.difference import draw_difference
+from cl_bench.reports.plots.forgetting import draw_forgetting
+from cl_bench.reports.plots.heat_map import draw_heat_map
+from cl_bench.reports.plots.pareto import draw_pareto
+from cl_bench.reports.plots.radar import draw_radar
+from cl_bench.reports.plots.sequence import draw_sequence
+from cl_bench.reports.plots.series import row_labels
+from cl_bench.reports.plots.style import FORMATS, save
+from cl_bench.reports.plots.subspace import draw_subspace
 from cl_bench.reports.runs.group import Group
 
 RIVALS = 3  # with how many of the next best the best is compared cell by cell

@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 
 from cl_bench.benchmark.record import RunResult
 from cl_bench.benchmark.records.events import Learned, those
-from cl_bench.reports.figures.cell_numbers import write_numbers
-from cl_bench.reports.figures.series import row_labels
-from cl_bench.reports.figures.style import (
+from cl_bench.reports.plots.cell_numbers import write_numbers
+from cl_bench.reports.plots.series import row_labels
+from cl_bench.reports.plots.style import (
     DARK_BELOW,
     group_title,
     in_style,

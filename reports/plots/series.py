@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cl_bench.reports.figures.style import LINES
+from cl_bench.reports.plots.style import LINES
 from cl_bench.reports.runs.group import Group, Row
 from cl_bench.reports.runs.names import clip, one_line
 

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from cl_bench.benchmark.record import ZERO_SHOT, RunResult
-from cl_bench.reports.figures.cell_numbers import write_numbers
-from cl_bench.reports.figures.style import DARK_BELOW, in_style, new_figure, save, set_title
+from cl_bench.reports.plots.cell_numbers import write_numbers
+from cl_bench.reports.plots.style import DARK_BELOW, in_style, new_figure, save, set_title
 from cl_bench.reports.runs.group import MAIN
 from cl_bench.reports.runs.names import clip, one_line, short_names, suite_in_words
 

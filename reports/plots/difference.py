@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from cl_bench.reports.figures.heat_map import cells_figure
-from cl_bench.reports.figures.series import mean_matrix, row_labels
-from cl_bench.reports.figures.style import group_title, in_style
+from cl_bench.reports.plots.heat_map import cells_figure
+from cl_bench.reports.plots.series import mean_matrix, row_labels
+from cl_bench.reports.plots.style import group_title, in_style
 from cl_bench.reports.runs.group import Group, Row
 
 SMALLEST_SPAN = 5.0  # points; below, noise would be painted in full colours

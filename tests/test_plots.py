@@ -22,17 +22,17 @@ from written_run import write_run
 
 from cl_bench.benchmark.record import RunResult, read_run
 from cl_bench.benchmark.records.events import Learned, those
-from cl_bench.reports.figures import gallery
-from cl_bench.reports.figures.difference import draw_difference
-from cl_bench.reports.figures.forgetting import curve, draw_forgetting
-from cl_bench.reports.figures.gallery import Picture, group_pictures, run_picture, write_pictures
-from cl_bench.reports.figures.heat_map import save_heat_map
-from cl_bench.reports.figures.pareto import Point, cost_of, draw_pareto, front
-from cl_bench.reports.figures.radar import draw_radar
-from cl_bench.reports.figures.sequence import draw_sequence
-from cl_bench.reports.figures.series import LONGEST_LABEL, row_labels, series
-from cl_bench.reports.figures.style import FORMATS, LINES, save
-from cl_bench.reports.figures.subspace import draw_subspace, occupancy_of
+from cl_bench.reports.plots import gallery
+from cl_bench.reports.plots.difference import draw_difference
+from cl_bench.reports.plots.forgetting import curve, draw_forgetting
+from cl_bench.reports.plots.gallery import Picture, group_pictures, run_picture, write_pictures
+from cl_bench.reports.plots.heat_map import save_heat_map
+from cl_bench.reports.plots.pareto import Point, cost_of, draw_pareto, front
+from cl_bench.reports.plots.radar import draw_radar
+from cl_bench.reports.plots.sequence import draw_sequence
+from cl_bench.reports.plots.series import LONGEST_LABEL, row_labels, series
+from cl_bench.reports.plots.style import FORMATS, LINES, save
+from cl_bench.reports.plots.subspace import draw_subspace, occupancy_of
 from cl_bench.reports.runs.group import Group, group
 
 LONG = tuple(f"a-data-set-with-a-very-long-name-{i}" for i in range(11))
@@ -221,7 +221,7 @@ def test_difference_names_the_better_one(tmp_path: Path) -> None:
 SCRIPT = """
 import sys
 from pathlib import Path
-from test_figures import everything
+from test_plots import everything
 everything(Path(sys.argv[1]), Path(sys.argv[2]))
 """
 

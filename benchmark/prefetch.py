@@ -11,7 +11,7 @@ A = TypeVar("A")
 B = TypeVar("B")
 
 
-def ahead(make: Callable[[A], B], items: Iterable[A], workers: int) -> Iterator[B]:
+def prefetch(make: Callable[[A], B], items: Iterable[A], workers: int) -> Iterator[B]:
     """Yield ``make(item)`` for every item in order; up to ``workers`` + 1 of them are under way.
 
     An error of ``make`` is raised where its result would have been yielded; leaving the loop early
