@@ -55,8 +55,10 @@ def test_cost_and_points_are_the_numbers_of_that_day(path: Path) -> None:
         "trainable_least",
         "trainable_most",
         "first_bytes",
-        "last_bytes",
-    }  # what ``show`` showed
+        "last_bytes",  # these four ``show`` showed
+        "kept_images",
+        "kept_bytes",
+    }
     assert {name: cost[name] for name in cost.keys() - later} == expected["cost"]
     derived = "metrics/"  # from the accuracies, which are compared
     found = [

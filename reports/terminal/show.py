@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import fmean
@@ -109,19 +109,23 @@ def _colour(accuracy: float) -> str:
 
 
 def _metrics(run: RunResult) -> Text:
-    """The metrics of the matrix, the three of the benchmark first."""
+    """The metrics of the matrix: the three of the benchmark, then the others."""
     metrics = run.matrix.metrics()
-    parts = [
-        Text.assemble(f"{name} ", (f"{metrics[key]:.2f}", "bold" if key in MAIN else ""))
-        for key, name in METRICS.items()
-        if key in metrics
-    ]
-    text = Text("   ").join(parts)
+    others = [name for name in METRICS if name not in MAIN]
+    lines = [_line(metrics, MAIN, "bold"), _line(metrics, others, "")]
     if "zero_shot_transfer" in metrics:
-        text.append(
-            f"\nZero-shot over the same tasks as Transfer {metrics['zero_shot_transfer']:.2f}"
-        )
-    return text
+        same = f"Zero-shot over the same tasks as Transfer {metrics['zero_shot_transfer']:.2f}"
+        lines.append(Text(same))
+    return Text("\n").join(line for line in lines if line)
+
+
+def _line(metrics: Mapping[str, float], names: Sequence[str], style: str) -> Text:
+    """Those of ``names`` that exist, side by side."""
+    return Text("   ").join(
+        Text.assemble(f"{METRICS[name]} ", (f"{metrics[name]:.2f}", style))
+        for name in names
+        if name in metrics
+    )
 
 
 def _cost(cost: Cost) -> list[Text]:
