@@ -7,9 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from statistics import fmean
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def accuracy(right: NDArray[np.bool_]) -> float:
@@ -93,6 +97,13 @@ class AccuracyMatrix:
         """
         pairs = zip(self.last_per_task, self.learned_per_task[:-1], strict=False)
         return tuple(last - learned for last, learned in pairs)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Accuracies in per cent: a row ``zero-shot``, then one after each task; a column per task."""
+        import pandas as pd
+
+        index = pd.Index(["zero-shot", *self.tasks[: len(self.rows)]], name="after")
+        return pd.DataFrame([self.zero_shot, *self.rows], index=index, columns=list(self.tasks))
 
     def so_far(self) -> dict[str, float]:
         """The metrics after n of T tasks, in per cent; after the last task, those of ``metrics``.

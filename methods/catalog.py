@@ -123,6 +123,13 @@ def find_method(name: str, plugin: Path | None = None) -> MethodEntry:
     raise unknown("method", name, [*own, *known_methods()])
 
 
+def name_of(method: type) -> str:
+    """The name by which a class is run: of the catalogue, else its own in lower case with hyphens."""
+    place = f"{method.__module__}:{method.__name__}"
+    built_in = next((name for name, known in BUILT_IN.items() if known == place), None)
+    return built_in or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", method.__name__).lower()
+
+
 def _beside(name: str, method: type[Method]) -> MethodEntry:
     """A plug-in's entry: its settings file lies beside its source, where there is one."""
     settings = Path(inspect.getfile(method)).with_suffix(".toml").resolve()
@@ -145,7 +152,7 @@ def _plugin_classes(path: Path) -> dict[str, type[Method]]:
     except Exception as error:  # a plug-in may raise anything
         raise UserError(f"the plug-in {path} cannot be loaded: {error!r}") from error
     classes = {
-        re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", c.__name__).lower(): c
+        name_of(c): c
         for c in vars(module).values()
         if inspect.isclass(c) and issubclass(c, Method) and c.__module__ == spec.name
     }

@@ -13,6 +13,7 @@ from cl_bench.benchmark.assets import Assets
 from cl_bench.benchmark.checkpoint import load_checkpoint
 from cl_bench.benchmark.images import Images
 from cl_bench.benchmark.record import RunFolder, RunResult
+from cl_bench.benchmark.records.events import Step, those
 from cl_bench.benchmark.task import LabelSpace, Task, TrainingTask
 from cl_bench.methods.finetune import FineTune
 from cl_bench.methods.zscl import ZSCL, ZSCLConfig
@@ -21,7 +22,7 @@ OFF = ZSCLConfig(image_distillation=0, text_distillation=0, l2=0, ensemble_every
 
 
 def losses(run: RunResult) -> list[float]:
-    return [event["loss"] for event in run.events if event["event"] == "step"]
+    return [event.loss for event in those(run.events, Step)]
 
 
 def test_it_equals_zscl_with_everything_off(tmp_path: Path) -> None:

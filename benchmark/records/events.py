@@ -122,7 +122,7 @@ class Saved(Logged):
     """Training images of tasks learned so far that the method keeps; logs without it are of methods
     that could keep none."""
     kept_bytes: Count = 0
-    """What these images take as 8-bit pixels, uncompressed; not in ``bytes``."""
+    """What these images take as 8-bit pixels, uncompressed; not in `bytes`."""
     sha256: dict[str, Sha256] = Field(default_factory=dict)
     """SHA-256 of the checkpoint, by path below the run; empty before ledgers."""
 

@@ -1,0 +1,113 @@
+"""Runs are started and continued from Python: the choices of ``cl-bench run``, the same door."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from cl_bench.api.run import Run
+from cl_bench.benchmark.errors import UserError, unknown
+from cl_bench.benchmark.record import RunResult, read_config
+from cl_bench.benchmark.records.events import Listener
+from cl_bench.experiment.choices import OPTIONS, Choices, choices_of
+from cl_bench.methods.catalog import BUILT_IN, name_of
+
+
+def run(
+    method: str | type = "keeplora",
+    *,
+    settings: Mapping[str, Any] | None = None,
+    out: Path | str = "runs",
+    listen: Listener | None = None,
+    **options: Any,
+) -> Run:
+    """Let a method learn a suite's tasks in order, or continue such a run; a finished one is read.
+
+    Args:
+        method: its name, or a class of your own in a Python file; the run records the file.
+        settings: changes of single settings, as ``--set`` has them: ``{"rank": 8, "lr": 1e-3}``.
+        out: the folder below which the run gets its directory.
+        listen: receives every event; by default a progress bar is shown.
+        **options: the options of ``cl-bench run`` under their names here:
+            {options}
+
+    Raises:
+        UserError: an option or a setting is wrong, data is missing, or the directory is damaged.
+    """
+    from cl_bench.experiment.resolve import resolve
+    from cl_bench.experiment.run import carry_out
+
+    if odd := [name for name in options if name not in KEYWORDS]:
+        raise unknown("option", odd[0], KEYWORDS)
+    given = {**options, **_method(method, options), "overrides": _pairs(settings or {})}
+    plan = resolve(choices_of(given), Path(out))
+    return _watched(lambda hear: carry_out(plan, hear), listen, plan.config.budget.steps)
+
+
+def resume(path: Path | str, *, listen: Listener | None = None, **moved: Path | str) -> Run:
+    """Continue a run that was interrupted; a finished one is read.
+
+    Args:
+        path: its directory.
+        listen: receives every event; by default a progress bar is shown.
+        **moved: by option (``data_root``, ``suite``, ...), where a file lies now that was moved.
+
+    Raises:
+        UserError: it cannot be continued as what it began.
+    """
+    from cl_bench.experiment.run import continue_experiment
+
+    steps = read_config(Path(path)).budget.steps
+    given = {name: Path(place) for name, place in moved.items()}
+    return _watched(lambda hear: continue_experiment(Path(path), hear, given), listen, steps)
+
+
+KEYWORDS = tuple(name for name in OPTIONS if name not in ("method", "overrides"))
+run.__doc__ = str(run.__doc__).replace(
+    "{options}",
+    "\n            ".join(
+        f"``{name}``: {' '.join((Choices.model_fields[name].description or '').split())}"
+        for name in KEYWORDS
+    ),
+)
+
+
+def _method(method: str | type, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The choices that name a method, given by name or as a class."""
+    if isinstance(method, str):
+        return {"method": method}
+    if "plugin" in options:
+        raise UserError("give the method as a class, or by name with plugin=FILE, not both")
+    name = name_of(method)
+    if name in BUILT_IN:
+        return {"method": name}
+    try:
+        file = Path(inspect.getfile(method))
+    except (TypeError, OSError):
+        file = Path()
+    if not file.is_file():
+        raise UserError(
+            f"{method.__name__} is not defined in a file, and a run must be able to find its method "
+            "again: put the class into a Python file and import it"
+        )
+    return {"method": name, "plugin": file}
+
+
+def _pairs(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(f"{key}={json.dumps(value)}" for key, value in settings.items())
+
+
+def _watched(
+    work: Callable[[Listener], RunResult], listen: Listener | None, steps: dict[str, int]
+) -> Run:
+    """Do the work; it is shown as on the command line where nobody else listens."""
+    if listen is not None:
+        return Run(work(listen))
+    from cl_bench.cli.console import console
+    from cl_bench.cli.progress import shown
+
+    with shown(console, steps) as show:
+        return Run(work(show))
