@@ -16,7 +16,7 @@ from cl_bench.datasets.mtil.layout import facts
 from cl_bench.methods.catalog import BUILT_IN, find_method
 
 ROOT = Path(__file__).parents[1]
-EXPERIMENT, CLI = "src/cl_bench/experiment", "src/cl_bench/cli"
+EXPERIMENT, CLI, API = (f"src/cl_bench/{room}" for room in ("experiment", "cli", "api"))
 ALLOWED = {
     "benchmark": ("cl_bench", "cl_bench.benchmark"),
     "methods": ("cl_bench.benchmark", "cl_bench.methods"),
@@ -90,10 +90,11 @@ def test_only_the_command_line_shows_anything() -> None:
 def test_one_door_leads_to_the_runner() -> None:
     """Whoever starts a run goes through the room for experiments."""
     doors = {"cl_bench.benchmark.run", "cl_bench.datasets.streams", "cl_bench.methods.catalog"}
-    for file in (ROOT / CLI).rglob("*.py"):
+    for file in (*(ROOT / CLI).rglob("*.py"), *(ROOT / API).rglob("*.py")):
         found = {m for m in imports(file) if m in doors}
         # they list names, decode images without a run, or type what a run tells
         beside = {
+            "start.py",
             "inspect.py",
             "sanity.py",
             "data.py",
@@ -117,7 +118,7 @@ def test_the_rooms_of_reports_lead_one_way() -> None:
 
 def test_no_module_imports_itself_in_a_circle() -> None:
     """Over all sources, wherever in a file the import stands; for types alone is an import, too."""
-    folders = (*ALLOWED, EXPERIMENT, CLI)
+    folders = (*ALLOWED, EXPERIMENT, CLI, API)
     sources = [f for folder in folders for f in (ROOT / folder).rglob("*.py")]
     modules = {module_of(file): set(imports_of_names(file)) for file in sources}
     graph = {name: found & modules.keys() - {name} for name, found in modules.items()}

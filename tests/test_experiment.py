@@ -161,8 +161,8 @@ def test_a_script_of_ten_lines_runs_an_experiment(
     runpy.run_path(str(script))
     shown = capsys.readouterr().out
     (run,) = (config.parent for config in (tmp_path / "runs").rglob("config.json"))
-    last = read_run(run).matrix.rows[-1]
-    assert f"after all {last[0]:.1f} %" in shown and "finished" in shown
+    result = read_run(run)
+    assert f"last: {result.matrix.metrics()['last']:.2f}" in shown and result.picture.is_file()
 
 
 def test_the_door_continues_reads_and_refuses(tmp_path: Path) -> None:

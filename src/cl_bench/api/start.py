@@ -88,10 +88,10 @@ def _method(method: str | type, options: Mapping[str, Any]) -> dict[str, Any]:
         file = Path(inspect.getfile(method))
     except (TypeError, OSError):
         file = Path()
-    if not file.is_file():
+    if method.__module__ == "__main__" or not file.is_file():  # a plug-in's file is run: no script
         raise UserError(
-            f"{method.__name__} is not defined in a file, and a run must be able to find its method "
-            "again: put the class into a Python file and import it"
+            f"{method.__name__} is defined in a script or notebook, and a run must be able to find "
+            "its method again: put the class into a Python file of its own and import it"
         )
     return {"method": name, "plugin": file}
 
