@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -101,6 +102,12 @@ class Run:
         from cl_bench.reports.plots.heat_map import draw_heat_map
 
         return draw_heat_map(self.result)
+
+    def _repr_png_(self) -> bytes:
+        """The heat map, which a notebook shows for a run."""
+        picture = io.BytesIO()
+        self.plot().savefig(picture, format="png")
+        return picture.getvalue()
 
     def __repr__(self) -> str:
         """Method, order, seed and state in one line."""
