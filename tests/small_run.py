@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from cl_bench.benchmark.assets import Assets, Need
 from cl_bench.benchmark.images import Images
 from cl_bench.benchmark.method import Method
 from cl_bench.benchmark.record import RunFolder, RunResult
 from cl_bench.benchmark.run import Listener, run
 from cl_bench.benchmark.task import Task, TaskStream
-from cl_bench.datasets.extra.references import load_assets
+from cl_bench.datasets.extra.references import find_sources, load_assets
 from cl_bench.datasets.images.store import Store
 from cl_bench.datasets.streams import build_stream
+from cl_bench.datasets.suite import TaskSpec
 from cl_bench.experiment.assemble import MethodFactory
 from cl_bench.experiment.choices import Choices
 from cl_bench.experiment.resolve import Plan, resolve
@@ -35,13 +39,31 @@ def small_plan(method: str, order: str = "II", tasks: int = 2, **choices: Any) -
 def fresh(plan: Plan) -> Method:
     """The plan's method around the pre-trained tiny CLIP."""
     needs = plan.entry.method.Config.model_validate(plan.config.method_settings).needs()
-    stream = small_stream(plan) if "all tasks" in needs else TaskStream("none", ())
-    return MethodFactory(plan, load_assets(plan.sources, needs, stream, 32, "cpu", Store()))()
+    assets = _assets(needs, tuple(plan.sources))
+    if "all tasks" in needs:
+        assets = replace(assets, stream=small_stream(plan))
+    return MethodFactory(plan, assets)()
+
+
+@cache
+def _assets(needs: tuple[Need, ...], found: tuple[Need, ...]) -> Assets:
+    """What comes with the mini suite; methods only read it."""
+    plan = small_plan("zero-shot")
+    suite, backbone = plan.suite.name, plan.suite.backbone.name
+    sources = find_sources(found, Choices(), suite, backbone, at_least=1)
+    return load_assets(sources, needs, TaskStream("none", ()), 32, "cpu", Store())
 
 
 def small_stream(plan: Plan) -> TaskStream:
     """Every fifth training and every fourth test image of the plan's tasks."""
-    stream = build_stream("mini", plan.tasks, image_size=32)
+    return _small_stream(tuple(task.model_dump_json() for task in plan.tasks))
+
+
+@cache
+def _small_stream(specs: tuple[str, ...]) -> TaskStream:
+    """Drawn once in a process; nothing writes into the images of a stream."""
+    tasks = tuple(TaskSpec.model_validate_json(spec) for spec in specs)
+    stream = build_stream("mini", tasks, image_size=32)
     return TaskStream(
         "mini",
         tuple(Task(t.name, t.labels, _every(t.train, 5), _every(t.test, 4)) for t in stream.tasks),
