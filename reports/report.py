@@ -20,7 +20,7 @@ from cl_bench.reports.plots.gallery import (
 from cl_bench.reports.runs.find import LeftOut, read_runs
 from cl_bench.reports.runs.group import group
 from cl_bench.reports.statistics.verdicts import Judged, judge
-from cl_bench.reports.tables import cost, differences, main, per_task
+from cl_bench.reports.tables import cost, differences, main, per_task, sheets
 
 CHAPTERS = (differences.CHAPTER, per_task.CHAPTER, cost.CHAPTER, beside.CHAPTER)
 
@@ -85,8 +85,8 @@ def _write_tables(groups: list[Judged], left_out: list[LeftOut], out: Path) -> l
     texts = {
         "table.md": main.markdown(groups, left_out),
         "table.tex": main.latex(groups),
-        "table.csv": main.rows_csv([g.group for g in groups]),
-        "runs.csv": main.runs_csv([g.group for g in groups]),
+        "table.csv": sheets.rows_csv([g.group for g in groups]),
+        "runs.csv": sheets.runs_csv([g.group for g in groups]),
     }
     for chapter in CHAPTERS:
         texts |= {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
+from cl_bench.reports.numbers import signed
 from cl_bench.reports.plots.heat_map import cells_figure
 from cl_bench.reports.plots.series import mean_matrix, row_labels
 from cl_bench.reports.plots.style import group_title, in_style
@@ -27,11 +28,6 @@ def draw_difference(group: Group, row: Row, other: Row) -> Figure:
     return cells_figure(
         difference, group.config.tasks, group_title(what, group), "difference (points)",
         image={"cmap": "BrBG", "vmin": -span, "vmax": span},
-        texts=[[_signed(value) for value in values] for values in difference],
+        texts=[[signed(value).replace("-", "−") for value in values] for values in difference],
         dark=np.abs(difference) > 0.68 * span,
     )  # fmt: skip
-
-
-def _signed(value: float) -> str:
-    text = f"{value:+.1f}"
-    return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", "−")

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from cl_bench.benchmark.record import RunResult
 from cl_bench.benchmark.records.events import Learned, those
+from cl_bench.reports.numbers import plain
 from cl_bench.reports.plots.cell_numbers import write_numbers
 from cl_bench.reports.plots.series import row_labels
 from cl_bench.reports.plots.style import (
@@ -100,7 +101,7 @@ def _panel(axes: Axes, tower: str, of: dict[int, list[float]]) -> None:
         values, cmap="cividis", aspect="auto", interpolation="nearest", vmin=low, vmax=high
     )
     dark = values - low < DARK_BELOW * (high - low)
-    write_numbers(axes, [[f"{value:.0f}" for value in row] for row in values], dark)
+    write_numbers(axes, [[plain(float(value), 0) for value in row] for row in values], dark)
     axes.spines[:].set_visible(True)
     axes.set_yticks(range(len(of)), [f"block {block}" for block in sorted(of)])
     axes.tick_params(length=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cl_bench.reports.numbers import grouped, plain
 from cl_bench.reports.runs.cost import PHASES, Cost
 from cl_bench.reports.statistics.verdicts import Judged
 from cl_bench.reports.tables.chapter import Chapter
@@ -60,8 +61,8 @@ def _lines(judged: Judged) -> list[tuple[Value, ...]]:
 
 def _shown(name: str, value: float | None) -> Cell:
     if value is None or name not in UNITS:
-        return number(value, ",.0f")
-    return Cell(f"{value / UNITS[name]:.2f}", value=value)
+        return number(value, grouped)
+    return Cell(plain(value / UNITS[name], 2), value=value)
 
 
 CHAPTER = Chapter("cost", "Cost", READING, _tables, ("method", "n", *COLUMNS), _lines)

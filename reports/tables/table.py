@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from cl_bench.reports.numbers import plain
 from cl_bench.reports.tables import escape
 
 LONG = 40  # characters; longer words are broken into lines in LaTeX
@@ -41,6 +42,7 @@ class Table:
         title: what tells it apart from its neighbours.
         words: columns, besides the first, that hold words and not numbers.
         notes: what a reader must know, one line each.
+        above: a row that the others are measured by; it is not sorted among them. May be empty.
     """
 
     header: tuple[str, ...]
@@ -48,15 +50,16 @@ class Table:
     title: str = ""
     words: frozenset[int] = frozenset()
     notes: tuple[str, ...] = ()
+    above: tuple[Cell, ...] = ()
 
     def is_words(self, column: int) -> bool:
         """Whether a column is set flush left."""
         return column == 0 or column in self.words
 
 
-def number(value: float | None, form: str = ".1f") -> Cell:
+def number(value: float | None, write: Callable[[float], str] = plain) -> Cell:
     """A cell with a rounded number, sorted by all its digits; a dash where there is none."""
-    return Cell("-") if value is None else Cell(f"{value:{form}}", value=value)
+    return Cell("-") if value is None else Cell(write(value), value=value)
 
 
 def words_alone(*notes: str) -> Table:
@@ -68,8 +71,12 @@ def markdown(table: Table) -> list[str]:
     """The lines of a Markdown table, best bold and second underlined; without title and notes."""
     rules = ["---" if table.is_words(i) else "--:" for i in range(len(table.header))]
     header = [escape.markdown(name) for name in table.header]
-    body = [[_markdown_cell(cell) for cell in row] for row in table.rows]
+    body = [[_markdown_cell(cell) for cell in row] for row in _all_rows(table)]
     return [f"| {' | '.join(cells)} |" for cells in (header, rules, *body)]
+
+
+def _all_rows(table: Table) -> tuple[tuple[Cell, ...], ...]:
+    return (table.above, *table.rows) if table.above else table.rows
 
 
 def _markdown_cell(cell: Cell) -> str:

@@ -13,6 +13,7 @@ from rich.text import Text
 from cl_bench.benchmark.config import RunConfig
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.record import RunResult
+from cl_bench.reports.numbers import plain
 from cl_bench.reports.runs.find import LeftOut, read_runs
 from cl_bench.reports.runs.group import MAIN, METRICS
 from cl_bench.reports.runs.names import circumstances, protocol, short_names
@@ -134,7 +135,7 @@ def _cells(known: Known) -> dict[str, tuple[str, str, str]]:
     judged = judge_family([("a", "b", j) for j in range(len(tasks))], known)
     cells = {}
     for j, (task, pair) in enumerate(zip(tasks, judged, strict=True)):
-        of_a, of_b = (f"{known[side].seeds[:, j].mean():.1f}" for side in "ab")
+        of_a, of_b = (plain(float(known[side].seeds[:, j].mean())) for side in "ab")
         shown = difference_in_words(_b_minus_a(pair), pair)
         cells[task] = (of_a, of_b, shown + MARKS[pair.verdict])
     return cells

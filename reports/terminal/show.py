@@ -15,6 +15,7 @@ from rich.text import Text
 from cl_bench.benchmark.matrix import AccuracyMatrix
 from cl_bench.benchmark.record import ZERO_SHOT, RunResult
 from cl_bench.benchmark.records.events import Event, Learned, those
+from cl_bench.reports.numbers import plain
 from cl_bench.reports.runs.cost import PHASES, Cost
 from cl_bench.reports.runs.group import MAIN, METRICS
 from cl_bench.reports.runs.names import circumstances, clip, protocol, short_names, suite_in_words
@@ -93,7 +94,7 @@ class _Matrix:
 
 def _cell(accuracy: float, age: int) -> Text:
     """An accuracy; ``age``: how many tasks ago its task was learned, below 0 if it was not."""
-    number = f"{accuracy:.1f}"
+    number = plain(accuracy)
     text = f"[{number}]" if age == 0 else f"{number} "
     ink = "white" if accuracy < DARK_BELOW else "black"
     form = "bold " if age == 0 else "italic " if age < 0 else ""
@@ -112,14 +113,14 @@ def _metrics(run: RunResult) -> Text:
     """The metrics of the matrix, the three of the benchmark first."""
     metrics = run.matrix.metrics()
     parts = [
-        Text.assemble(f"{name} ", (f"{metrics[key]:.2f}", "bold" if key in MAIN else ""))
+        Text.assemble(f"{name} ", (plain(metrics[key], 2), "bold" if key in MAIN else ""))
         for key, name in METRICS.items()
         if key in metrics
     ]
     text = Text("   ").join(parts)
     if "zero_shot_transfer" in metrics:
         text.append(
-            f"\nZero-shot over the same tasks as Transfer {metrics['zero_shot_transfer']:.2f}"
+            f"\nZero-shot over the same tasks as Transfer {plain(metrics['zero_shot_transfer'], 2)}"
         )
     return text
 
@@ -161,7 +162,7 @@ def _span(low: float, high: float) -> str:
 def duration(seconds: float) -> str:
     """Seconds in words: ``12.3 s``, ``4 min 05 s``, ``3 h 07 min``."""
     if seconds < 60:
-        return f"{seconds:.1f} s"
+        return f"{plain(seconds)} s"
     minutes, rest = divmod(round(seconds), 60)
     return (
         f"{minutes} min {rest:02d} s"
@@ -174,9 +175,9 @@ def size(count: float) -> str:
     """Bytes in words: ``117.2 KiB``, ``2.0 GiB``."""
     for unit in ("B", "KiB", "MiB"):
         if abs(count) < 1024:
-            return f"{count:.0f} B" if unit == "B" else f"{count:.1f} {unit}"
+            return f"{plain(count, 0 if unit == 'B' else 1)} {unit}"
         count /= 1024
-    return f"{count:.1f} GiB"
+    return f"{plain(count)} GiB"
 
 
 def _subspaces(events: Sequence[Event]) -> list[Text]:
@@ -187,8 +188,8 @@ def _subspaces(events: Sequence[Event]) -> list[Text]:
         if key.startswith("subspace/"):
             ranks[key.removeprefix("subspace/").partition(".")[0]].append(value)
     towers = [
-        f"{TOWERS.get(tower, tower)} {fmean(of):.1f} on average over {len(of)} matrices "
-        f"({min(of):.0f} to {max(of):.0f})"
+        f"{TOWERS.get(tower, tower)} {plain(fmean(of))} on average over {len(of)} matrices "
+        f"({plain(min(of), 0)} to {plain(max(of), 0)})"
         for tower, of in ranks.items()
     ]
     return [Text(f"protected    dimensions: {'; '.join(towers)}")] if towers else []

@@ -1,5 +1,6 @@
 "use strict";
-// Sorts a table by the column whose header is pressed, and opens the run that a link leads to.
+// Sorts a table by the column whose header is pressed, says what a column means, and opens the run that a
+// link leads to.
 
 function keyOf(cell) {
   const text = (cell.dataset.value ?? cell.textContent).trim();
@@ -42,6 +43,28 @@ function openTarget() {
   }
 }
 
+const tip = document.getElementById("tip");
+
+// Below its header, moved left where it would leave the window.
+function showTip(event) {
+  const box = event.currentTarget.getBoundingClientRect();
+  tip.textContent = event.currentTarget.dataset.tip;
+  tip.hidden = false;
+  const room = document.documentElement.clientWidth - tip.offsetWidth - 8;
+  tip.style.left = `${Math.max(8, Math.min(box.left, room))}px`;
+  tip.style.top = `${box.bottom + 6}px`;
+}
+
+function hideTip() {
+  tip.hidden = true;
+}
+
+for (const button of document.querySelectorAll("[data-tip]")) {
+  for (const kind of ["focus", "mouseenter"]) button.addEventListener(kind, showTip);
+  for (const kind of ["blur", "mouseleave"]) button.addEventListener(kind, hideTip);
+}
+window.addEventListener("scroll", hideTip, true);
+window.addEventListener("keydown", (event) => event.key === "Escape" && hideTip());
 for (const button of document.querySelectorAll("table.sortable th button")) {
   button.addEventListener("click", () => sortBy(button.parentElement));
 }
