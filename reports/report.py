@@ -11,6 +11,7 @@ from pathlib import Path
 from cl_bench.benchmark.record import RunResult, write_atomically
 from cl_bench.reports.literature import beside
 from cl_bench.reports.page.page import render_page
+from cl_bench.reports.plots.difference import shared_span
 from cl_bench.reports.plots.gallery import (
     files_of,
     group_pictures,
@@ -65,7 +66,8 @@ def _write_pictures_and_page(
     groups: list[Judged], runs: list[RunResult], left_out: list[LeftOut], out: Path
 ) -> list[Path]:
     slugs = _group_slugs(groups)
-    of_groups = [group_pictures(g.group, slug) for g, slug in zip(groups, slugs, strict=True)]
+    span = shared_span([g.group for g in groups])
+    of_groups = [group_pictures(g.group, slug, span) for g, slug in zip(groups, slugs, strict=True)]
     of_runs = [run_picture(run, _slug(run)) for run in runs]
     wanted = [*(p for pictures in of_groups for p in pictures), *of_runs]
     written = write_pictures(wanted, out / "plots")

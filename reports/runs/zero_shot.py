@@ -5,7 +5,7 @@ from __future__ import annotations
 from statistics import fmean
 
 from cl_bench.reports.numbers import plain
-from cl_bench.reports.runs.group import Group
+from cl_bench.reports.runs.group import Group, Row
 
 Accuracies = tuple[float, ...]
 
@@ -17,6 +17,12 @@ def zero_shot_rows(group: Group) -> tuple[Accuracies, ...]:
     there are several; another device may change single images.
     """
     return tuple(sorted({run.matrix.zero_shot for row in group.rows for run in row.runs}))
+
+
+def rows_beside_zero_shot(group: Group) -> list[Row]:
+    """All rows but the bound that never left zero-shot, which is a line; it stays where it is alone."""
+    kept = [row for row in group.rows if not (row.bound and row.untrained)]
+    return kept or list(group.rows)
 
 
 def zero_shot_range(group: Group, metric: str) -> tuple[float, float] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import fmean
 
 from cl_bench.reports.numbers import grouped, plain, times
 from cl_bench.reports.runs.cost import Cost
@@ -103,17 +104,29 @@ def _names(labels: Sequence[str]) -> str:
 def _cost(first: Row, other: Row) -> str:
     """What the first row costs and how often it costs what the other does."""
     ours, theirs = Cost.of_runs(first.runs), Cost.of_runs(other.runs)
-    reason = why_times_differ((*first.runs, *other.runs))
-    time = _share(ours.learning_seconds, theirs.learning_seconds)
-    if reason and time:
-        time = f"; the times do not compare: {reason}"
     parts = [
         f"{_amount(ours.trainable_parameters, 1)} trainable parameters a task"
         f"{_share(ours.trainable_parameters, theirs.trainable_parameters)}",
         f"{_amount(ours.last_bytes, 2**20)} MiB stored{_share(ours.last_bytes, theirs.last_bytes)}",
-        f"{_amount(ours.learning_seconds, 1)} s of learning{time}",
+        f"{_amount(ours.learning_seconds, 1)} s of learning{_time(first, other)}",
     ]
     return f"Cost of {first.label}, and relative to {other.label}: {', '.join(parts)}."
+
+
+def _time(first: Row, other: Row) -> str:
+    """How often the time of the other; or why there is no such number."""
+    ours, theirs = (
+        [Cost.of(run.known_events).learning_seconds for run in row.runs] for row in (first, other)
+    )
+    a, b = ([s for s in seconds if s is not None] for seconds in (ours, theirs))
+    if len(a) < len(ours) or len(b) < len(theirs):
+        return ""
+    if reason := why_times_differ((*first.runs, *other.runs)):
+        return f" (no ratio: {reason})"
+    if max(min(a), min(b)) <= min(max(a), max(b)):
+        ranges = " and ".join(f"{grouped(min(of))} to {grouped(max(of))} s" for of in (a, b))
+        return f" (no ratio: the times of single runs overlap, {ranges})"
+    return _share(fmean(a), fmean(b))
 
 
 def _amount(value: float | None, unit: int) -> str:

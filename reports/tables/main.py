@@ -11,7 +11,12 @@ from cl_bench.reports.runs.cost import Cost
 from cl_bench.reports.runs.find import LeftOut
 from cl_bench.reports.runs.group import LOWER_IS_BETTER, MAIN, METRICS, Group, Row
 from cl_bench.reports.runs.machines import why_times_differ
-from cl_bench.reports.runs.zero_shot import range_in_words, zero_shot_range, zero_shot_rows
+from cl_bench.reports.runs.zero_shot import (
+    range_in_words,
+    rows_beside_zero_shot,
+    zero_shot_range,
+    zero_shot_rows,
+)
 from cl_bench.reports.statistics.spread import Spread
 from cl_bench.reports.statistics.verdicts import Judged, Verdict
 from cl_bench.reports.tables import escape, table
@@ -69,7 +74,7 @@ def markdown(groups: Sequence[Judged], left_out: Sequence[LeftOut] = ()) -> str:
 def main_table(judged: Judged) -> Table:
     """The main metrics of every row with verdict and cost, then its other metrics; zero-shot above."""
     g = judged.group
-    rows = _shown(g)
+    rows = rows_beside_zero_shot(g)
     header = (
         "Method",
         "n",
@@ -96,7 +101,7 @@ def main_table(judged: Judged) -> Table:
 def metrics_table(judged: Judged) -> Table:
     """Every metric of every row, narrow enough for a printed page; zero-shot above."""
     g = judged.group
-    rows = _shown(g)
+    rows = rows_beside_zero_shot(g)
     columns = [_metrics(judged, metric, rows) for metric in (*MAIN, *OTHERS)]
     body = tuple(
         (Cell(row.name), Cell(str(len(row.runs))), *(column[i] for column in columns))
@@ -109,11 +114,6 @@ def metrics_table(judged: Judged) -> Table:
 
 def _names(metrics: Sequence[str]) -> list[str]:
     return [METRICS[f] + (" ↓" if f in LOWER_IS_BETTER else "") for f in metrics]
-
-
-def _shown(g: Group) -> list[Row]:
-    """All rows but the bound that never left zero-shot: it is the line above."""
-    return [row for row in g.rows if not (row.bound and row.untrained)]
 
 
 def _zero_shot(g: Group, metrics: Sequence[str]) -> tuple[Cell, ...]:
