@@ -43,30 +43,47 @@ function openTarget() {
   }
 }
 
+// Whatever is wider than its box says so; in a closed part it is measured when that opens.
+function tellWhatScrolls() {
+  for (const box of document.querySelectorAll(".scroll")) {
+    const figure = box.closest("figure");
+    const words = figure ? figure.querySelector(".turn") : box.previousElementSibling;
+    if (words?.classList.contains("turn")) words.hidden = box.scrollWidth <= box.clientWidth + 1;
+  }
+}
+
 const tip = document.getElementById("tip");
 
+let explained = null;
+
 // Below its header, moved left where it would leave the window.
-function showTip(event) {
-  const box = event.currentTarget.getBoundingClientRect();
-  tip.textContent = event.currentTarget.dataset.tip;
-  tip.hidden = false;
+function placeTip() {
+  tip.hidden = explained === null;
+  if (explained === null) return;
+  tip.textContent = explained.dataset.tip;
+  const box = explained.getBoundingClientRect();
   const room = document.documentElement.clientWidth - tip.offsetWidth - 8;
   tip.style.left = `${Math.max(8, Math.min(box.left, room))}px`;
   tip.style.top = `${box.bottom + 6}px`;
 }
 
-function hideTip() {
-  tip.hidden = true;
+function explain(button) {
+  explained = button;
+  placeTip();
 }
 
 for (const button of document.querySelectorAll("[data-tip]")) {
-  for (const kind of ["focus", "mouseenter"]) button.addEventListener(kind, showTip);
-  for (const kind of ["blur", "mouseleave"]) button.addEventListener(kind, hideTip);
+  for (const kind of ["focus", "mouseenter"]) button.addEventListener(kind, () => explain(button));
+  for (const kind of ["blur", "mouseleave"]) button.addEventListener(kind, () => explain(null));
 }
-window.addEventListener("scroll", hideTip, true);
-window.addEventListener("keydown", (event) => event.key === "Escape" && hideTip());
+window.addEventListener("scroll", placeTip, true);
+window.addEventListener("keydown", (event) => event.key === "Escape" && explain(null));
 for (const button of document.querySelectorAll("table.sortable th button")) {
   button.addEventListener("click", () => sortBy(button.parentElement));
 }
 window.addEventListener("hashchange", openTarget);
+window.addEventListener("resize", tellWhatScrolls);
+window.addEventListener("load", tellWhatScrolls);
+document.addEventListener("toggle", tellWhatScrolls, true);
+tellWhatScrolls();
 openTarget();
