@@ -29,3 +29,14 @@ def times(ratio: float) -> str:
     if ratio < 1:
         return f"{ratio:.2g}"
     return grouped(ratio, 1 if ratio < 9.95 else 0)
+
+
+def carried(value: float) -> float:
+    """What a file for machines holds of a number: four decimals, below 1 four digits.
+
+    One image of 20,000 moves the mean of eleven data sets by 0.0005 points: four decimals hold every
+    accuracy. A standard error or a p value has no more than four digits that mean anything.
+    """
+    if abs(value) >= 1:
+        return rounded(value, 4)
+    return float(f"{value:.4g}") + 0.0

@@ -11,6 +11,7 @@ from cl_bench.reports.runs.cost import Cost
 from cl_bench.reports.runs.find import LeftOut
 from cl_bench.reports.runs.group import LOWER_IS_BETTER, MAIN, METRICS, Group, Row
 from cl_bench.reports.runs.machines import why_times_differ
+from cl_bench.reports.runs.slugs import group_slugs
 from cl_bench.reports.runs.zero_shot import (
     range_in_words,
     rows_beside_zero_shot,
@@ -21,7 +22,7 @@ from cl_bench.reports.statistics.spread import Spread
 from cl_bench.reports.statistics.verdicts import Judged, Verdict
 from cl_bench.reports.tables import escape, table
 from cl_bench.reports.tables.answer import HEADLINE, answer, judgement
-from cl_bench.reports.tables.chapter import LATEX_PACKAGES, markdown_heading
+from cl_bench.reports.tables.chapter import LATEX_PACKAGES, latex_label, markdown_heading
 from cl_bench.reports.tables.table import Cell, Table, number
 
 MEANINGS = (
@@ -220,13 +221,27 @@ def _excuse(run: RunResult) -> str:
     )
 
 
+def _latex_notes(g: Group) -> tuple[str, ...]:
+    """What a reader of the printed table needs: how numbers are read, then what single rows need."""
+    reading = READING.format(best="in bold", second="underlined")
+    return (reading, *g.notes)
+
+
 def latex(groups: Sequence[Judged]) -> str:
     """The tables in LaTeX for the package booktabs, one ``table`` per group that has results."""
     lines = [LATEX_PACKAGES, f"% {MEANINGS}"]
     lines += [f"% {READING.format(best='bold', second='underlined')}"]
-    for judged in groups:
+    for judged, slug in zip(groups, group_slugs([g.group for g in groups]), strict=True):
         g = judged.group
         if g.rows:
-            lines += ["", *table.latex(metrics_table(judged), f"{g.title}; {g.details}", g.notes)]
+            lines += [
+                "",
+                *table.latex(
+                    metrics_table(judged),
+                    f"{g.title}; {g.details}",
+                    latex_label("main", slug),
+                    _latex_notes(g),
+                ),
+            ]
         lines += [f"% Not ranked: {escape.latex(_excuse(run))}" for run in g.unfinished]
     return "\n".join(lines) + "\n"

@@ -84,32 +84,42 @@ def _markdown_cell(cell: Cell) -> str:
     return f"{text} {cell.remark}" if cell.remark else text
 
 
-def latex(table: Table, caption: str, notes: Sequence[str] = ()) -> list[str]:
-    """The lines of a LaTeX ``table`` for booktabs and graphicx; long headers stand upright.
+def latex(table: Table, caption: str, label: str, notes: Sequence[str] = ()) -> list[str]:
+    """The lines of a LaTeX ``table``; long headers stand upright.
+
+    It needs the packages booktabs, graphicx and threeparttable.
 
     Args:
         table: with the best in bold and the second underlined.
         caption: without the full stop at its end.
-        notes: set below the table, with the table's own.
+        label: what references to it call it.
+        notes: set below the table, with the table's own, without full stops.
     """
     upright = len(table.header) > 10
     header = [escape.latex(name) for name in table.header]
     if upright:
         header = [header[0], *(rf"\rotatebox{{90}}{{{name}}}" for name in header[1:])]
+    above = [[_latex_cell(cell) for cell in table.above]] if table.above else []
     body = [[_latex_cell(cell) for cell in row] for row in table.rows]
     columns = "".join(map(partial(_latex_column, table), range(len(header))))
+    every = [escape.latex(note).rstrip(".") for note in (*table.notes, *notes)]
+    items = [rf"\item {note}." for note in every]
     return [
         r"\begin{table}",
         r"\centering\footnotesize\setlength{\tabcolsep}{3pt}",
+        r"\begin{threeparttable}",
         rf"\caption{{{escape.latex(caption)}.}}",
+        rf"\label{{{label}}}",
         rf"\begin{{tabular}}{{{columns}}}",
         r"\toprule",
         rf"{' & '.join(header)} \\",
         r"\midrule",
+        *(line for cells in above for line in (rf"{' & '.join(cells)} \\", r"\midrule")),
         *(rf"{' & '.join(cells)} \\" for cells in body),
         r"\bottomrule",
         r"\end{tabular}",
-        *(rf"\par {escape.latex(note)}." for note in (*table.notes, *notes)),
+        *([r"\begin{tablenotes}\footnotesize", *items, r"\end{tablenotes}"] if items else []),
+        r"\end{threeparttable}",
         r"\end{table}",
     ]
 
@@ -120,5 +130,6 @@ def _latex_column(table: Table, column: int) -> str:
 
 
 def _latex_cell(cell: Cell) -> str:
-    text = ("{}", r"\textbf{{{}}}", r"\underline{{{}}}")[cell.place].format(escape.latex(cell.text))
+    shown = "--" if cell.text == "-" else escape.latex(cell.text)  # nothing there: a dash
+    text = ("{}", r"\textbf{{{}}}", r"\underline{{{}}}")[cell.place].format(shown)
     return f"{text} {escape.latex(cell.remark)}" if cell.remark else text
