@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cl_bench.reports.numbers import carried, grouped
 from cl_bench.reports.runs.names import clip, one_line, short_names
+from cl_bench.reports.runs.numbers import carried, grouped
 from cl_bench.reports.tables import escape
 from cl_bench.reports.tables.csv_file import to_csv
 from cl_bench.reports.tables.table import Cell, Table, latex, markdown, number, words_alone

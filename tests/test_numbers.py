@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cl_bench.reports import numbers
+from cl_bench.reports.runs import numbers
 from cl_bench.reports.statistics.spread import decimals
 
-REPORTS = Path(numbers.__file__).parent
+REPORTS = Path(numbers.__file__).parents[1]
 
 
 @given(st.floats(-1e6, 1e6), st.integers(0, 4))

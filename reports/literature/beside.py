@@ -14,8 +14,8 @@ from cl_bench.reports.literature.published import (
     published,
     published_name,
 )
-from cl_bench.reports.numbers import signed
 from cl_bench.reports.runs.group import MAIN, METRICS, Group, Row
+from cl_bench.reports.runs.numbers import signed
 from cl_bench.reports.statistics.spread import Spread
 from cl_bench.reports.statistics.verdicts import Judged
 from cl_bench.reports.tables.chapter import Chapter

@@ -11,12 +11,12 @@ from pathlib import Path
 import jinja2
 
 from cl_bench.benchmark.record import RunResult
-from cl_bench.reports.numbers import plain
 from cl_bench.reports.page.run_view import RunView, status_in_words, view_run
 from cl_bench.reports.plots.gallery import Picture
 from cl_bench.reports.runs.find import LeftOut
 from cl_bench.reports.runs.group import MAIN, METRICS
 from cl_bench.reports.runs.names import short_names
+from cl_bench.reports.runs.numbers import plain
 from cl_bench.reports.statistics.verdicts import Judged, Verdict
 from cl_bench.reports.tables.answer import answer
 from cl_bench.reports.tables.chapter import Chapter

@@ -6,10 +6,10 @@ import json
 from dataclasses import dataclass
 
 from cl_bench.benchmark.record import ZERO_SHOT, RunResult
-from cl_bench.reports.numbers import plain
 from cl_bench.reports.runs.command import reproduce
 from cl_bench.reports.runs.group import METRICS
 from cl_bench.reports.runs.names import circumstances, protocol, short_names, suite_in_words
+from cl_bench.reports.runs.numbers import plain
 
 STEP = 5  # per cent; the page's style has a colour for each
 

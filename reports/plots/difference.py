@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from cl_bench.reports.numbers import signed
 from cl_bench.reports.plots.heat_map import cells_figure
 from cl_bench.reports.plots.series import mean_matrix, row_labels
 from cl_bench.reports.plots.style import group_title, in_style
 from cl_bench.reports.runs.group import Group, Row
+from cl_bench.reports.runs.numbers import signed
 
 RIVALS = 3  # with how many of the next the highest is compared cell by cell
 SMALLEST_SPAN = 5.0  # points; below, noise would be painted in full colours

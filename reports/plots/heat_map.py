@@ -12,11 +12,11 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from cl_bench.benchmark.record import ZERO_SHOT, RunResult
-from cl_bench.reports.numbers import plain
 from cl_bench.reports.plots.cell_numbers import write_numbers
 from cl_bench.reports.plots.style import DARK_BELOW, in_style, new_figure, save, set_title
 from cl_bench.reports.runs.group import MAIN
 from cl_bench.reports.runs.names import clip, one_line, short_names, suite_in_words
+from cl_bench.reports.runs.numbers import plain
 
 LONGEST_NAME = 24  # characters
 LEGEND = "framed: just learned; hatched: not learned yet"

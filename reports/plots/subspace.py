@@ -13,7 +13,6 @@ from matplotlib.figure import Figure
 
 from cl_bench.benchmark.record import RunResult
 from cl_bench.benchmark.records.events import Learned, those
-from cl_bench.reports.numbers import plain
 from cl_bench.reports.plots.cell_numbers import write_numbers
 from cl_bench.reports.plots.series import row_labels
 from cl_bench.reports.plots.style import (
@@ -25,6 +24,7 @@ from cl_bench.reports.plots.style import (
 )
 from cl_bench.reports.runs.group import Group, Row
 from cl_bench.reports.runs.names import clip, one_line, short_names
+from cl_bench.reports.runs.numbers import plain
 
 LONGEST_NAME = 24  # characters
 TOWERS = {"v": "vision", "t": "text"}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from statistics import fmean
 
-from cl_bench.reports.numbers import plain
 from cl_bench.reports.runs.group import Group, Row
+from cl_bench.reports.runs.numbers import plain
 
 Accuracies = tuple[float, ...]
 

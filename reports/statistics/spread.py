@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import ceil, log10
 from statistics import fmean, stdev
 
-from cl_bench.reports.numbers import plain
+from cl_bench.reports.runs.numbers import plain
 
 FEWEST_SEEDS = 3  # below, the spread over seeds is unknown
 COVERAGE = 0.95

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from cl_bench.reports.numbers import grouped, plain, rounded
 from cl_bench.reports.runs.cost import PHASES, Cost
 from cl_bench.reports.runs.machines import why_times_differ
+from cl_bench.reports.runs.numbers import grouped, plain, rounded
 from cl_bench.reports.statistics.verdicts import Judged
 from cl_bench.reports.tables.chapter import Chapter
 from cl_bench.reports.tables.csv_file import Value

@@ -6,8 +6,8 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 
-from cl_bench.reports.numbers import carried
 from cl_bench.reports.runs.group import Group
+from cl_bench.reports.runs.numbers import carried
 from cl_bench.reports.tables import escape
 
 Value = str | int | float | None

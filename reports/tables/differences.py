@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from cl_bench.reports.numbers import plain, signed
 from cl_bench.reports.runs.group import MAIN, METRICS
 from cl_bench.reports.runs.names import short_names
+from cl_bench.reports.runs.numbers import plain, signed
 from cl_bench.reports.statistics.difference import Difference
 from cl_bench.reports.statistics.holm import LEVEL
 from cl_bench.reports.statistics.spread import FEWEST_SEEDS, decimals

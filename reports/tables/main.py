@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from functools import partial
 
 from cl_bench.benchmark.record import RunResult
-from cl_bench.reports.numbers import grouped, plain
 from cl_bench.reports.runs.cost import Cost
 from cl_bench.reports.runs.find import LeftOut
 from cl_bench.reports.runs.group import LOWER_IS_BETTER, MAIN, METRICS, Group, Row
 from cl_bench.reports.runs.machines import why_times_differ
+from cl_bench.reports.runs.numbers import grouped, plain
 from cl_bench.reports.runs.slugs import group_slugs
 from cl_bench.reports.runs.zero_shot import (
     range_in_words,

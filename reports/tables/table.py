@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from cl_bench.reports.numbers import plain
+from cl_bench.reports.runs.numbers import plain
 from cl_bench.reports.tables import escape
 
 LONG = 40  # characters; longer words are broken into lines in LaTeX

@@ -13,10 +13,10 @@ from rich.text import Text
 from cl_bench.benchmark.config import RunConfig
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.record import RunResult
-from cl_bench.reports.numbers import plain
 from cl_bench.reports.runs.find import LeftOut, read_runs
 from cl_bench.reports.runs.group import MAIN, METRICS
 from cl_bench.reports.runs.names import circumstances, protocol, short_names
+from cl_bench.reports.runs.numbers import plain
 from cl_bench.reports.statistics.outcomes import Outcomes, RunOutcomes, gather, outcomes_of
 from cl_bench.reports.statistics.verdicts import Judgement, Verdict, judge_family
 from cl_bench.reports.tables.differences import difference_in_words, interval_in_words, p_in_words

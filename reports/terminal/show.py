@@ -15,10 +15,10 @@ from rich.text import Text
 from cl_bench.benchmark.matrix import AccuracyMatrix
 from cl_bench.benchmark.record import ZERO_SHOT, RunResult
 from cl_bench.benchmark.records.events import Event, Learned, those
-from cl_bench.reports.numbers import plain
 from cl_bench.reports.runs.cost import PHASES, Cost
 from cl_bench.reports.runs.group import MAIN, METRICS
 from cl_bench.reports.runs.names import circumstances, clip, protocol, short_names, suite_in_words
+from cl_bench.reports.runs.numbers import plain
 
 # cividis at 0, 25, 50, 75 and 100 per cent: dark to light, for colour-blind eyes too
 COLOURS = ((0, 34, 78), (67, 78, 108), (125, 124, 120), (188, 174, 108), (254, 232, 56))
