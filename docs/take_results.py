@@ -12,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 TABLES = {"table.md": "mini-results.md", "differences.md": "mini-differences.md"}
-PICTURES = ("bars", "sequence", "forgetting")
+PICTURES = ("dots", "sequence", "forgetting")
 BEGIN, END = "<!-- results of make table -->", "<!-- end of results -->"
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +9,7 @@ from pathlib import Path
 from cl_bench.benchmark.record import RunResult, write_atomically
 from cl_bench.reports.literature import beside
 from cl_bench.reports.page.page import render_page
+from cl_bench.reports.plots.difference import shared_span
 from cl_bench.reports.plots.gallery import (
     files_of,
     group_pictures,
@@ -19,8 +18,9 @@ from cl_bench.reports.plots.gallery import (
 )
 from cl_bench.reports.runs.find import LeftOut, read_runs
 from cl_bench.reports.runs.group import group
+from cl_bench.reports.runs.slugs import group_slugs, safe
 from cl_bench.reports.statistics.verdicts import Judged, judge
-from cl_bench.reports.tables import cost, differences, main, per_task
+from cl_bench.reports.tables import cost, differences, main, per_task, sheets
 
 CHAPTERS = (differences.CHAPTER, per_task.CHAPTER, cost.CHAPTER, beside.CHAPTER)
 
@@ -64,8 +64,9 @@ def write_report(paths: Sequence[Path], out: Path) -> Report:
 def _write_pictures_and_page(
     groups: list[Judged], runs: list[RunResult], left_out: list[LeftOut], out: Path
 ) -> list[Path]:
-    slugs = _group_slugs(groups)
-    of_groups = [group_pictures(g.group, slug) for g, slug in zip(groups, slugs, strict=True)]
+    slugs = group_slugs([g.group for g in groups])
+    span = shared_span([g.group for g in groups])
+    of_groups = [group_pictures(g.group, slug, span) for g, slug in zip(groups, slugs, strict=True)]
     of_runs = [run_picture(run, _slug(run)) for run in runs]
     wanted = [*(p for pictures in of_groups for p in pictures), *of_runs]
     written = write_pictures(wanted, out / "plots")
@@ -85,8 +86,8 @@ def _write_tables(groups: list[Judged], left_out: list[LeftOut], out: Path) -> l
     texts = {
         "table.md": main.markdown(groups, left_out),
         "table.tex": main.latex(groups),
-        "table.csv": main.rows_csv([g.group for g in groups]),
-        "runs.csv": main.runs_csv([g.group for g in groups]),
+        "table.csv": sheets.rows_csv([g.group for g in groups]),
+        "runs.csv": sheets.runs_csv([g.group for g in groups]),
     }
     for chapter in CHAPTERS:
         texts |= {
@@ -99,25 +100,8 @@ def _write_tables(groups: list[Judged], left_out: list[LeftOut], out: Path) -> l
     return list(texts)
 
 
-def _group_slugs(groups: list[Judged]) -> list[str]:
-    """A file name for every group; a number tells apart those with the same words."""
-    seen: Counter[str] = Counter()
-    slugs = []
-    for g in groups:
-        config = g.group.config
-        slug = _safe(f"{config.suite.name}-{config.order}-{config.preset}")
-        seen[slug] += 1
-        slugs.append(slug if seen[slug] == 1 else f"{slug}-{seen[slug]}")
-    return slugs
-
-
 def _slug(run: RunResult) -> str:
     """A file name that says which run it is; the digest at its end makes it unique."""
     c = run.config
     words = f"{c.suite.name}-{c.order}-{c.method}-seed{c.seed}"
-    return f"{_safe(words)}-{c.digest()}"
-
-
-def _safe(words: str) -> str:
-    """Words as part of a file name and of an anchor, without a dot: no part reads as a suffix."""
-    return re.sub(r"[^A-Za-z0-9+-]+", "_", words)[:120]
+    return f"{safe(words)}-{c.digest()}"

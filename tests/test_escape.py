@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cl_bench.reports.runs.names import clip, one_line, short_names
+from cl_bench.reports.runs.numbers import carried, grouped
 from cl_bench.reports.tables import escape
 from cl_bench.reports.tables.csv_file import to_csv
 from cl_bench.reports.tables.table import Cell, Table, latex, markdown, number, words_alone
@@ -68,7 +69,7 @@ def test_csv_is_read_back_and_no_cell_is_a_formula(lines: list[tuple[str, float 
         lines_ended = name.replace("\r\n", "\n").replace("\r", "\n")
         assert cell in (lines_ended, f"'{lines_ended}")
         assert not cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
-        assert metric == "" if value is None else float(metric) == value, "full precision"
+        assert metric == "" if value is None else float(metric) == carried(value)
 
 
 def test_a_negative_number_is_a_number_and_no_formula() -> None:
@@ -85,10 +86,10 @@ def test_the_best_is_bold_and_the_second_underlined() -> None:
         "| Method | Last |", "| --- | --: |", r"| a\_b | **90.0** * |", "| c | <u>80.0</u> |",
         "| d | - |",
     ]  # fmt: skip
-    lines = latex(table, "Of a_b", ["more"])
+    lines = latex(table, "Of a_b", "tab:x", ["more"])
     assert r"a\_b & \textbf{90.0} * \\" in lines and r"c & \underline{80.0} \\" in lines
     assert r"\caption{Of a\_b.}" in lines and r"\begin{tabular}{lr}" in lines
-    assert r"\par 50 \% more." in lines and r"\par more." in lines
+    assert r"\item 50 \% more." in lines and r"\item more." in lines and r"\label{tab:x}" in lines
     assert sum(line.startswith(r"\begin") for line in lines) == sum(
         line.startswith(r"\end") for line in lines
     )
@@ -96,14 +97,14 @@ def test_the_best_is_bold_and_the_second_underlined() -> None:
 
 def test_many_columns_stand_upright_and_long_words_are_broken() -> None:
     wide = Table(tuple(f"c{i}" for i in range(11)), (tuple(Cell(str(i)) for i in range(11)),))
-    assert r"c0 & \rotatebox{90}{c1}" in "\n".join(latex(wide, "wide"))
+    assert r"c0 & \rotatebox{90}{c1}" in "\n".join(latex(wide, "wide", "tab:x"))
     long = Table(("a", "b"), ((Cell("x" * 40), Cell("1")),))
-    assert r"\begin{tabular}{p{5cm}r}" in latex(long, "long")
+    assert r"\begin{tabular}{p{5cm}r}" in latex(long, "long", "tab:x")
 
 
 def test_a_number_keeps_all_its_digits_for_sorting() -> None:
     assert number(86.349) == Cell("86.3", value=86.349)
-    assert number(0.00123, ".2e") == Cell("1.23e-03", value=0.00123)
+    assert number(1234.5, grouped) == Cell("1,234", value=1234.5)
     assert words_alone("nothing").rows == () and words_alone("nothing").notes == ("nothing",)
 
 

@@ -133,6 +133,66 @@ def test_it_fits_the_window(opened: Page, width: int, scheme: Any) -> None:
     assert dark == (scheme == "dark")
 
 
+def test_a_column_says_what_it_means_to_mouse_and_keyboard(opened: Page) -> None:
+    header = opened.locator("section[id^=group-] table.sortable").first.locator("th button")
+    tip = opened.locator("#tip")
+    assert tip.is_hidden()
+    for button in header.all()[1:]:
+        button.focus()
+        assert tip.is_visible() and len(tip.inner_text()) > 20
+        assert tip.inner_text() == button.get_attribute("aria-description")
+        box = tip.bounding_box()
+        assert box and box["x"] >= 0 and box["x"] + box["width"] <= 1280
+    opened.keyboard.press("Escape")
+    assert tip.is_hidden()
+    header.nth(2).hover()
+    assert "before they are learned" in tip.inner_text()
+
+
+def test_the_contents_stay_in_sight_and_cover_no_heading(opened: Page) -> None:
+    opened.locator("nav a", has_text="Runs").click()
+    opened.wait_for_function("window.scrollY > 300")
+    nav = opened.locator("nav").bounding_box()
+    heading = opened.locator("#runs h2").bounding_box()
+    assert nav and heading and nav["y"] == 0 and heading["y"] >= nav["height"]
+
+
+@pytest.mark.parametrize(("width", "told"), [(400, True), (1280, False)])
+def test_a_picture_that_does_not_fit_is_told_to_scroll(
+    opened: Page, width: int, told: bool
+) -> None:
+    opened.set_viewport_size({"width": width, "height": 800})
+    opened.wait_for_timeout(100)
+    for figure in opened.locator("figure").all():
+        inside = figure.locator(".scroll")
+        wider = inside.evaluate("box => box.scrollWidth > box.clientWidth + 1")
+        assert figure.locator(".turn").is_visible() == wider
+    assert opened.locator("figure .turn").first.is_visible() == told
+
+
+def test_the_first_screen_has_the_answer_and_the_table(opened: Page) -> None:
+    section = opened.locator("section[id^=group-]").first
+    sentence = section.locator("p.answer").inner_text()
+    assert re.search(r"has the (highest|best) Average, \d\d", sentence) and "Verdict: " in sentence
+    table = section.locator("table.sortable").first
+    names = table.locator("th").all_inner_texts()
+    assert {"Verdict (Average)", "Trainable", "Stored (MiB)", "Time (s)"} <= set(names)
+    above = table.locator("thead tr.above")
+    assert above.inner_text().startswith("zero-shot")
+    table.locator("th button").nth(2).click()
+    assert table.locator("thead tr.above").count() == 1, "sorting leaves it where it is"
+
+
+def test_one_scale_of_type(opened: Page) -> None:
+    opened.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+    sizes = opened.evaluate(
+        """[...new Set([...document.querySelectorAll('main *, nav *')]
+        .filter(e => e.childNodes.length && [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()))
+        .map(e => getComputedStyle(e).fontSize))]"""
+    )
+    assert set(sizes) <= {"13px", "15px", "18px", "22px"}
+
+
 def test_a_link_opens_its_run_and_the_keyboard_reaches_it(opened: Page) -> None:
     opened.locator("#runs table a", has_text="zscl").first.press("Enter")
     run = opened.locator("details.run[open]")

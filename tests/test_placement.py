@@ -7,6 +7,7 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.path import Path
 from matplotlib.text import Annotation
 
 from cl_bench.reports.plots.placement import DISTANCES, LEADER_FROM, place_labels
@@ -78,3 +79,28 @@ def test_where_there_is_no_room_a_label_is_left_out_and_the_first_stays() -> Non
     _, labels, _ = drawn(crowd, side=1.6)
     assert 0 < len(labels) < 60
     assert labels[0].get_text() == "a rather long name 0"
+
+
+def test_labels_lie_on_no_line_and_their_ties_run_through_no_label() -> None:
+    figure = Figure(figsize=(5, 5), dpi=100)
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    axes.set(xlim=(0, 1), ylim=(0, 1))
+    points = scattered(9, 4, 0.25)
+    axes.axhline(0.5, linestyle=":")
+    axes.plot([0.3, 0.7, 0.7], [0.55, 0.55, 0.7], "--")
+    axes.plot([0.45], [0.45], "o")
+    figure.canvas.draw()
+    place_labels(axes, points)
+    notes = [t for t in axes.texts if isinstance(t, Annotation)]
+    boxes = {t.get_text(): t.get_window_extent() for t in notes if t.get_text()}
+    assert len(boxes) == 9
+    for line in axes.lines[:2]:
+        path = line.get_transform().transform_path(line.get_path())
+        assert not any(path.intersects_bbox(box, filled=False) for box in boxes.values())
+    for x, y, name in points:
+        for tie in [t for t in notes if not t.get_text() and tuple(t.xy) == (x, y)]:
+            ends = axes.transData.transform([(x, y)])[0]
+            way = Path([ends, ends + np.array(tie.get_position()) * figure.dpi / 72])
+            crossed = [n for n, box in boxes.items() if way.intersects_bbox(box, filled=False)]
+            assert set(crossed) <= {name}

@@ -84,7 +84,10 @@ def test_a_report_ranks_the_finished_run_and_names_the_killed_one(
 ) -> None:
     assert cl_bench(monkeypatch, "report", str(RECORDED), "--out", str(tmp_path / "report")) == 0
     text = (tmp_path / "report" / "table.md").read_text()
-    assert "| sd-lora | 1 | 83.5 | 71.2 | 67.8 | 75.0 | 74.8 | 14.0 | -14.0 |" in text
+    assert (
+        "| sd-lora | 1 | 83.5 | 71.2 | 67.8 | - | 9,218 | 0.11 | 1 | 74.8 | 14.0 | -14.0 |" in text
+    )
+    assert "| zero-shot |  | 83.5 | 75.0 | 75.0 |" in text
     cost = (tmp_path / "report" / "cost.md").read_text()
     assert "| sd-lora | 1 | 9,218 | 27,650 | 0.05 | 0 | 1 | 0 | 1 | 768 | 4.16 | 1.09 | - |" in cost
     assert "Left out" not in text

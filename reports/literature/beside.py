@@ -15,6 +15,7 @@ from cl_bench.reports.literature.published import (
     published_name,
 )
 from cl_bench.reports.runs.group import MAIN, METRICS, Group, Row
+from cl_bench.reports.runs.numbers import signed
 from cl_bench.reports.statistics.spread import Spread
 from cl_bench.reports.statistics.verdicts import Judged
 from cl_bench.reports.tables.chapter import Chapter
@@ -115,7 +116,7 @@ def _difference(row: Row, p: Published, theirs: dict[str, float]) -> tuple[Cell,
     for metric in MAIN:
         ours = row.mean(metric)
         gap = None if ours is None or metric not in theirs else ours - theirs[metric]
-        cells += [number(ours), number(gap, "+.1f")]
+        cells += [number(ours), number(gap, signed)]
     return (
         Cell(row.name), Cell(str(len(row.runs))), *cells, Cell(p.origin), Cell(p.source),
     )  # fmt: skip

@@ -16,9 +16,12 @@ from cl_bench.reports.plots.gallery import Picture
 from cl_bench.reports.runs.find import LeftOut
 from cl_bench.reports.runs.group import MAIN, METRICS
 from cl_bench.reports.runs.names import short_names
+from cl_bench.reports.runs.numbers import plain
 from cl_bench.reports.statistics.verdicts import Judged, Verdict
+from cl_bench.reports.tables.answer import answer
 from cl_bench.reports.tables.chapter import Chapter
-from cl_bench.reports.tables.main import MEANINGS, READING, SEPARATE, main_table
+from cl_bench.reports.tables.definitions import DEFINITIONS
+from cl_bench.reports.tables.main import READING, SEPARATE, main_table
 from cl_bench.reports.tables.table import Cell, Table
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -34,7 +37,8 @@ class GroupView:
         short: its name in the navigation.
         judged: the runs that may be compared, and what may be said of them.
         tasks: their short names in order.
-        table: every metric of every method.
+        answer: what the table amounts to, in sentences.
+        table: every metric of every method, with verdict and cost.
         chapters: heading, how to read it, and the tables of each chapter.
         pictures: file name, caption and data URI of each that found room.
         left_to_files: names of the pictures that did not.
@@ -45,6 +49,7 @@ class GroupView:
     short: str
     judged: Judged
     tasks: tuple[str, ...]
+    answer: tuple[str, ...]
     table: Table
     chapters: tuple[tuple[str, str, Sequence[Table]], ...]
     pictures: tuple[tuple[str, str, str], ...]
@@ -93,7 +98,7 @@ def render_page(
         runs=run_views,
         runs_table=_runs_table(run_views),
         left_out=[(path.as_posix(), reason) for path, reason in left_out],
-        meanings=MEANINGS,
+        definitions=DEFINITIONS,
         reading=READING.format(best="in bold", second="underlined"),
         separate=SEPARATE,
     )
@@ -126,6 +131,7 @@ def _view_group(
         short=f"{config.suite.name}, order {config.order}, {config.preset}",
         judged=judged,
         tasks=tuple(short_names(config.tasks)),
+        answer=answer(judged),
         table=main_table(judged),
         chapters=tuple((c.title, c.reading, c.tables(judged)) for c in chapters),
         pictures=tuple(embedded),
@@ -138,7 +144,7 @@ def _view_group(
 
 
 def _winners(sections: Sequence[GroupView]) -> Table:
-    """Per group, the best method of each metric with its value."""
+    """Per group, the highest mean of each metric and whose it is."""
     placed = {metric for section in sections for _, metric in section.judged.group.places}
     metrics = [metric for metric in METRICS if metric in placed]
     rows = []
@@ -149,7 +155,7 @@ def _winners(sections: Sequence[GroupView]) -> Table:
 
 
 def _best(judged: Judged, metric: str) -> Cell:
-    """The best of a metric, and how many others cannot be told apart from it."""
+    """The highest of a metric, and how many others cannot be told apart from it."""
     group = judged.group
     rows = [row for row in group.rows if group.places.get((row.label, metric)) == 1]
     mean = rows[0].mean(metric) if rows else None
@@ -157,7 +163,7 @@ def _best(judged: Judged, metric: str) -> Cell:
         return Cell("-")
     alike = sum(verdict is Verdict.alike for verdict in judged.verdicts(metric).values())
     others = f", ≈ {_many(alike, 'other')}" if alike else ""
-    return Cell(f"{mean:.1f}  {', '.join(row.label for row in rows)}{others}", value=mean)
+    return Cell(f"{plain(mean)}  {', '.join(row.label for row in rows)}{others}", value=mean)
 
 
 def _counts(
@@ -189,7 +195,7 @@ def _runs_table(runs: Sequence[RunView]) -> Table:
             (
                 Cell(config.method, link=view.anchor),
                 *map(Cell, names),
-                *(Cell("-") if v is None else Cell(f"{v:.2f}", value=v) for v in shown),
+                *(Cell("-") if v is None else Cell(plain(v, 2), value=v) for v in shown),
             )
         )
     return Table(header, tuple(rows))

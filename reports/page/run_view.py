@@ -9,6 +9,7 @@ from cl_bench.benchmark.record import ZERO_SHOT, RunResult
 from cl_bench.reports.runs.command import reproduce
 from cl_bench.reports.runs.group import METRICS
 from cl_bench.reports.runs.names import circumstances, protocol, short_names, suite_in_words
+from cl_bench.reports.runs.numbers import plain
 
 STEP = 5  # per cent; the page's style has a colour for each
 
@@ -71,7 +72,7 @@ def view_run(slug: str, run: RunResult) -> RunView:
                 zip((ZERO_SHOT, *(f"after {n}" for n in names)), rows, strict=False)
             )
         ),
-        metrics=tuple((n, f"{metrics[f]:.2f}") for f, n in METRICS.items() if f in metrics),
+        metrics=tuple((n, plain(metrics[f], 2)) for f, n in METRICS.items() if f in metrics),
         config=_json(config.model_dump(mode="json")),
         manifest=_json(run.manifest.model_dump(mode="json", exclude_none=True)),
     )
@@ -109,7 +110,7 @@ def _facts(run: RunResult) -> tuple[tuple[str, str], ...]:
 def _accuracy(value: float, age: int) -> Accuracy:
     """``age``: how many tasks ago the cell's task was learned, below 0 if it was not."""
     state = "now" if age == 0 else "later" if age < 0 else ""
-    return Accuracy(f"{value:.1f}", f"c{round(value / STEP)} {state}".strip())
+    return Accuracy(plain(value), f"c{round(value / STEP)} {state}".strip())
 
 
 def _json(value: object) -> str:

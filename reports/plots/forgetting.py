@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from cl_bench.reports.plots.sequence import draw_lines, line_legend
-from cl_bench.reports.plots.series import mean_matrix, series
+from cl_bench.reports.plots.series import series
 from cl_bench.reports.plots.style import (
     ZERO_SHOT_LINE,
     group_title,
@@ -15,6 +15,7 @@ from cl_bench.reports.plots.style import (
     new_figure,
     set_title,
 )
+from cl_bench.reports.plots.zero_shot import zero_shot_curves, zero_shot_label
 from cl_bench.reports.runs.group import Group, Row
 
 
@@ -31,8 +32,8 @@ def draw_forgetting(group: Group) -> Figure | None:
     left, right, legend = figure.subplots(1, 3, width_ratios=(4, 4, 2.4))
     known, forgotten = range(1, count + 1), range(2, count + 1)
     draw_lines(left, shown, [(known, curve(s.row, "last", known)) for s in shown])
-    zero_shot = np.array(mean_matrix(shown[0].row)[0])
-    left.plot(known, np.cumsum(zero_shot) / known, **ZERO_SHOT_LINE)
+    for curve_ in zero_shot_curves(group):
+        left.plot(known, np.cumsum(curve_) / known, **ZERO_SHOT_LINE)
     draw_lines(right, shown, [(forgotten, curve(s.row, "forgetting", forgotten)) for s in shown])
     right.axhline(0, **ZERO_SHOT_LINE)
     left.set(title="Accuracy, mean of the tasks learned so far", ylabel="accuracy (%)")
@@ -42,7 +43,7 @@ def draw_forgetting(group: Group) -> Figure | None:
         axes.grid(axis="y")
         axes.set_xticks(range(1, count + 1, max(1, count // 10)))
     legend.axis("off")
-    line_legend(legend, shown)
+    line_legend(legend, shown, zero_shot_label(group))
     set_title(figure, group_title("What is kept of what was learned", group))
     return figure
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from cl_bench.benchmark.record import RunResult
-from cl_bench.reports.plots.bars import draw_bars
-from cl_bench.reports.plots.difference import draw_difference
+from cl_bench.reports.plots.difference import draw_difference, rivals
+from cl_bench.reports.plots.dots import draw_dots
 from cl_bench.reports.plots.forgetting import draw_forgetting
 from cl_bench.reports.plots.heat_map import draw_heat_map
 from cl_bench.reports.plots.pareto import draw_pareto
@@ -26,7 +26,6 @@ from cl_bench.reports.plots.style import FORMATS, save
 from cl_bench.reports.plots.subspace import draw_subspace
 from cl_bench.reports.runs.group import Group
 
-RIVALS = 3  # with how many of the next best the best is compared cell by cell
 WORTH_A_POOL = 24  # pictures; fewer are drawn sooner than processes start
 MOST_PROCESSES = 4  # each takes about 150 MiB
 
@@ -53,22 +52,32 @@ def run_picture(run: RunResult, slug: str) -> Picture:
     return Picture(slug, caption, partial(draw_heat_map, run))
 
 
-def group_pictures(group: Group, slug: str) -> list[Picture]:
-    """Everything that may be drawn of a group of comparable runs."""
-    ranked, labels = group.ranked, row_labels(group)
+def group_pictures(group: Group, slug: str, span: float) -> list[Picture]:
+    """Everything that may be drawn of a group of comparable runs.
+
+    Args:
+        group: the runs.
+        slug: the names of the files begin with it.
+        span: of the colours of all differences of the report, in points.
+    """
+    labels = row_labels(group)
     pictures = [
         Picture(f"{slug}-{name}", caption, partial(draw, group))
         for name, caption, draw in (
-            ("bars", "Transfer, Average and Last of every method", draw_bars),
+            (
+                "dots",
+                "Transfer, Average and Last of every method, with intervals over seeds",
+                draw_dots,
+            ),
             ("sequence", "Accuracy of each data set over the sequence", draw_sequence),
             ("forgetting", "What is kept of what was learned", draw_forgetting),
-            ("radar", "Last of each data set, the best methods", draw_radar),
+            ("radar", "Last of each data set, the methods with the highest Average", draw_radar),
             ("pareto", "Average against parameters, seconds and memory", draw_pareto),
         )
     ]
-    for place, row in enumerate(ranked[1 : RIVALS + 1], start=2):
-        caption = f"{labels[ranked[0].label]} minus {labels[row.label]}, cell by cell"
-        draw = partial(draw_difference, group, ranked[0], row)
+    for place, (first, row) in enumerate(rivals(group), start=2):
+        caption = f"{labels[first.label]} minus {labels[row.label]}, cell by cell"
+        draw = partial(draw_difference, group, first, row, span)
         pictures.append(Picture(f"{slug}-difference-1-{place}", caption, draw))
     for place, row in enumerate(group.rows, start=1):
         caption = f"Protected dimensions of {labels[row.label]}, per block and task"

@@ -16,6 +16,7 @@ from cl_bench.reports.plots.cell_numbers import write_numbers
 from cl_bench.reports.plots.style import DARK_BELOW, in_style, new_figure, save, set_title
 from cl_bench.reports.runs.group import MAIN
 from cl_bench.reports.runs.names import clip, one_line, short_names, suite_in_words
+from cl_bench.reports.runs.numbers import plain
 
 LONGEST_NAME = 24  # characters
 LEGEND = "framed: just learned; hatched: not learned yet"
@@ -47,7 +48,7 @@ def draw_heat_map(run: RunResult) -> Figure:
     return cells_figure(
         values, run.matrix.tasks, _title(run), "accuracy (%)",
         image={"cmap": "cividis", "vmin": 0, "vmax": 100},
-        texts=[[f"{value:.1f}" for value in row] for row in values],
+        texts=[[plain(value) for value in row] for row in values],
         dark=values < 100 * DARK_BELOW,
     )  # fmt: skip
 
@@ -134,7 +135,7 @@ def _title(run: RunResult) -> list[str]:
     config, figures = run.config, run.matrix.metrics()
     which = f"{config.method}, order {config.order}, seed {config.seed}, {config.backbone.name}"
     if run.finished:
-        result = "   ".join(f"{n.capitalize()} {figures[n]:.1f}" for n in MAIN if n in figures)
+        result = "   ".join(f"{n.capitalize()} {plain(figures[n])}" for n in MAIN if n in figures)
     else:
         learned, total = len(run.matrix.rows), len(config.tasks)
         result = f"NOT FINISHED: {learned} of {total} tasks learned"

@@ -3,61 +3,76 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from statistics import fmean
+from itertools import pairwise
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter, StrMethodFormatter
 
+from cl_bench.reports.plots.dots import limits
 from cl_bench.reports.plots.placement import place_labels
 from cl_bench.reports.plots.series import row_labels
 from cl_bench.reports.plots.style import (
     LINES,
-    ZERO_SHOT_LINE,
     group_title,
     in_style,
     new_figure,
     set_title,
 )
+from cl_bench.reports.plots.zero_shot import mark_zero_shot, zero_shot_label
 from cl_bench.reports.runs.cost import Cost
 from cl_bench.reports.runs.group import Group, Row
+from cl_bench.reports.runs.machines import why_times_differ
+from cl_bench.reports.runs.zero_shot import range_in_words, zero_shot_range
 
 COSTS = {
     "parameters": "trainable parameters, mean over tasks",
     "seconds": "seconds of learning, all tasks",
     "memory": "peak memory (GiB)",
 }
-LOGARITHMIC_FROM = 10.0  # dearest over cheapest
+LOGARITHMIC_FROM = 5.0  # dearest over cheapest
 FRONT, BEHIND = LINES[0][0], "#8a8a8a"
 
 
 @dataclass(frozen=True)
 class Point:
-    """A row of a group: what it costs and what it reaches."""
+    """A row of a group: what it costs and what it reaches.
+
+    Attributes:
+        label: its name.
+        cost: the mean over seeds.
+        average: the mean over seeds, in per cent.
+        costs: of every seed.
+    """
 
     label: str
     cost: float
     average: float
+    costs: tuple[float, ...] = ()
 
 
 @in_style()
 def draw_pareto(group: Group) -> Figure | None:
     """Average against parameters, seconds and memory, each with its front of best trades.
 
-    A method is on the front where none is both cheaper and better; the dotted line is zero-shot. ``None``
-    where no ranked run recorded what it cost.
+    A method is on the front where none is both cheaper and better. The dotted line is zero-shot, where it
+    is near. ``None`` where no ranked run recorded what it cost.
     """
     clouds = {cost: c for cost in COSTS if (c := cloud(group, cost))}
     if not clouds:
         return None
     figure = new_figure(4.4 * len(clouds) + 0.4, 5.2)
-    zero_shot = fmean(group.rows[0].runs[0].matrix.zero_shot)
     panels = figure.subplots(1, len(clouds), sharey=True, squeeze=False)[0]
     for axes, (cost, points) in zip(panels, clouds.items(), strict=True):
-        _panel(axes, points, zero_shot)
-        axes.set_xlabel(COSTS[cost])
-    panels[0].set_ylabel("Average (%)")
-    what = "Average against cost; blue: no method is both cheaper and better, dotted: zero-shot"
+        _panel(axes, points, cost)
+        axes.set_xlabel(axis_label(group, cost))
+    inside = _heights(panels[0], group, [p.average for points in clouds.values() for p in points])
+    for axes in panels if inside else []:
+        mark_zero_shot(axes.axhline, zero_shot_range(group, "average") or (0.0, 0.0))
+    what = (
+        "Average against cost; blue: no method is both cheaper and higher, horizontal lines: lowest to "
+        f"highest seed{f', dotted: {zero_shot_label(group)}' if inside else ''}"
+    )
     set_title(figure, group_title(what, group))
     engine = figure.get_layout_engine()
     assert engine is not None
@@ -75,17 +90,42 @@ def cloud(group: Group, cost: str) -> list[Point]:
     for row in [row for row in group.rows if not row.bound]:
         known, average = cost_of(row).get(cost), row.mean("average")
         if known is not None and average is not None:
-            points.append(Point(labels[row.label], known, average))
+            each = (of_run[cost] for of_run in costs_of_runs(row))
+            points.append(Point(labels[row.label], known, average, tuple(each)))
     return sorted(points, key=lambda p: (-p.average, p.cost, p.label))
+
+
+def axis_label(group: Group, cost: str) -> str:
+    """What the axis shows, and why its values do not compare where they do not."""
+    ranked = [row for row in group.rows if not row.bound]
+    if cost == "seconds":
+        reason = why_times_differ(run for row in ranked for run in row.runs)
+        return f"{COSTS[cost]}\n(do not compare: {reason})" if reason else COSTS[cost]
+    if cost == "memory":
+        kinds = {Cost.of_runs(row.runs).gpu_memory is None for row in ranked}
+        which = {True: "of the process", False: "of the GPU"}
+        return f"{COSTS[cost]} {' or '.join(which[kind] for kind in sorted(kinds))}"
+    return COSTS[cost]
 
 
 def cost_of(row: Row) -> dict[str, float]:
     """Parameters that train in a task, seconds of learning, GiB at most: the cost table's numbers."""
     cost = Cost.of_runs(row.runs)
+    return _axes_of(cost, on_gpu=cost.gpu_memory is not None)
+
+
+def costs_of_runs(row: Row) -> list[dict[str, float]]:
+    """The same of every run alone, its memory of the same kind as the row's."""
+    on_gpu = Cost.of_runs(row.runs).gpu_memory is not None
+    return [_axes_of(Cost.of(run.known_events), on_gpu) for run in row.runs]
+
+
+def _axes_of(cost: Cost, on_gpu: bool) -> dict[str, float]:
+    memory = cost.gpu_memory if on_gpu else cost.process_memory
     costs = {
         "parameters": cost.trainable_parameters,
         "seconds": cost.learning_seconds,
-        "memory": None if cost.memory is None else cost.memory / 2**30,
+        "memory": None if memory is None else memory / 2**30,
     }
     return {name: value for name, value in costs.items() if value is not None}
 
@@ -99,7 +139,21 @@ def front(points: list[Point]) -> list[Point]:
     return best
 
 
-def _panel(axes: Axes, points: list[Point], zero_shot: float) -> None:
+def _heights(axes: Axes, group: Group, averages: list[float]) -> bool:
+    """Fit the panels' common axis to the points; whether zero-shot lies on it.
+
+    Far from all points it would take the room that tells them apart: then it is given in words.
+    """
+    low, high = limits(averages)
+    ends = zero_shot_range(group, "average") or (low, high)
+    near = low - (high - low) <= ends[0] and ends[1] <= high + (high - low)
+    words = "" if near else f"; zero-shot is {range_in_words(ends)}, outside of this axis"
+    axes.set_ylabel(f"Average (%){words}")
+    axes.set_ylim(limits([*averages, *ends] if near else averages))
+    return near
+
+
+def _panel(axes: Axes, points: list[Point], cost: str) -> None:
     best = front(points)
     costs = [p.cost for p in points]
     if min(costs) > 0 and max(costs) > LOGARITHMIC_FROM * min(costs):
@@ -108,14 +162,21 @@ def _panel(axes: Axes, points: list[Point], zero_shot: float) -> None:
             LogLocator(subs=(1, 2, 5) if max(costs) < 200 * min(costs) else (1,))
         )
         axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-    axes.axhline(zero_shot, **ZERO_SHOT_LINE)
-    axes.step(
-        [p.cost for p in best], [p.average for p in best], where="post", color=FRONT,
-        linestyle="--", linewidth=1, zorder=2,
-    )  # fmt: skip
+    engineers = EngFormatter(sep="")  # 200k: parameters are many, seconds and GiB are not
+    axes.xaxis.set_major_formatter(
+        engineers if cost == "parameters" else StrMethodFormatter("{x:,g}")
+    )
+    axes.plot(*_steps(best), color=FRONT, linestyle="--", linewidth=1, zorder=2)
     for p in points:
         form, colour = ("o", FRONT) if p in best else ("s", BEHIND)
         axes.plot(p.cost, p.average, form, markersize=5, color=colour, zorder=3)
-    axes.margins(x=0.14, y=0.12)
-    axes.grid()
+        ends = min(p.costs, default=p.cost), max(p.costs, default=p.cost)
+        axes.plot(ends, (p.average, p.average), color=colour, linewidth=1.2, zorder=2.5)
+    axes.margins(x=0.16)
+
+
+def _steps(best: list[Point]) -> tuple[list[float], list[float]]:
+    """The front as stairs: right to the next one's cost, then up to its Average."""
+    x = [cost for p, q in pairwise(best) for cost in (p.cost, q.cost)] + [best[-1].cost]
+    y = [p.average for p in best[:-1] for _ in range(2)] + [best[-1].average]
+    return x, y

@@ -15,19 +15,20 @@ from cl_bench.reports.plots.style import (
     new_figure,
     set_title,
 )
+from cl_bench.reports.plots.zero_shot import zero_shot_curves, zero_shot_label
 from cl_bench.reports.runs.group import Group
 from cl_bench.reports.runs.names import clip, one_line, short_names
 
 LONGEST_NAME = 20  # characters
 MOST = 4  # methods; the outlines of more cannot be told apart
-FEWEST_TASKS = 3  # below, there is no area
+FEWEST_TASKS = 5  # with fewer spokes, dots say it better
 
 
 @in_style()
 def draw_radar(group: Group) -> Figure | None:
     """One spoke per data set: accuracy after the last task of the best methods, and zero-shot.
 
-    ``None`` where no method is ranked or there are fewer than three tasks.
+    ``None`` where no method is ranked or there are fewer than five tasks.
     """
     shown = tuple(s for s in series(group, MOST) if s.line)
     names = [clip(one_line(name), LONGEST_NAME) for name in short_names(group.config.tasks)]
@@ -39,16 +40,19 @@ def draw_radar(group: Group) -> Figure | None:
     assert isinstance(axes, PolarAxes)
     angles = np.linspace(0, 2 * np.pi, len(names) + 1)
     curves = [mean_matrix(s.row)[-1] for s in shown]
-    zero_shot = mean_matrix(shown[0].row)[0]
+    zero_shot = zero_shot_curves(group)
     for one, curve in zip(shown, curves, strict=True):
         axes.plot(angles, [*curve, curve[0]], **one.style())
-    axes.plot(angles, [*zero_shot, zero_shot[0]], **ZERO_SHOT_LINE)
-    lowest = min(float(c.min()) for c in [*curves, zero_shot])
-    _spokes(axes, angles[:-1], names, max(0, int(lowest // 10) * 10 - 10))
+    for curve in zero_shot:
+        axes.plot(angles, [*curve, curve[0]], **ZERO_SHOT_LINE)
+    lowest = min(float(c.min()) for c in [*curves, *zero_shot])
+    inner = max(0, int(lowest // 10) * 10 - 10)
+    _spokes(axes, angles[:-1], names, inner)
     legend = figure.add_subplot(grid[1])
     legend.axis("off")
-    line_legend(legend, shown)
-    what = f"Last (%) of each data set: the best {len(shown)} by Average, and zero-shot"
+    line_legend(legend, shown, zero_shot_label(group))
+    which = f"the {len(shown)} methods with the highest Average"
+    what = f"Last (%) of each data set: {which}, and zero-shot; the centre is {inner} %"
     set_title(figure, group_title(what, group))
     return figure
 

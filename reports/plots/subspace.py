@@ -24,6 +24,7 @@ from cl_bench.reports.plots.style import (
 )
 from cl_bench.reports.runs.group import Group, Row
 from cl_bench.reports.runs.names import clip, one_line, short_names
+from cl_bench.reports.runs.numbers import plain
 
 LONGEST_NAME = 24  # characters
 TOWERS = {"v": "vision", "t": "text"}
@@ -100,7 +101,7 @@ def _panel(axes: Axes, tower: str, of: dict[int, list[float]]) -> None:
         values, cmap="cividis", aspect="auto", interpolation="nearest", vmin=low, vmax=high
     )
     dark = values - low < DARK_BELOW * (high - low)
-    write_numbers(axes, [[f"{value:.0f}" for value in row] for row in values], dark)
+    write_numbers(axes, [[plain(float(value), 0) for value in row] for row in values], dark)
     axes.spines[:].set_visible(True)
     axes.set_yticks(range(len(of)), [f"block {block}" for block in sorted(of)])
     axes.tick_params(length=0)

@@ -57,6 +57,11 @@ class Row:
         return self.runs[0].config.bound
 
     @property
+    def untrained(self) -> bool:
+        """Whether no accuracy of any run ever left zero-shot."""
+        return all(set(run.matrix.rows) == {run.matrix.zero_shot} for run in self.runs)
+
+    @property
     def dirty(self) -> bool:
         """Whether one of its runs was made from a source tree with uncommitted changes."""
         return any(run.manifest.dirty for run in self.runs)

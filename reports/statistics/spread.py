@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil, log10
 from statistics import fmean, stdev
+
+from cl_bench.reports.runs.numbers import plain
 
 FEWEST_SEEDS = 3  # below, the spread over seeds is unknown
 COVERAGE = 0.95
@@ -48,18 +51,15 @@ class Spread:
             return "-"
         if self.half is not None:
             digits = decimals(self.half)
-            return f"{_plain(self.mean, digits)} ± {self.half:.{digits}f}"
+            return f"{plain(self.mean, digits)} ± {plain(self.half, digits)}"
         if len(self.values) > 1 and not self.unchanged:
-            low, high = (_plain(end, 1) for end in (min(self.values), max(self.values)))
-            return f"{_plain(self.mean, 1)} ({low} to {high})"
-        return _plain(self.mean, 1)
+            low, high = (plain(end) for end in (min(self.values), max(self.values)))
+            return f"{plain(self.mean)} ({low} to {high})"
+        return plain(self.mean)
 
 
 def decimals(half: float) -> int:
-    """Decimals of a number that is known to ± ``half``: one or two digits of ``half`` itself."""
-    return 2 if half < 0.095 else 1 if half < 9.95 else 0
-
-
-def _plain(value: float, digits: int) -> str:
-    """The rounded number, without the sign of a zero."""
-    return f"{round(value, digits) + 0.0:.{digits}f}"
+    """Decimals of a number that is known to ± ``half``: one or two digits of ``half``, never ± 0."""
+    if half >= 0.095:
+        return 1 if half < 9.95 else 0
+    return ceil(log10(0.95 / half)) if half > 0 else 2

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from cl_bench.reports.runs.cost import PHASES, Cost
+from cl_bench.reports.runs.machines import why_times_differ
+from cl_bench.reports.runs.numbers import grouped, plain, rounded
 from cl_bench.reports.statistics.verdicts import Judged
 from cl_bench.reports.tables.chapter import Chapter
 from cl_bench.reports.tables.csv_file import Value
@@ -46,22 +48,31 @@ def _tables(judged: Judged) -> list[Table]:
     for row, cost in zip(judged.group.rows, costs, strict=True):
         cells = (_shown(name, getattr(cost, name)) for name in columns)
         rows.append((Cell(row.name), Cell(str(len(row.runs))), *cells))
-    return [Table(("Method", "n", *columns.values()), tuple(rows))]
+    reason = why_times_differ(run for row in judged.group.rows for run in row.runs)
+    notes = (f"The times do not compare: {reason}",) if reason else ()
+    return [Table(("Method", "n", *columns.values()), tuple(rows), notes=notes)]
 
 
 def _lines(judged: Judged) -> list[tuple[Value, ...]]:
     """One line per row; parameters, bytes and seconds."""
     found = [(row, Cost.of_runs(row.runs)) for row in judged.group.rows]
     return [
-        (row.label, len(row.runs), *(getattr(cost, name) for name in COLUMNS))
+        (row.label, len(row.runs), *(_carried(name, getattr(cost, name)) for name in COLUMNS))
         for row, cost in found
     ]
 
 
+def _carried(name: str, value: float | None) -> float | None:
+    """Whole parameters, bytes, images and operations; seconds to a hundredth."""
+    if value is None:
+        return None
+    return rounded(value, 2) if name.endswith("_seconds") else round(value)
+
+
 def _shown(name: str, value: float | None) -> Cell:
     if value is None or name not in UNITS:
-        return number(value, ",.0f")
-    return Cell(f"{value / UNITS[name]:.2f}", value=value)
+        return number(value, grouped)
+    return Cell(plain(value / UNITS[name], 2), value=value)
 
 
 CHAPTER = Chapter("cost", "Cost", READING, _tables, ("method", "n", *COLUMNS), _lines)

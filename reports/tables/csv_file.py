@@ -1,4 +1,4 @@
-"""Comma-separated values: full precision, and no name that a spreadsheet takes for a formula."""
+"""Comma-separated values: as many digits as numbers carry, no name that is taken for a formula."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterable, Sequence
 
 from cl_bench.reports.runs.group import Group
+from cl_bench.reports.runs.numbers import carried
 from cl_bench.reports.tables import escape
 
 Value = str | int | float | None
@@ -35,5 +36,11 @@ def to_csv(header: Sequence[str], lines: Iterable[Sequence[Value]]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
     for line in lines:
-        writer.writerow([escape.spreadsheet(c) if isinstance(c, str) else c for c in line])
+        writer.writerow([_cell(value) for value in line])
     return text.getvalue()
+
+
+def _cell(value: Value) -> Value:
+    if isinstance(value, str):
+        return escape.spreadsheet(value)
+    return carried(value) if isinstance(value, float) else value

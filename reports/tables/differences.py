@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cl_bench.reports.runs.group import MAIN, METRICS
 from cl_bench.reports.runs.names import short_names
+from cl_bench.reports.runs.numbers import plain, signed
 from cl_bench.reports.statistics.difference import Difference
 from cl_bench.reports.statistics.holm import LEVEL
 from cl_bench.reports.statistics.spread import FEWEST_SEEDS, decimals
@@ -66,7 +67,7 @@ def _row(best: str, pair: Judgement) -> tuple[Cell, ...]:
 def difference_in_words(points: float, pair: Judgement) -> str:
     """A signed difference with the digits that its error supports."""
     digits = decimals(2 * pair.difference.known.error)
-    return f"{round(points, digits) + 0.0:+.{digits}f}"
+    return signed(points, digits)
 
 
 def interval_in_words(pair: Judgement, sign: int = 1) -> str:
@@ -75,18 +76,18 @@ def interval_in_words(pair: Judgement, sign: int = 1) -> str:
         return "unknown"
     low, high = sorted(sign * end for end in pair.interval)
     digits = decimals(2 * pair.difference.known.error)
-    return f"{_signed(low, digits)} to {_signed(high, digits)}"
+    return f"{_end(low, digits)} to {_end(high, digits)}"
 
 
-def _signed(end: float, digits: int) -> str:
+def _end(end: float, digits: int) -> str:
     while end and round(end, digits) == 0:
         digits += 1
-    return f"{end:+.{digits}f}"
+    return signed(end, digits)
 
 
 def p_in_words(p: float) -> str:
     """A p value as people read it."""
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+    return "< 0.001" if p < 0.001 else plain(p, 3)
 
 
 def _per_task(judged: Judged, metric: str, best: str) -> list[Table]:

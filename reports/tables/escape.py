@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 from cl_bench.reports.runs.names import one_line
 
 LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
     "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
-    "±": r"$\pm$", "≈": r"$\approx$", "↓": r"$\downarrow$", "−": "$-$", "Δ": r"$\Delta$",
-    "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}",
+    "±": r"$\pm$", "≈": r"$\approx$", "↓": r"$\downarrow$", "−": "$-$", "Δ": r"$\Delta$", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}",
 }  # fmt: skip
+
+MINUS = re.compile(r"(?<![\w.)-])-(?=\d)")  # of a number: behind no letter, digit or hyphen
 
 
 def markdown(text: str) -> str:
@@ -18,8 +21,9 @@ def markdown(text: str) -> str:
 
 
 def latex(text: str) -> str:
-    """Text for LaTeX in T1 encoding."""
-    return "".join(LATEX.get(character, character) for character in one_line(text))
+    """Text for LaTeX in T1 encoding; the minus of a number stands in math mode, a hyphen stays one."""
+    shown = MINUS.sub("−", one_line(text))
+    return "".join(LATEX.get(character, character) for character in shown)
 
 
 def spreadsheet(text: str) -> str:

@@ -1,33 +1,52 @@
-"""The main table: every metric of every method."""
+"""The main table: every metric of every method, the verdict on it, and what it costs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from cl_bench.benchmark.record import RunResult
+from cl_bench.reports.runs.cost import Cost
 from cl_bench.reports.runs.find import LeftOut
-from cl_bench.reports.runs.group import LOWER_IS_BETTER, METRICS, Group, Row
+from cl_bench.reports.runs.group import LOWER_IS_BETTER, MAIN, METRICS, Group, Row
+from cl_bench.reports.runs.machines import why_times_differ
+from cl_bench.reports.runs.numbers import grouped, plain
+from cl_bench.reports.runs.slugs import group_slugs
+from cl_bench.reports.runs.zero_shot import (
+    range_in_words,
+    rows_beside_zero_shot,
+    zero_shot_range,
+    zero_shot_rows,
+)
 from cl_bench.reports.statistics.spread import Spread
 from cl_bench.reports.statistics.verdicts import Judged, Verdict
 from cl_bench.reports.tables import escape, table
-from cl_bench.reports.tables.chapter import LATEX_PACKAGES, markdown_heading
-from cl_bench.reports.tables.csv_file import GROUP_HEADER, Value, group_values, to_csv
-from cl_bench.reports.tables.table import Cell, Table
+from cl_bench.reports.tables.answer import HEADLINE, answer, judgement
+from cl_bench.reports.tables.chapter import LATEX_PACKAGES, latex_label, markdown_heading
+from cl_bench.reports.tables.table import Cell, Table, number
 
 MEANINGS = (
     "Accuracies in per cent, each the mean over the tasks. Transfer: on tasks before they are "
     "learned. Average: after each of the tasks. Last: after the last one. Learning acc. (learning "
     "accuracy): on each task right after it. Forgetting: best since learned, minus last; lower is better. BWT: last "
-    "minus learning accuracy."
+    "minus learning accuracy. Trainable: parameters that train in one task. Stored: the last checkpoint. Time: "
+    "of learning, without evaluation, on the machine of the run."
 )
 READING = (
     "n runs with different seeds. ±: half of the mean's 95 % interval over seeds (Student's t), from three "
-    "seeds on; two show their lowest and highest value; what no seed changes has neither. Best {best}, "
+    "seeds on; two show their lowest and highest value; what no seed changes has neither. Highest {best}, "
     "second {second}; zero-shot belongs to the backbone and is not ranked. ≈: cannot be told apart from the "
-    "best one in this metric, for other test images and other seeds together. °: the best one is higher on "
+    "highest one in this metric, for other test images and other seeds together. °: the highest one is higher on "
     "these test images, and what other seeds would do is unknown."
 )
 MARKS = {Verdict.alike: "≈", Verdict.images: "°", Verdict.higher: ""}
+AGAINST = {
+    Verdict.alike: str(Verdict.alike),
+    Verdict.images: "lower on these images, seeds unknown",
+    Verdict.higher: "lower",
+}
+COSTS = ("Trainable", "Stored (MiB)", "Time (s)")
+OTHERS = ("learned", "forgetting", "backward_transfer")  # metrics behind the main ones
 SEPARATE = (
     "Runs in different tables must not be compared: suite, order, tasks, preset, protocol or budget "
     "differ."
@@ -54,18 +73,98 @@ def markdown(groups: Sequence[Judged], left_out: Sequence[LeftOut] = ()) -> str:
 
 
 def main_table(judged: Judged) -> Table:
-    """Every metric of every row of a group."""
-    names = [n + (" ↓" if f in LOWER_IS_BETTER else "") for f, n in METRICS.items()]
-    marks = {metric: _marks(judged, metric) for metric in METRICS}
-    rows = [
-        (
-            Cell(row.name),
-            Cell(str(len(row.runs))),
-            *(_metric(judged.group, row, f, marks[f].get(row.label, "")) for f in METRICS),
+    """The main metrics of every row with verdict and cost, then its other metrics; zero-shot above."""
+    g = judged.group
+    rows = rows_beside_zero_shot(g)
+    header = (
+        "Method",
+        "n",
+        *_names(MAIN),
+        f"Verdict ({METRICS[HEADLINE]})",
+        *COSTS,
+        *_names(OTHERS),
+    )
+    metrics = [_metrics(judged, metric, rows) for metric in (*MAIN, *OTHERS)]
+    main, others = metrics[: len(MAIN)], metrics[len(MAIN) :]
+    verdicts = [Cell(words) for words in _verdicts(judged, rows)]
+    costs = [_costs(row) for row in rows]
+    body = tuple(
+        (Cell(row.name), Cell(str(len(row.runs))), *(c[i] for c in main), verdicts[i], *costs[i],
+         *(c[i] for c in others))
+        for i, row in enumerate(rows)
+    )  # fmt: skip
+    above = (*_zero_shot(g, MAIN), *(Cell("") for _ in range(1 + len(COSTS))))
+    above += tuple(Cell("-") for _ in OTHERS)
+    verdict_column = frozenset({2 + len(MAIN)})
+    return Table(header, body, words=verdict_column, notes=_notes(judged), above=above)
+
+
+def metrics_table(judged: Judged) -> Table:
+    """Every metric of every row, narrow enough for a printed page; zero-shot above."""
+    g = judged.group
+    rows = rows_beside_zero_shot(g)
+    columns = [_metrics(judged, metric, rows) for metric in (*MAIN, *OTHERS)]
+    body = tuple(
+        (Cell(row.name), Cell(str(len(row.runs))), *(column[i] for column in columns))
+        for i, row in enumerate(rows)
+    )
+    above = (*_zero_shot(g, MAIN), *(Cell("-") for _ in OTHERS))
+    header = ("Method", "n", *_names((*MAIN, *OTHERS)))
+    return Table(header, body, notes=_notes(judged), above=above)
+
+
+def _names(metrics: Sequence[str]) -> list[str]:
+    return [METRICS[f] + (" ↓" if f in LOWER_IS_BETTER else "") for f in metrics]
+
+
+def _zero_shot(g: Group, metrics: Sequence[str]) -> tuple[Cell, ...]:
+    """The line above the methods: its name, no number of runs, and its accuracies."""
+    found = (range_in_words(zero_shot_range(g, metric)) if g.rows else "-" for metric in metrics)
+    return (Cell("zero-shot"), Cell(""), *map(Cell, found))
+
+
+def _notes(judged: Judged) -> tuple[str, ...]:
+    """What must be known before single numbers of the table are compared."""
+    g = judged.group
+    lines = [f"Not tested: {reason}" for reason in judged.untested]
+    if len(zero_shot_rows(g)) > 1:
+        lines.append(
+            "Zero-shot differs between these runs, by prompts, precision or device: lowest and highest "
+            "are given"
         )
-        for row in judged.group.rows
-    ]
-    return Table(("Method", "n", *names), tuple(rows))
+    if reason := why_times_differ(run for row in g.rows for run in row.runs):
+        lines.append(f"The times do not compare: {reason}")
+    return tuple(lines)
+
+
+def _verdicts(judged: Judged, rows: Sequence[Row]) -> list[str]:
+    """Of every row: the highest, or what the statistics say of its difference from the highest."""
+    highest = judged.best(HEADLINE)
+    first = next((row for row in rows if row.label == highest), None)
+    ranked = [row for row in judged.group.ranked if row.mean(HEADLINE) is not None]
+    if first is None or len(ranked) < 2:
+        return ["-" for _ in rows]
+    found = {
+        row.label: judgement(judged, HEADLINE, first, row) for row in ranked if row is not first
+    }
+    words = {
+        label: "not tested" if pair is None else AGAINST[pair.verdict]
+        for label, pair in found.items()
+    }
+    alone = set(words.values()) == {AGAINST[Verdict.higher]}
+    words[first.label] = "best" if alone else "highest mean"
+    return [words.get(row.label, "-") for row in rows]
+
+
+def _costs(row: Row) -> tuple[Cell, ...]:
+    """Under ``COSTS``; a dash where a run did not record it."""
+    cost = Cost.of_runs(row.runs)
+    stored = None if cost.last_bytes is None else cost.last_bytes / 2**20
+    return (
+        number(cost.trainable_parameters, grouped),
+        number(stored, partial(plain, digits=2)),
+        number(cost.learning_seconds, grouped),
+    )
 
 
 def _marks(judged: Judged, metric: str) -> dict[str, str]:
@@ -75,24 +174,31 @@ def _marks(judged: Judged, metric: str) -> dict[str, str]:
     return marks | ({best: "≈"} if best and "≈" in marks.values() else {})
 
 
-def _metric(g: Group, row: Row, metric: str, mark: str) -> Cell:
-    spread = Spread(row.values(metric))
-    place = g.places.get((row.label, metric), 0)
-    return Cell(spread.words(), place, spread.mean, remark=mark)
+def _metrics(judged: Judged, metric: str, rows: Sequence[Row]) -> list[Cell]:
+    """A column: the metric of every row with its place and its mark."""
+    marks, places = _marks(judged, metric), judged.group.places
+    spreads = [Spread(row.values(metric)) for row in rows]
+    return [
+        Cell(spread.words(), places.get((row.label, metric), 0), spread.mean,
+             remark=marks.get(row.label, ""))
+        for row, spread in zip(rows, spreads, strict=True)
+    ]  # fmt: skip
 
 
 def _markdown_table(judged: Judged) -> list[str]:
     g = judged.group
     if not g.rows:
         return ["No finished run."]
-    lines = table.markdown(main_table(judged))
+    shown = main_table(judged)
+    lines = [line for words in answer(judged) for line in (escape.markdown(words), "")]
+    lines += table.markdown(shown)
     # The label holds as few settings as tell the rows apart; all of them are given here.
     more = [row for row in g.rows if row.differs and row.label != _labelled_in_full(row)]
     if more:
         lines += ["", "All settings in which rows of one method differ:", ""]
     lines += [f"- {escape.markdown(f'{row.label}: {row.differs}')}" for row in more]
-    if g.notes:
-        lines += ["", "Notes:", "", *(f"- {escape.markdown(note)}" for note in g.notes)]
+    if notes := (*shown.notes, *g.notes):
+        lines += ["", "Notes:", "", *(f"- {escape.markdown(note)}" for note in notes)]
     return lines
 
 
@@ -115,58 +221,27 @@ def _excuse(run: RunResult) -> str:
     )
 
 
+def _latex_notes(g: Group) -> tuple[str, ...]:
+    """What a reader of the printed table needs: how numbers are read, then what single rows need."""
+    reading = READING.format(best="in bold", second="underlined")
+    return (reading, *g.notes)
+
+
 def latex(groups: Sequence[Judged]) -> str:
     """The tables in LaTeX for the package booktabs, one ``table`` per group that has results."""
     lines = [LATEX_PACKAGES, f"% {MEANINGS}"]
     lines += [f"% {READING.format(best='bold', second='underlined')}"]
-    for judged in groups:
+    for judged, slug in zip(groups, group_slugs([g.group for g in groups]), strict=True):
         g = judged.group
         if g.rows:
-            lines += ["", *table.latex(main_table(judged), f"{g.title}; {g.details}", g.notes)]
+            lines += [
+                "",
+                *table.latex(
+                    metrics_table(judged),
+                    f"{g.title}; {g.details}",
+                    latex_label("main", slug),
+                    _latex_notes(g),
+                ),
+            ]
         lines += [f"% Not ranked: {escape.latex(_excuse(run))}" for run in g.unfinished]
     return "\n".join(lines) + "\n"
-
-
-def rows_csv(groups: Sequence[Group]) -> str:
-    """One line per row of the main tables: mean and interval of every metric, full precision."""
-    names = [name for metric in METRICS for name in (metric, f"{metric}_interval95")]
-    lines = [
-        (*group_values(g), row.label, row.differs, _seeds(row), len(row.runs), *_pairs(row))
-        for g in groups
-        for row in g.rows
-    ]
-    return to_csv((*GROUP_HEADER, "method", "differs", "seeds", "n", *names), lines)
-
-
-def _seeds(row: Row) -> str:
-    return " ".join(str(run.config.seed) for run in row.runs)
-
-
-def _pairs(row: Row) -> list[Value]:
-    spreads = (Spread(row.values(metric)) for metric in METRICS)
-    return [cell for spread in spreads for cell in (spread.mean, spread.half)]
-
-
-def runs_csv(groups: Sequence[Group]) -> str:
-    """One line per run, finished or not; the metrics of an unfinished one stay empty."""
-    lines: list[tuple[Value, ...]] = []
-    for g in groups:
-        members = [(row.label, run) for row in g.rows for run in row.runs]
-        for label, run in [*members, *((run.config.method, run) for run in g.unfinished)]:
-            metrics = run.matrix.metrics()
-            status = "finished" if run.finished else run.manifest.stands
-            lines += [
-                (
-                    *group_values(g),
-                    label,
-                    run.config.seed,
-                    run.config.device,
-                    run.config.digest(),
-                    status,
-                    len(run.matrix.rows),
-                    *(metrics.get(f) for f in METRICS),
-                    run.path.as_posix(),
-                )
-            ]
-    header = ("method", "seed", "device", "digest", "status", "learned_tasks", *METRICS, "run")
-    return to_csv((*GROUP_HEADER, *header), lines)

@@ -16,6 +16,7 @@ from cl_bench.benchmark.record import RunResult
 from cl_bench.reports.runs.find import LeftOut, read_runs
 from cl_bench.reports.runs.group import MAIN, METRICS
 from cl_bench.reports.runs.names import circumstances, protocol, short_names
+from cl_bench.reports.runs.numbers import plain
 from cl_bench.reports.statistics.outcomes import Outcomes, RunOutcomes, gather, outcomes_of
 from cl_bench.reports.statistics.verdicts import Judgement, Verdict, judge_family
 from cl_bench.reports.tables.differences import difference_in_words, interval_in_words, p_in_words
@@ -134,7 +135,7 @@ def _cells(known: Known) -> dict[str, tuple[str, str, str]]:
     judged = judge_family([("a", "b", j) for j in range(len(tasks))], known)
     cells = {}
     for j, (task, pair) in enumerate(zip(tasks, judged, strict=True)):
-        of_a, of_b = (f"{known[side].seeds[:, j].mean():.1f}" for side in "ab")
+        of_a, of_b = (plain(float(known[side].seeds[:, j].mean())) for side in "ab")
         shown = difference_in_words(_b_minus_a(pair), pair)
         cells[task] = (of_a, of_b, shown + MARKS[pair.verdict])
     return cells

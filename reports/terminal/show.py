@@ -18,6 +18,7 @@ from cl_bench.benchmark.records.events import Event, Learned, those
 from cl_bench.reports.runs.cost import PHASES, Cost
 from cl_bench.reports.runs.group import MAIN, METRICS
 from cl_bench.reports.runs.names import circumstances, clip, protocol, short_names, suite_in_words
+from cl_bench.reports.runs.numbers import plain
 
 # cividis at 0, 25, 50, 75 and 100 per cent: dark to light, for colour-blind eyes too
 COLOURS = ((0, 34, 78), (67, 78, 108), (125, 124, 120), (188, 174, 108), (254, 232, 56))
@@ -93,7 +94,7 @@ class _Matrix:
 
 def _cell(accuracy: float, age: int) -> Text:
     """An accuracy; ``age``: how many tasks ago its task was learned, below 0 if it was not."""
-    number = f"{accuracy:.1f}"
+    number = plain(accuracy)
     text = f"[{number}]" if age == 0 else f"{number} "
     ink = "white" if accuracy < DARK_BELOW else "black"
     form = "bold " if age == 0 else "italic " if age < 0 else ""
@@ -114,7 +115,9 @@ def _metrics(run: RunResult) -> Text:
     others = [name for name in METRICS if name not in MAIN]
     lines = [_line(metrics, MAIN, "bold"), _line(metrics, others, "")]
     if "zero_shot_transfer" in metrics:
-        same = f"Zero-shot over the same tasks as Transfer {metrics['zero_shot_transfer']:.2f}"
+        same = (
+            f"Zero-shot over the same tasks as Transfer {plain(metrics['zero_shot_transfer'], 2)}"
+        )
         lines.append(Text(same))
     return Text("\n").join(line for line in lines if line)
 
@@ -122,7 +125,7 @@ def _metrics(run: RunResult) -> Text:
 def _line(metrics: Mapping[str, float], names: Sequence[str], style: str) -> Text:
     """Those of ``names`` that exist, side by side."""
     return Text("   ").join(
-        Text.assemble(f"{METRICS[name]} ", (f"{metrics[name]:.2f}", style))
+        Text.assemble(f"{METRICS[name]} ", (plain(metrics[name], 2), style))
         for name in names
         if name in metrics
     )
@@ -165,7 +168,7 @@ def _span(low: float, high: float) -> str:
 def duration(seconds: float) -> str:
     """Seconds in words: ``12.3 s``, ``4 min 05 s``, ``3 h 07 min``."""
     if seconds < 60:
-        return f"{seconds:.1f} s"
+        return f"{plain(seconds)} s"
     minutes, rest = divmod(round(seconds), 60)
     return (
         f"{minutes} min {rest:02d} s"
@@ -178,9 +181,9 @@ def size(count: float) -> str:
     """Bytes in words: ``117.2 KiB``, ``2.0 GiB``."""
     for unit in ("B", "KiB", "MiB"):
         if abs(count) < 1024:
-            return f"{count:.0f} B" if unit == "B" else f"{count:.1f} {unit}"
+            return f"{plain(count, 0 if unit == 'B' else 1)} {unit}"
         count /= 1024
-    return f"{count:.1f} GiB"
+    return f"{plain(count)} GiB"
 
 
 def _subspaces(events: Sequence[Event]) -> list[Text]:
@@ -191,8 +194,8 @@ def _subspaces(events: Sequence[Event]) -> list[Text]:
         if key.startswith("subspace/"):
             ranks[key.removeprefix("subspace/").partition(".")[0]].append(value)
     towers = [
-        f"{TOWERS.get(tower, tower)} {fmean(of):.1f} on average over {len(of)} matrices "
-        f"({min(of):.0f} to {max(of):.0f})"
+        f"{TOWERS.get(tower, tower)} {plain(fmean(of))} on average over {len(of)} matrices "
+        f"({plain(min(of), 0)} to {plain(max(of), 0)})"
         for tower, of in ranks.items()
     ]
     return [Text(f"protected    dimensions: {'; '.join(towers)}")] if towers else []

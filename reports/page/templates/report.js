@@ -1,5 +1,6 @@
 "use strict";
-// Sorts a table by the column whose header is pressed, and opens the run that a link leads to.
+// Sorts a table by the column whose header is pressed, says what a column means, and opens the run that a
+// link leads to.
 
 function keyOf(cell) {
   const text = (cell.dataset.value ?? cell.textContent).trim();
@@ -42,8 +43,47 @@ function openTarget() {
   }
 }
 
+// Whatever is wider than its box says so; in a closed part it is measured when that opens.
+function tellWhatScrolls() {
+  for (const box of document.querySelectorAll(".scroll")) {
+    const figure = box.closest("figure");
+    const words = figure ? figure.querySelector(".turn") : box.previousElementSibling;
+    if (words?.classList.contains("turn")) words.hidden = box.scrollWidth <= box.clientWidth + 1;
+  }
+}
+
+const tip = document.getElementById("tip");
+
+let explained = null;
+
+// Below its header, moved left where it would leave the window.
+function placeTip() {
+  tip.hidden = explained === null;
+  if (explained === null) return;
+  tip.textContent = explained.dataset.tip;
+  const box = explained.getBoundingClientRect();
+  const room = document.documentElement.clientWidth - tip.offsetWidth - 8;
+  tip.style.left = `${Math.max(8, Math.min(box.left, room))}px`;
+  tip.style.top = `${box.bottom + 6}px`;
+}
+
+function explain(button) {
+  explained = button;
+  placeTip();
+}
+
+for (const button of document.querySelectorAll("[data-tip]")) {
+  for (const kind of ["focus", "mouseenter"]) button.addEventListener(kind, () => explain(button));
+  for (const kind of ["blur", "mouseleave"]) button.addEventListener(kind, () => explain(null));
+}
+window.addEventListener("scroll", placeTip, true);
+window.addEventListener("keydown", (event) => event.key === "Escape" && explain(null));
 for (const button of document.querySelectorAll("table.sortable th button")) {
   button.addEventListener("click", () => sortBy(button.parentElement));
 }
 window.addEventListener("hashchange", openTarget);
+window.addEventListener("resize", tellWhatScrolls);
+window.addEventListener("load", tellWhatScrolls);
+document.addEventListener("toggle", tellWhatScrolls, true);
+tellWhatScrolls();
 openTarget();
