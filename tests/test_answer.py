@@ -75,6 +75,7 @@ def test_a_row_whose_runs_were_not_all_tested_has_no_verdict(tmp_path: Path) -> 
     column = table.header.index("Verdict (Average)")
     assert "not tested" in {row[column].text for row in table.rows}
     assert any("Not tested: good, seed" in note for note in table.notes)
+    assert not any(cell.remark for row in table.rows for cell in row), "no mark without a test"
 
 
 def test_the_verdict_column_agrees_with_the_marks(tmp_path: Path) -> None:

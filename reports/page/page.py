@@ -81,14 +81,7 @@ def render_page(
         sections.append(section)
     run_views = [view_run(slug, run) for slug, run in runs]
     script, style = (_source(name) for name in ("report.js", "report.css"))
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("report.html").render(
+    return _template().render(
         script=script,
         style=style,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
@@ -104,6 +97,17 @@ def render_page(
     )
 
 
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html")
+
+
 def _source(name: str) -> str:
     return (TEMPLATES / name).read_text()
 
@@ -117,15 +121,7 @@ def _view_group(
     room: int,
 ) -> GroupView:
     group, config = judged.group, judged.group.config
-    embedded, left = [], []
-    for picture in pictures:
-        svg = (plots / f"{picture.name}.svg").read_bytes()
-        if len(svg) > room:
-            left.append(picture.name)
-            continue
-        room -= len(svg)
-        uri = f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
-        embedded.append((picture.name, picture.caption, uri))
+    embedded, left = _embed(pictures, plots, room)
     return GroupView(
         anchor=f"group-{slug}",
         short=f"{config.suite.name}, order {config.order}, {config.preset}",
@@ -141,6 +137,22 @@ def _view_group(
             for run in group.unfinished
         ),
     )
+
+
+def _embed(
+    pictures: Sequence[Picture], plots: Path, room: int
+) -> tuple[list[tuple[str, str, str]], list[str]]:
+    """File name, caption and data URI of the pictures that find room, and names of the others."""
+    embedded, left = [], []
+    for picture in pictures:
+        svg = (plots / f"{picture.name}.svg").read_bytes()
+        if len(svg) > room:
+            left.append(picture.name)
+            continue
+        room -= len(svg)
+        uri = f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
+        embedded.append((picture.name, picture.caption, uri))
+    return embedded, left
 
 
 def _winners(sections: Sequence[GroupView]) -> Table:

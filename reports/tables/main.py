@@ -151,8 +151,9 @@ def _verdicts(judged: Judged, rows: Sequence[Row]) -> list[str]:
         label: "not tested" if pair is None else AGAINST[pair.verdict]
         for label, pair in found.items()
     }
-    alone = set(words.values()) == {AGAINST[Verdict.higher]}
-    words[first.label] = "best" if alone else "highest mean"
+    words[first.label] = (
+        "best" if {*words.values()} == {AGAINST[Verdict.higher]} else "highest mean"
+    )
     return [words.get(row.label, "-") for row in rows]
 
 
@@ -168,10 +169,14 @@ def _costs(row: Row) -> tuple[Cell, ...]:
 
 
 def _marks(judged: Judged, metric: str) -> dict[str, str]:
-    """Row label -> its sign in this metric; the best row shares the sign of those like it."""
-    marks = {label: MARKS[verdict] for label, verdict in judged.verdicts(metric).items()}
-    best = judged.best(metric)
-    return marks | ({best: "≈"} if best and "≈" in marks.values() else {})
+    """Row label -> its sign in this metric; the highest row shares the sign of those like it."""
+    ranked, highest = judged.group.ranked, judged.best(metric)
+    first = next((row for row in ranked if row.label == highest), None)
+    if first is None:
+        return {}
+    found = {row.label: judgement(judged, metric, first, row) for row in ranked}
+    marks = {label: MARKS[pair.verdict] for label, pair in found.items() if pair is not None}
+    return marks | ({first.label: "≈"} if "≈" in marks.values() else {})
 
 
 def _metrics(judged: Judged, metric: str, rows: Sequence[Row]) -> list[Cell]:
@@ -230,7 +235,6 @@ def _latex_notes(g: Group) -> tuple[str, ...]:
 def latex(groups: Sequence[Judged]) -> str:
     """The tables in LaTeX for the package booktabs, one ``table`` per group that has results."""
     lines = [LATEX_PACKAGES, f"% {MEANINGS}"]
-    lines += [f"% {READING.format(best='bold', second='underlined')}"]
     for judged, slug in zip(groups, group_slugs([g.group for g in groups]), strict=True):
         g = judged.group
         if g.rows:
