@@ -11,7 +11,8 @@ from rich.table import Table
 
 from cl_bench.benchmark.assets import Assets
 from cl_bench.benchmark.evaluate import accuracy, predict
-from cl_bench.benchmark.method import Method, MethodConfig
+from cl_bench.benchmark.method import Method
+from cl_bench.benchmark.method_config import MethodConfig
 from cl_bench.benchmark.task import LabelSpace
 from cl_bench.datasets import backbones
 from cl_bench.datasets.images.store import Store

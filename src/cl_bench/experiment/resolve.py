@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from cl_bench.datasets.checks.prompts import cut_prompts
 from cl_bench.datasets.extra.references import Source, find_sources
 from cl_bench.datasets.pretrained import preprocessing
 from cl_bench.datasets.suite import Suite, TaskSpec
-from cl_bench.experiment.arithmetic import choose_device
+from cl_bench.experiment.arithmetic import choose_device, computed_on
 from cl_bench.experiment.choices import Choices, parse_overrides
 from cl_bench.experiment.merge import Merged, merge
 from cl_bench.experiment.places import recorded
@@ -23,7 +23,7 @@ from cl_bench.experiment.suites import cache_folder, suite_of
 from cl_bench.methods.catalog import MethodEntry, find_method
 
 if TYPE_CHECKING:
-    from cl_bench.benchmark.assets import Need
+    from cl_bench.benchmark.method_config import Need
 
 RUNS = Path("runs")  # where runs are kept unless one says otherwise
 
@@ -54,7 +54,7 @@ class Plan:
 
 
 def resolve(choices: Choices, out: Path = RUNS, device: str | None = None) -> Plan:
-    """Decide everything; nothing is loaded but the method's code.
+    """Decide everything, and what needs torch last: the device. Of code only a plug-in's is loaded.
 
     Args:
         choices: what was asked for.
@@ -68,10 +68,9 @@ def resolve(choices: Choices, out: Path = RUNS, device: str | None = None) -> Pl
     suite = _on_backbone(suite, choices.backbone)
     order, tasks = _tasks(choices, suite)
     given = parse_overrides(choices.overrides)
-    entry = find_method(choices.method or "keeplora", choices.plugin)  # from here on torch is there
-    device = device or choose_device(choices.device)
-    said = merge(choices, given, entry, suite, device)
-    if said.protocol.labels == "all" and entry.method.told_task:
+    entry = find_method(choices.method or "keeplora", choices.plugin)
+    said = merge(choices, given, entry, suite)
+    if said.protocol.labels == "all" and entry.told_task:
         raise UserError(
             f"{entry.name} is told whose classes it chooses between, so it has no meaning under "
             "--protocol x-tail"
@@ -80,7 +79,10 @@ def resolve(choices: Choices, out: Path = RUNS, device: str | None = None) -> Pl
     needs, at_once = said.method.needs(), said.budget.batch_size
     sources = find_sources(needs, choices, suite.name, suite.backbone.name, at_once)
     about: dict[str, str] = {need: _about(need, sources) for need in needs}
-    config = _config(choices, entry, suite, said, order, tasks, about, device)
+    device = device or choose_device(choices.device)
+    protocol, caveats = computed_on(device, said.protocol, typed=choices.precision is not None)
+    said = replace(said, protocol=protocol)
+    config = _config(choices, entry, suite, said, order, tasks, about, caveats, device)
     folder = _folder(out, config, suite)
     kept = recorded(choices, suite.name, folder).model_dump(mode="json")
     config = config.model_copy(update={"choices": kept})
@@ -89,7 +91,7 @@ def resolve(choices: Choices, out: Path = RUNS, device: str | None = None) -> Pl
 
 def _config(
     choices: Choices, entry: MethodEntry, suite: Suite, said: Merged, order: str,
-    tasks: tuple[TaskSpec, ...], extra_data: dict[str, str], device: str,
+    tasks: tuple[TaskSpec, ...], extra_data: dict[str, str], caveats: tuple[str, ...], device: str,
 ) -> RunConfig:  # fmt: skip
     """Everything that the run is."""
     return RunConfig(
@@ -103,8 +105,8 @@ def _config(
         preset=said.preset,
         method_settings=said.method.model_dump(mode="json"),
         extra_data=extra_data,
-        caveats=_caveats(choices, said, suite, tasks),
-        bound=entry.method.bound,
+        caveats=_caveats(choices, said, suite, tasks, caveats),
+        bound=entry.bound,
         recipe=said.recipe,
         budget=_budget(said.budget, suite, order, tasks),
         seed=choices.seed,
@@ -146,7 +148,11 @@ def _about(need: Need, sources: dict[Need, Source]) -> str:
 
 
 def _caveats(
-    choices: Choices, said: Merged, suite: Suite, tasks: tuple[TaskSpec, ...]
+    choices: Choices,
+    said: Merged,
+    suite: Suite,
+    tasks: tuple[TaskSpec, ...],
+    of_device: tuple[str, ...],
 ) -> tuple[str, ...]:
     """Everything that a reader of the metrics must know, one line each."""
     backbone, ensemble = suite.backbone, said.protocol.prompts == "ensemble"
@@ -156,7 +162,7 @@ def _caveats(
         *said.method.caveats(),
         *cut_prompts(tasks, backbone.name),
         *(namesakes(tasks, ensemble, backbone.name) if every_class else ()),
-        *said.caveats,
+        *of_device,
         *preprocessing.caveats(backbone),
         *((left_out,) if choices.skip_broken else ()),
     )
