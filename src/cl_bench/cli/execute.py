@@ -11,13 +11,17 @@ from cl_bench.cli.dashboards import Dashboards
 from cl_bench.experiment.again import resolve_again
 from cl_bench.experiment.choices import Choices
 from cl_bench.experiment.resolve import resolve
+from cl_bench.experiment.settle import must_be_startable
 
 
 def run_command(
     choices: Choices, seeds: list[int], out: Path, dry_run: bool, boards: Dashboards
 ) -> None:
     """One run per seed, or the plan of the first."""
-    plans = [resolve(choices.model_copy(update={"seed": seed}), out) for seed in seeds]
+    per_seed = [choices.model_copy(update={"seed": seed}) for seed in seeds]
+    if not dry_run:  # a plan can be made where the data is not
+        must_be_startable(per_seed[0], out)
+    plans = [resolve(each, out) for each in per_seed]
     if dry_run:
         from cl_bench.cli.dry_run import show_plan
 

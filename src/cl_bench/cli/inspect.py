@@ -80,12 +80,19 @@ def _backbones() -> Iterable[tuple[str, ...]]:
 
 
 def show_doctor() -> bool:
-    """Print one line per check; returns whether all went well."""
-    checks = (_python, _torch, _embedded, _data_root, _disk)
+    """Print one line per check, those that take long last; returns whether all went well."""
+    checks = {
+        "Python": _python,
+        "the disk": _disk,
+        "the data root": _data_root,
+        "torch and open_clip": _torch,
+        "the embedded suite": _embedded,
+    }
     well = True
-    for check in checks:
+    for what, check in checks.items():
         try:
-            line = f"[green]ok[/]      {check()}"
+            with console.status(f"checking {what} ..."):  # on a terminal, until the line is there
+                line = f"[green]ok[/]      {check()}"
         except (UserError, ImportError, OSError) as error:
             line, well = f"[red]failed[/]  {error}", False
         console.print(line, soft_wrap=True)
