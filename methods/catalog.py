@@ -74,6 +74,7 @@ class MethodEntry:
         bound: whether it is a reference that learns by other rules.
         told_task: whether it must know whose classes it chooses between.
         settings: its settings file with what that extends; empty where there is none.
+        file: the settings file itself.
         plugin: the file that ``--plugin`` named and that defines it.
     """
 
@@ -83,6 +84,7 @@ class MethodEntry:
     bound: bool
     told_task: bool
     settings: Mapping[str, Any]
+    file: Path | None = None
     plugin: Path | None = None
 
     @property
@@ -113,7 +115,11 @@ def known_methods() -> dict[str, MethodCard]:
 
 
 def _read(name: str) -> dict[str, Any]:
-    return read_settings(FOLDER / f"{name}.toml")
+    return read_settings(_file(name))
+
+
+def _file(name: str) -> Path:
+    return FOLDER / f"{name}.toml"
 
 
 def find_method(name: str, plugin: Path | None = None) -> MethodEntry:
@@ -144,7 +150,7 @@ def _built_in(name: str) -> MethodEntry:
     card = MethodCard.model_validate(settings["about"])
     config = _attribute(f"cl_bench.methods.configs.{module}", f"{attribute}Config")
     load = partial(_attribute, f"cl_bench.methods.{module}", attribute)
-    return MethodEntry(name, load, config, card.bound, card.told_task, settings)
+    return MethodEntry(name, load, config, card.bound, card.told_task, settings, _file(name))
 
 
 def _attribute(module: str, name: str) -> Any:
@@ -154,7 +160,8 @@ def _attribute(module: str, name: str) -> Any:
 def _beside(name: str, method: type[Method]) -> MethodEntry:
     """A plug-in's entry: its settings file lies beside its source, where there is one."""
     file = Path(inspect.getfile(method)).with_suffix(".toml").resolve()
-    settings = read_settings(file) if file.is_file() else {}
+    there = file if file.is_file() else None
+    settings = read_settings(there) if there else {}
     return MethodEntry(
-        name, lambda: method, method.Config, method.bound, method.told_task, settings
+        name, lambda: method, method.Config, method.bound, method.told_task, settings, there
     )

@@ -107,16 +107,37 @@ class Listable(StrEnum):
     orders = "orders"
     datasets = "datasets"
     backbones = "backbones"
+    settings = "settings"
+    recipe = "recipe"
+    budget = "budget"
+    protocol = "protocol"
+
+
+OF_A_METHOD = (Listable.settings, Listable.recipe, Listable.budget, Listable.protocol)
 
 
 @app.command("list")
 def list_(
     what: Annotated[Listable, typer.Argument()],
-    suite: Annotated[str, typer.Option(help="Whose orders or data sets.")] = "mini",
+    method: Annotated[
+        str | None, typer.Argument(help="Whose settings, recipe, budget or protocol.")
+    ] = None,
+    suite: Annotated[
+        str, typer.Option(help="Whose orders or data sets; on which settings have their values.")
+    ] = "mini",
+    plugin: Annotated[
+        Path | None, typer.Option(help="A Python file with the method.", metavar="FILE")
+    ] = None,
 ) -> None:
-    """List the names that `run` takes."""
+    """List the names that `run` takes, or what can be set of a method."""
     from cl_bench.cli import inspect
+    from cl_bench.cli.list_settings import show_settings
 
+    if what in OF_A_METHOD:
+        show_settings(what.value, method, suite, plugin)
+        return
+    if method is not None:
+        raise UserError(f"list {what.value} takes no further name, not {method!r}")
     inspect.show_list(what.value, suite)
 
 
