@@ -19,6 +19,7 @@ from cl_bench.cli.resume import resume
 from cl_bench.cli.run import run
 from cl_bench.cli.sweep.options import sweep
 from cl_bench.cli.sync import sync
+from cl_bench.cli.usage import USAGE_ERROR, show_usage_error
 from cl_bench.cli.verify.command import verify
 
 app = typer.Typer(
@@ -29,6 +30,7 @@ app = typer.Typer(
     help="Compare continual-learning methods for CLIP: one runner, many methods.",
 )
 app.add_typer(data.app, name="data")
+STOPPED = 130  # typer's code for Ctrl-C
 RunPath = Annotated[Path, typer.Argument(help="A run's directory.", metavar="RUN")]
 
 
@@ -37,15 +39,20 @@ def main() -> None:
     debug = "--debug" in sys.argv  # wherever it stands on the line
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]
     try:
-        app()
+        code = app(prog_name="cl-bench", standalone_mode=False)
     except (UserError, OSError) as error:  # OSError: a folder that cannot be written, a full disk
         if debug:
             raise
         typer.secho(f"error: {error}", fg="red", err=True)
         raise SystemExit(2) from None
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
+        code = STOPPED
+    except USAGE_ERROR as error:
+        show_usage_error(error)
+        raise SystemExit(2) from None
+    if code == STOPPED:
         typer.secho("stopped; `cl-bench resume RUN` continues where it was", err=True)
-        raise SystemExit(130) from None
+    raise SystemExit(code or 0)
 
 
 def _version(wanted: bool) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,7 +10,8 @@ from cl_bench.benchmark.config import Protocol, Recipe
 from cl_bench.benchmark.errors import UserError, unknown
 from cl_bench.datasets.budget_rule import BudgetRule
 from cl_bench.datasets.suite import Suite
-from cl_bench.experiment.choices import Choices, Preset, validated
+from cl_bench.experiment.choices import OPTIONS, Choices, Preset, option_name, validated
+from cl_bench.experiment.spellings import option_meant, setting_meant
 
 if TYPE_CHECKING:
     from cl_bench.benchmark.method_config import MethodConfig
@@ -92,9 +93,18 @@ def _by_table(given: Mapping[str, Any], entry: MethodEntry) -> dict[str, dict[st
         table = next((name for name, keys in tables.items() if key in keys), None)
         if table is None:
             known = [key for keys in tables.values() for key in keys]
-            raise unknown(f"setting of {entry.name}", key, known)
+            raise unknown(f"setting of {entry.name}", key, known, _meant(key, known))
         sorted_out[table][key] = value
     return sorted_out
+
+
+def _meant(key: str, known: Collection[str]) -> str | None:
+    """What to write for a setting that others call ``key``, or that is an option here."""
+    setting = setting_meant(key)
+    if setting in known:
+        return f"--set {setting}=VALUE"
+    option = key.replace("_", "-")
+    return f"--{option}" if option in map(option_name, OPTIONS) else option_meant(key)
 
 
 def _recipe(published: dict[str, Any], given: Mapping[str, Any], suite: Suite) -> Recipe:

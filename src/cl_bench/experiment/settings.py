@@ -15,7 +15,7 @@ from cl_bench.datasets.suite import Suite
 from cl_bench.experiment.choices import Choices, Preset
 from cl_bench.experiment.merge import BUDGET_KEYS, PROTOCOL_KEYS, Merged, merge
 from cl_bench.experiment.schema_words import kind_and_range
-from cl_bench.methods.catalog import MethodEntry
+from cl_bench.methods.catalog import BUILT_IN, MethodEntry, find_method
 from cl_bench.methods.settings_file import file_of
 
 Table = Literal["config", "recipe", "budget", "protocol"]
@@ -75,6 +75,12 @@ def settings_of(entry: MethodEntry, suite: Suite) -> tuple[Setting, ...]:
     fair = merge(Choices(preset="fair"), {}, entry, suite)
     paper = None if few_shot else merge(Choices(preset="paper"), {}, entry, suite)
     return tuple(_settings(entry, suite, fair, paper))
+
+
+def settable_names() -> set[str]:
+    """Every name that ``--set`` takes of some built-in method."""
+    own = {name for method in BUILT_IN for name in find_method(method).Config.model_fields}
+    return {*own, *Recipe.model_fields, *BUDGET_KEYS, *PROTOCOL_KEYS}
 
 
 def _settings(
