@@ -21,26 +21,26 @@ if TYPE_CHECKING:  # the list of names must not cost the seconds that torch take
     from cl_bench.benchmark.method import Method
 
 # A name stands for a class and for NAME.toml beside it. Several names may share a class: they differ
-# in their settings alone. The Config of MODULE:CLASS is CLASSConfig of configs/MODULE.py, without torch.
+# in their settings alone. The Config of CLASS is CLASSConfig in configs/, without torch.
 BUILT_IN = {
-    "zero-shot": "zero_shot:ZeroShot",
-    "finetune": "finetune:FineTune",
-    "lora": "lora:LoRA",
-    "keeplora": "keeplora:KeepLoRA",
-    "keeplora+": "keeplora:KeepLoRA",
-    "keeplora++": "keeplora:KeepLoRA",
-    "keeplora-kd": "keeplora:KeepLoRA",
-    "zscl": "zscl:ZSCL",
-    "moe-adapters": "moe_adapters:MoEAdapters",
-    "wc": "zscl:ZSCL",
-    "lwf": "zscl:ZSCL",
-    "lwf-vr": "zscl:ZSCL",
-    "wise-ft": "zscl:ZSCL",
-    "o-lora": "o_lora:OLoRA",
-    "inflora": "inflora:InfLoRA",
-    "sd-lora": "sd_lora:SDLoRA",
-    "individual": "individual:Individual",
-    "joint": "joint:Joint",
+    "zero-shot": "cl_bench.methods.zero_shot:ZeroShot",
+    "finetune": "cl_bench.methods.finetune:FineTune",
+    "lora": "cl_bench.methods.lora:LoRA",
+    "keeplora": "cl_bench.methods.keeplora:KeepLoRA",
+    "keeplora+": "cl_bench.methods.keeplora:KeepLoRA",
+    "keeplora++": "cl_bench.methods.keeplora:KeepLoRA",
+    "keeplora-kd": "cl_bench.methods.keeplora:KeepLoRA",
+    "zscl": "cl_bench.methods.zscl:ZSCL",
+    "moe-adapters": "cl_bench.methods.moe_adapters:MoEAdapters",
+    "wc": "cl_bench.methods.zscl:ZSCL",
+    "lwf": "cl_bench.methods.zscl:ZSCL",
+    "lwf-vr": "cl_bench.methods.zscl:ZSCL",
+    "wise-ft": "cl_bench.methods.zscl:ZSCL",
+    "o-lora": "cl_bench.methods.o_lora:OLoRA",
+    "inflora": "cl_bench.methods.inflora:InfLoRA",
+    "sd-lora": "cl_bench.methods.sd_lora:SDLoRA",
+    "individual": "cl_bench.methods.individual:Individual",
+    "joint": "cl_bench.methods.joint:Joint",
 }
 GROUP = "cl_bench.methods"
 
@@ -148,8 +148,8 @@ def _built_in(name: str) -> MethodEntry:
     module, _, attribute = BUILT_IN[name].partition(":")
     settings = _read(name)
     card = MethodCard.model_validate(settings["about"])
-    config = _attribute(f"cl_bench.methods.configs.{module}", f"{attribute}Config")
-    load = partial(_attribute, f"cl_bench.methods.{module}", attribute)
+    config = _attribute(module.replace(".methods.", ".methods.configs."), f"{attribute}Config")
+    load = partial(_attribute, module, attribute)
     return MethodEntry(name, load, config, card.bound, card.told_task, settings, _file(name))
 
 

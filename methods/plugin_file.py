@@ -37,13 +37,18 @@ def plugin_classes(path: Path) -> dict[str, type[Method]]:
     except Exception as error:  # a plug-in may raise anything
         raise UserError(f"the plug-in {path} cannot be loaded: {error!r}") from error
     classes = {
-        re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", c.__name__).lower(): c
+        hyphenated(c.__name__): c
         for c in vars(module).values()
         if inspect.isclass(c) and issubclass(c, Method) and c.__module__ == spec.name
     }
     if not classes:
         raise UserError(f"the plug-in {path} defines no subclass of cl_bench.benchmark.Method")
     return classes
+
+
+def hyphenated(class_name: str) -> str:
+    """A class's name in lower case with hyphens: ``norm-tuning`` of ``NormTuning``."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", class_name).lower()
 
 
 def _must_be_python(path: Path) -> None:

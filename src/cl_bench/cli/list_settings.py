@@ -11,10 +11,8 @@ from rich.table import Table
 
 from cl_bench.benchmark.errors import UserError
 from cl_bench.cli.console import console
-from cl_bench.datasets.catalog import find_suite
 from cl_bench.experiment.setting_words import TITLES, in_words, sources_of
-from cl_bench.experiment.settings import Setting, settings_of
-from cl_bench.methods.catalog import find_method
+from cl_bench.experiment.settings import Setting, find_settings
 
 WIDTHS = {
     "setting": 20,
@@ -61,7 +59,7 @@ def chosen_settings(
         raise UserError(
             f"say whose: cl-bench list {what} METHOD (`cl-bench list methods` has them)"
         )
-    settings = settings_of(find_method(method, plugin), find_suite(suite))
+    settings = find_settings(method, suite, plugin)
     return [setting for setting in settings if what in ("settings", setting.table)]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel
@@ -11,6 +12,7 @@ from pydantic.errors import PydanticUserError
 
 from cl_bench.benchmark.config import Protocol, Recipe
 from cl_bench.datasets.budget_rule import BudgetRule
+from cl_bench.datasets.catalog import find_suite
 from cl_bench.datasets.suite import Suite
 from cl_bench.experiment.choices import Choices, Preset
 from cl_bench.experiment.merge import BUDGET_KEYS, PROTOCOL_KEYS, Merged, merge
@@ -63,6 +65,15 @@ class Setting:
     paper: Value | None
     fair: Value
     about: str
+
+
+def find_settings(method: str, suite: str, plugin: Path | None = None) -> tuple[Setting, ...]:
+    """Every setting of a method on a suite, both by name.
+
+    Raises:
+        UserError: there is no such method or suite.
+    """
+    return settings_of(find_method(method, plugin), find_suite(suite))
 
 
 def settings_of(entry: MethodEntry, suite: Suite) -> tuple[Setting, ...]:
