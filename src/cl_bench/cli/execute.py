@@ -11,7 +11,6 @@ from cl_bench.cli.dashboards import Dashboards
 from cl_bench.experiment.again import resolve_again
 from cl_bench.experiment.choices import Choices
 from cl_bench.experiment.resolve import resolve
-from cl_bench.experiment.settle import must_be_startable
 
 
 def run_command(
@@ -19,9 +18,7 @@ def run_command(
 ) -> None:
     """One run per seed, or the plan of the first."""
     per_seed = [choices.model_copy(update={"seed": seed}) for seed in seeds]
-    if not dry_run:  # a plan can be made where the data is not
-        must_be_startable(per_seed[0], out)
-    plans = [resolve(each, out) for each in per_seed]
+    plans = [resolve(each, out, needs_data=not dry_run) for each in per_seed]
     if dry_run:
         from cl_bench.cli.dry_run import show_plan
 

@@ -17,7 +17,7 @@ from cl_bench.datasets.suite import Suite, TaskSpec
 from cl_bench.experiment.arithmetic import choose_device, computed_on
 from cl_bench.experiment.choices import Choices
 from cl_bench.experiment.places import recorded
-from cl_bench.experiment.settle import Settled, settle
+from cl_bench.experiment.settle import Settled, must_have_data, settle
 from cl_bench.experiment.suites import cache_folder
 from cl_bench.methods.catalog import MethodEntry
 
@@ -52,18 +52,23 @@ class Plan:
     folder: Path
 
 
-def resolve(choices: Choices, out: Path = RUNS, device: str | None = None) -> Plan:
+def resolve(
+    choices: Choices, out: Path = RUNS, device: str | None = None, needs_data: bool = False
+) -> Plan:
     """Decide everything.
 
     Args:
         choices: what was asked for.
         out: the folder below which the run gets its directory.
         device: where the run will be made, if that is another machine; by default it is here.
+        needs_data: whether to find now, before torch is imported, that data is missing.
 
     Raises:
-        UserError: a name or value is wrong.
+        UserError: a name or value is wrong, or data is missing that is needed.
     """
     settled = settle(choices)
+    if needs_data:
+        must_have_data(settled, out)
     suite, said, root = settled.suite, settled.said, settled.data_root
     device = device or choose_device(choices.device)  # torch, so after all that needs none
     protocol, caveats = computed_on(device, said.protocol, typed=choices.precision is not None)

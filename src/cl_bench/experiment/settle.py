@@ -67,16 +67,14 @@ def settle(choices: Choices) -> Settled:
     return Settled(choices, entry, suite, root, order, tasks, said, sources)
 
 
-def must_be_startable(choices: Choices, out: Path) -> None:
-    """Check the choices, and that the data is there, where nothing of such a run is kept below ``out``.
-
-    A finished run is shown without its data.
+def must_have_data(settled: Settled, out: Path) -> None:
+    """Check that the data is there, unless such a run may be kept below ``out``: a finished one needs none.
 
     Raises:
-        UserError: a choice is wrong, or data is missing.
+        UserError: data is missing.
     """
-    s = settle(choices)
-    if not any(out.glob(f"{s.suite.name}-*/{s.entry.name}/seed{choices.seed}-*")):
+    s = settled
+    if not any(out.glob(f"{s.suite.name}-*/{s.entry.name}/seed{s.choices.seed}-*")):
         check_data(s.suite, s.data_root)
 
 
