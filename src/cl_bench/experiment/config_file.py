@@ -14,6 +14,7 @@ from cl_bench.benchmark.errors import UserError, unknown
 from cl_bench.experiment.choices import OPTIONS, Choices, option_name
 from cl_bench.experiment.settings import settable_names
 from cl_bench.experiment.spellings import option_meant, setting_meant
+from cl_bench.experiment.toml_value import toml_value
 
 KEYS = {option_name(name).replace("-", "_"): name for name in OPTIONS}  # as in the file -> a choice
 
@@ -60,4 +61,4 @@ def _pairs(path: Path, table: Any) -> tuple[str, ...]:
     """The settings of the table ``[set]`` as one would type them."""
     if not isinstance(table, dict):
         raise UserError(f"{path}: set must be a table of settings, as in [set] lr = 1e-3")
-    return tuple(f"{key}={json.dumps(value, default=str)}" for key, value in table.items())
+    return tuple(f"{key}={toml_value(value)}" for key, value in table.items())
