@@ -31,6 +31,7 @@ app = typer.Typer(
 )
 app.add_typer(data.app, name="data")
 STOPPED = 130  # typer's code for Ctrl-C
+AsJson = Annotated[bool, typer.Option("--json", help="As JSON; docs/json.md names the keys.")]
 RunPath = Annotated[Path, typer.Argument(help="A run's directory.", metavar="RUN")]
 
 
@@ -85,18 +86,24 @@ def show(
     check: Annotated[
         bool, typer.Option("--check", help="Verify every file and recompute the accuracies.")
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show a run's accuracy matrix, its metrics and its cost."""
     from cl_bench.benchmark.record import read_run
     from cl_bench.benchmark.records.claims import check_run
+    from cl_bench.cli.as_json import print_json, run_as_json
     from cl_bench.cli.console import console
     from cl_bench.reports.terminal.show import render
 
     if check:
         if problems := check_run(run_dir):
             raise UserError("; ".join(problems))
-        typer.echo(f"{run_dir} is whole: its accuracies follow from its predictions")
+        if not as_json:
+            typer.echo(f"{run_dir} is whole: its accuracies follow from its predictions")
     run = read_run(run_dir)
+    if as_json:
+        print_json(run_as_json(run))
+        return
     if not check:
         console.print(render(run))
     if not run.checkable:
@@ -135,16 +142,22 @@ def list_(
     plugin: Annotated[
         Path | None, typer.Option(help="A Python file with the method.", metavar="FILE")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """List the names that `run` takes, or what can be set of a method."""
     from cl_bench.cli import inspect
+    from cl_bench.cli.as_json import print_json
+    from cl_bench.cli.list_json import listed
     from cl_bench.cli.list_settings import show_settings
 
+    if method is not None and what not in OF_A_METHOD:
+        raise UserError(f"list {what.value} takes no further name, not {method!r}")
+    if as_json:
+        print_json(list(listed(what.value, method, suite, plugin)))
+        return
     if what in OF_A_METHOD:
         show_settings(what.value, method, suite, plugin)
         return
-    if method is not None:
-        raise UserError(f"list {what.value} takes no further name, not {method!r}")
     inspect.show_list(what.value, suite)
 
 
