@@ -30,6 +30,7 @@ report: $(VENV)/installed  ## tables and pictures of all runs under runs/
 	$(BIN)/cl-bench report runs --out report
 
 bench: $(VENV)/installed  ## measure speed, as ratios taken side by side
+	$(BIN)/python tests/bench/answers.py
 	$(BIN)/python tests/bench/projection.py
 	$(BIN)/python tests/bench/text_tower.py
 	$(BIN)/python tests/bench/data.py

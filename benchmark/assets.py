@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 from torch import Tensor
 
 from cl_bench.benchmark.images import Images
 from cl_bench.benchmark.task import TaskStream
-
-Need = Literal["reference images", "reference texts", "selector", "earlier images", "all tasks"]
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
+
+from cl_bench.benchmark.near_names import near_names
 
 
 class UserError(Exception):
@@ -14,18 +15,19 @@ class NotFiniteError(UserError):
     """A loss, a gradient, a weight or a prediction became infinite or not a number."""
 
 
-def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
-    """The error for a name that is not in a catalogue, with the nearest known names.
+def unknown(kind: str, name: str, known: Iterable[str], meant: str | None = None) -> UserError:
+    """The error for a name that is not in a catalogue, with known names that are near.
 
     Args:
         kind: what the name stands for, e.g. ``"method"``.
         name: what the user wrote.
         known: every name that would have been accepted.
+        meant: what to write, where the name is what others call something that is here.
     """
     names = sorted(known)
-    lowered = {n.lower(): n for n in names}
-    close = difflib.get_close_matches(name.lower(), lowered, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(repr(lowered[c]) for c in close)}? " if close else ""
+    close = near_names(name, names)
+    hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
+    hint = f"write {meant}. " if meant else hint
     return UserError(f"unknown {kind} {name!r}: {hint}Known: {', '.join(names)}.")
 
 

@@ -6,28 +6,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
-from cl_bench.benchmark.assets import Assets, Need
+from cl_bench.benchmark.assets import Assets
 from cl_bench.benchmark.clip import Clip
+from cl_bench.benchmark.method_config import MethodConfig
 from cl_bench.benchmark.task import Batch, LabelSpace, TrainingTask
 
 Classifier = Callable[[Tensor], Tensor]  # images [B, 3, S, S] -> logits [B, C]
-
-
-class MethodConfig(BaseModel):
-    """A method's hyper-parameters; subclass it to add some. Values are validated, names checked."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-    def needs(self) -> tuple[Need, ...]:
-        """What the method uses besides the current task's training images."""
-        return ()
-
-    def caveats(self) -> tuple[str, ...]:
-        """What a reader of the results must be told, one line each."""
-        return ()
 
 
 @dataclass(frozen=True)

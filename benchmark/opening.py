@@ -132,12 +132,6 @@ def must_be_of(path: Path, config: RunConfig) -> None:
         raise UserError(f"{path / 'config.json'} is damaged, or of another run than this one")
 
 
-def is_finished(path: Path) -> bool:
-    """Whether a directory holds a run that has ended well."""
-    there = (path / "manifest.json").exists()
-    return there and read_manifest(path).status == "finished"
-
-
 def finished_run(path: Path) -> RunResult:
     """Read a finished run, its checkpoint checked, too; write its ledger if a kill prevented that.
 

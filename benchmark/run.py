@@ -11,10 +11,11 @@ from cl_bench.benchmark.errors import NotFiniteError
 from cl_bench.benchmark.evaluate import predict_all
 from cl_bench.benchmark.label_spaces import label_spaces
 from cl_bench.benchmark.method import Method, all_parameters
-from cl_bench.benchmark.opening import finished_run, is_finished, must_be_of
+from cl_bench.benchmark.opening import finished_run, must_be_of
 from cl_bench.benchmark.randomness import seed_everything
 from cl_bench.benchmark.record import RunFolder, RunResult
 from cl_bench.benchmark.records.events import Learned, Listener, Step
+from cl_bench.benchmark.records.manifest import is_finished
 from cl_bench.benchmark.session import RunSession
 from cl_bench.benchmark.task import Task, TaskStream, TrainingTask
 from cl_bench.benchmark.train import Progress, train

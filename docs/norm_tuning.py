@@ -6,7 +6,8 @@ from pydantic import Field
 from torch import Tensor
 
 from cl_bench.benchmark.clip import Clip
-from cl_bench.benchmark.method import Method, MethodConfig
+from cl_bench.benchmark.method import Method
+from cl_bench.benchmark.method_config import MethodConfig
 from cl_bench.benchmark.task import Batch, TrainingTask
 
 
@@ -19,9 +20,8 @@ class NormTuning(Method):
 
     def __init__(self, clip: Clip, config: Config, assets: Any) -> None:
         super().__init__(clip, config, assets)
-        self.pull, weights = config.pull, clip.weights()
-        self.norms = {n: p for n, p in weights.items() if n.startswith("visual.") and ".ln_" in n}
-        self.start: dict[str, Tensor] = {}  # within a task
+        self.pull, self.start = config.pull, dict[str, Tensor]()  # the start: within a task
+        self.norms = {n: p for n, p in clip.weights().items() if n[:6] == "visual" and ".ln_" in n}
 
     def before_task(self, task: TrainingTask) -> None:
         self.start = {name: norm.detach().clone() for name, norm in self.norms.items()}

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import inspect
-import re
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cl_bench.benchmark.config import Settings
-from cl_bench.benchmark.errors import UserError, unknown
+from cl_bench.benchmark.errors import unknown
+from cl_bench.benchmark.method_config import MethodConfig
+from cl_bench.methods.plugin_file import hyphenated, plugin_classes
 from cl_bench.methods.settings_file import FOLDER, read_settings
 
 if TYPE_CHECKING:  # the list of names must not cost the seconds that torch takes to import
     from cl_bench.benchmark.method import Method
 
 # A name stands for a class and for NAME.toml beside it. Several names may share a class: they differ
-# in their settings alone.
+# in their settings alone. The Config of CLASS is CLASSConfig in configs/, without torch.
 BUILT_IN = {
     "zero-shot": "cl_bench.methods.zero_shot:ZeroShot",
     "finetune": "cl_bench.methods.finetune:FineTune",
@@ -57,23 +57,40 @@ class MethodCard(Settings):
     """Extra data under its default settings."""
     trainable: int | None = None
     """Numbers that train in one task on CLIP ViT-B/16, under default settings."""
+    bound: bool = False
+    """As the method's class says: a reference that learns by other rules."""
+    told_task: bool = False
+    """As the method's class says: it must know whose classes it chooses between."""
 
 
 @dataclass(frozen=True)
 class MethodEntry:
-    """A method and its published settings.
+    """A method and its published settings. Of a built-in one, ``method`` alone needs torch.
 
     Attributes:
         name: on the command line.
-        method: its class.
+        load: brings its class.
+        Config: what can be set of it.
+        bound: whether it is a reference that learns by other rules.
+        told_task: whether it must know whose classes it chooses between.
         settings: its settings file with what that extends; empty where there is none.
+        file: the settings file itself.
         plugin: the file that ``--plugin`` named and that defines it.
     """
 
     name: str
-    method: type[Method]
+    load: Callable[[], type[Method]]
+    Config: type[MethodConfig]
+    bound: bool
+    told_task: bool
     settings: Mapping[str, Any]
+    file: Path | None = None
     plugin: Path | None = None
+
+    @property
+    def method(self) -> type[Method]:
+        """Its class."""
+        return self.load()
 
     def __reduce__(self) -> tuple[Callable[..., MethodEntry], tuple[str, Path | None]]:
         """Travel by name: another process has not imported the file of a plug-in."""
@@ -98,7 +115,11 @@ def known_methods() -> dict[str, MethodCard]:
 
 
 def _read(name: str) -> dict[str, Any]:
-    return read_settings(FOLDER / f"{name}.toml")
+    return read_settings(_file(name))
+
+
+def _file(name: str) -> Path:
+    return FOLDER / f"{name}.toml"
 
 
 def find_method(name: str, plugin: Path | None = None) -> MethodEntry:
@@ -111,12 +132,11 @@ def find_method(name: str, plugin: Path | None = None) -> MethodEntry:
     Raises:
         UserError: there is no such method, or the plug-in cannot be loaded.
     """
-    own = _plugin_classes(plugin) if plugin is not None else {}
+    own = plugin_classes(plugin) if plugin is not None else {}
     if name in own:
         return replace(_beside(name, own[name]), plugin=plugin)
     if name in BUILT_IN:
-        module, _, attribute = BUILT_IN[name].partition(":")
-        return MethodEntry(name, getattr(importlib.import_module(module), attribute), _read(name))
+        return _built_in(name)
     for point in entry_points(group=GROUP):
         if point.name == name:
             return _beside(name, point.load())
@@ -127,35 +147,28 @@ def name_of(method: type) -> str:
     """The name by which a class is run: of the catalogue, else its own in lower case with hyphens."""
     place = f"{method.__module__}:{method.__name__}"
     built_in = next((name for name, known in BUILT_IN.items() if known == place), None)
-    return built_in or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", method.__name__).lower()
+    return built_in or hyphenated(method.__name__)
+
+
+def _built_in(name: str) -> MethodEntry:
+    """A built-in method's entry, read from its settings files and its Config."""
+    module, _, attribute = BUILT_IN[name].partition(":")
+    settings = _read(name)
+    card = MethodCard.model_validate(settings["about"])
+    config = _attribute(module.replace(".methods.", ".methods.configs."), f"{attribute}Config")
+    load = partial(_attribute, module, attribute)
+    return MethodEntry(name, load, config, card.bound, card.told_task, settings, _file(name))
+
+
+def _attribute(module: str, name: str) -> Any:
+    return getattr(importlib.import_module(module), name)
 
 
 def _beside(name: str, method: type[Method]) -> MethodEntry:
     """A plug-in's entry: its settings file lies beside its source, where there is one."""
-    settings = Path(inspect.getfile(method)).with_suffix(".toml").resolve()
-    return MethodEntry(name, method, read_settings(settings) if settings.is_file() else {})
-
-
-def _plugin_classes(path: Path) -> dict[str, type[Method]]:
-    """Run the file and collect the methods it defines, under kebab-case names."""
-    from cl_bench.benchmark.method import Method
-
-    if not path.is_file():
-        raise UserError(f"the plug-in {path} does not exist")
-    spec = importlib.util.spec_from_file_location(f"cl_bench_plugin_{path.stem}", path)
-    if spec is None or spec.loader is None:
-        raise UserError(f"the plug-in {path} is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:  # a plug-in may raise anything
-        raise UserError(f"the plug-in {path} cannot be loaded: {error!r}") from error
-    classes = {
-        name_of(c): c
-        for c in vars(module).values()
-        if inspect.isclass(c) and issubclass(c, Method) and c.__module__ == spec.name
-    }
-    if not classes:
-        raise UserError(f"the plug-in {path} defines no subclass of cl_bench.benchmark.Method")
-    return classes
+    file = Path(inspect.getfile(method)).with_suffix(".toml").resolve()
+    there = file if file.is_file() else None
+    settings = read_settings(there) if there else {}
+    return MethodEntry(
+        name, lambda: method, method.Config, method.bound, method.told_task, settings, there
+    )

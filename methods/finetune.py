@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated
 
 import torch.nn.functional as F
-from pydantic import Field
 from torch import Tensor, nn
 
 from cl_bench.benchmark.assets import Assets
 from cl_bench.benchmark.clip import Clip, cut_padding
-from cl_bench.benchmark.method import Method, MethodConfig
+from cl_bench.benchmark.method import Method
 from cl_bench.benchmark.task import Batch, TrainingTask
+from cl_bench.methods.configs.finetune import FineTuneConfig
 
 
 class FineTune(Method):
     """Cross-entropy over every weight but the logit scale, as ZSCL's authors fine-tune."""
 
-    class Config(MethodConfig):
-        """The loss's one setting."""
+    Config = FineTuneConfig
 
-        label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.2
-        """Of the cross-entropy."""
-
-    def __init__(self, clip: Clip, config: Config, assets: Assets) -> None:
+    def __init__(self, clip: Clip, config: FineTuneConfig, assets: Assets) -> None:
         """Keep the settings."""
         super().__init__(clip, config, assets)
         self.config = config

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
 from cl_bench.benchmark.assets import Assets
 from cl_bench.benchmark.clip import Clip
-from cl_bench.benchmark.method import Classifier, Method, MethodConfig
+from cl_bench.benchmark.method import Classifier, Method
 from cl_bench.benchmark.task import Batch, LabelSpace, TrainingTask
+from cl_bench.methods.configs.individual import IndividualConfig
 
 Key = tuple[str, ...]  # a task's class names
 
@@ -24,16 +24,11 @@ class Individual(Method):
     the pre-trained CLIP. So Transfer is zero-shot accuracy and Last is the mean of eleven models.
     """
 
+    Config = IndividualConfig
     bound: ClassVar[bool] = True
     told_task: ClassVar[bool] = True
 
-    class Config(MethodConfig):
-        """The loss's one setting."""
-
-        label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.2
-        """Of the cross-entropy, as ZSCL's fine-tuning has it."""
-
-    def __init__(self, clip: Clip, config: Config, assets: Assets) -> None:
+    def __init__(self, clip: Clip, config: IndividualConfig, assets: Assets) -> None:
         """Remember the pre-trained weights."""
         super().__init__(clip, config, assets)
         self.config = config

@@ -8,21 +8,19 @@ towers) for a vision transformer's k and v, and CLIP's text classifiers for the 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any
+from typing import Any
 
 import torch
-from pydantic import Field
 from torch import nn
 
 from cl_bench.benchmark.assets import Assets
 from cl_bench.benchmark.clip import Clip
-from cl_bench.benchmark.method import Method, MethodConfig
+from cl_bench.benchmark.method import Method
 from cl_bench.benchmark.task import TrainingTask
+from cl_bench.methods.configs.inflora import InfLoRAConfig
 from cl_bench.methods.features import task_grams
 from cl_bench.methods.low_rank import PROJECTIONS, Adapters, LowRank
 from cl_bench.methods.subspace import Subspaces, leading_factors, occupancy, packed, unpacked
-
-Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class InfLoRA(Method):
@@ -32,19 +30,9 @@ class InfLoRA(Method):
     it; the projection and the rule for adding directions are the same, so M is kept here.
     """
 
-    class Config(MethodConfig):
-        """InfLoRA's hyper-parameters (published configs, CIFAR-100)."""
+    Config = InfLoRAConfig
 
-        rank: Annotated[int, Field(ge=1)] = 10
-        """Rank r of every update."""
-        first_share: Share = 0.95
-        """ε of the first task: energy of C's singular values to protect."""
-        last_share: Share = 1.0
-        """ε that a stream of ``stream_length`` tasks would reach after its last."""
-        stream_length: Annotated[int, Field(ge=1)] = 11
-        """T of ε_t = first + (last − first)·t/T, t = 0, 1, ..."""
-
-    def __init__(self, clip: Clip, config: Config, assets: Assets) -> None:
+    def __init__(self, clip: Clip, config: InfLoRAConfig, assets: Assets) -> None:
         """Protect nothing yet."""
         super().__init__(clip, config, assets)
         self.config = config

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
-from cl_bench.benchmark.assets import Assets, Need
+from cl_bench.benchmark.assets import Assets
 from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.endless import Endless
-from cl_bench.benchmark.method import Method, MethodConfig
+from cl_bench.benchmark.method import Method
 from cl_bench.benchmark.task import Batch, TrainingTask
+from cl_bench.methods.configs.joint import JointConfig
 
 
 class Joint(Method):
@@ -23,23 +23,10 @@ class Joint(Method):
     its accuracy matrix are moments of one training, so only Last means what it says.
     """
 
+    Config = JointConfig
     bound: ClassVar[bool] = True
 
-    class Config(MethodConfig):
-        """The loss's one setting."""
-
-        label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.2
-        """Of the cross-entropy, as ZSCL's fine-tuning has it."""
-
-        def needs(self) -> tuple[Need, ...]:
-            """Every task's training images, from the start."""
-            return ("all tasks",)
-
-        def caveats(self) -> tuple[str, ...]:
-            """Only the last row is a result."""
-            return ("joint: trains on all tasks from the start; only its Last is a result",)
-
-    def __init__(self, clip: Clip, config: Config, assets: Assets) -> None:
+    def __init__(self, clip: Clip, config: JointConfig, assets: Assets) -> None:
         """Keep the stream."""
         super().__init__(clip, config, assets)
         assert assets.stream is not None

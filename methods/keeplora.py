@@ -20,11 +20,11 @@ from cl_bench.benchmark.assets import Assets
 from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.method import Classifier, Method
 from cl_bench.benchmark.task import Batch, LabelSpace, TrainingTask
+from cl_bench.methods.configs.keeplora import KeepLoRAConfig
 from cl_bench.methods.cosine_head import CosineHead
 from cl_bench.methods.distillation import soft_cross_entropy
 from cl_bench.methods.features import BatchMean, Gram, task_grams
 from cl_bench.methods.gradients import mean_gradients, weights_of
-from cl_bench.methods.keeplora_config import KeepLoRAConfig
 from cl_bench.methods.low_rank import PROJECTIONS, Adapters, LowRank, fresh_factor
 from cl_bench.methods.subspace import Subspaces, leading_factors, occupancy, packed, unpacked
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import Field
 from torch import nn
 
 from cl_bench.benchmark.assets import Assets
 from cl_bench.benchmark.clip import Clip
-from cl_bench.benchmark.method import Method, MethodConfig
+from cl_bench.benchmark.method import Method
 from cl_bench.benchmark.task import TrainingTask
+from cl_bench.methods.configs.lora import LoRAConfig
 from cl_bench.methods.low_rank import Adapters
 
 
@@ -21,15 +21,9 @@ class LoRA(Method):
     ΔW = s·(AB)ᵀ with A ~ Kaiming-uniform and B = 0, both trained; after the task W ← W + ΔW.
     """
 
-    class Config(MethodConfig):
-        """LoRA's hyper-parameters; the defaults give it KeepLoRA's slots and scale."""
+    Config = LoRAConfig
 
-        rank: Annotated[int, Field(ge=1)] = 16
-        """Rank r of every update."""
-        alpha: Annotated[float, Field(gt=0)] = 1.0
-        """Numerator of the scale s = alpha / r."""
-
-    def __init__(self, clip: Clip, config: Config, assets: Assets) -> None:
+    def __init__(self, clip: Clip, config: LoRAConfig, assets: Assets) -> None:
         """Prepare for updates of the configured rank."""
         super().__init__(clip, config, assets)
         self.config = config

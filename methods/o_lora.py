@@ -8,16 +8,16 @@ towers) for T5's q and v, and no dropout, so that earlier updates can be merged 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
 from cl_bench.benchmark.assets import Assets
 from cl_bench.benchmark.clip import Clip
-from cl_bench.benchmark.method import Method, MethodConfig
+from cl_bench.benchmark.method import Method
 from cl_bench.benchmark.task import Batch, TrainingTask
+from cl_bench.methods.configs.o_lora import OLoRAConfig
 from cl_bench.methods.low_rank import Adapters
 
 
@@ -28,21 +28,9 @@ class OLoRA(Method):
     only A_prev is kept, for the penalty.
     """
 
-    class Config(MethodConfig):
-        """O-LoRA's hyper-parameters (published scripts)."""
+    Config = OLoRAConfig
 
-        rank: Annotated[int, Field(ge=1)] = 8
-        """Rank r of every update."""
-        alpha: Annotated[float, Field(gt=0)] = 32.0
-        """Numerator of the scale s = alpha / r."""
-        orthogonality: Annotated[float, Field(ge=0)] = 0.5
-        """λ₁."""
-        shrinkage: Annotated[float, Field(ge=0)] = 0.0
-        """λ₂, on Frobenius norms that are not squared."""
-        penalty: Literal["absolute", "squared"] = "absolute"
-        """Of the entries of A_prevᵀ A_t: the published code's, or the paper's."""
-
-    def __init__(self, clip: Clip, config: Config, assets: Assets) -> None:
+    def __init__(self, clip: Clip, config: OLoRAConfig, assets: Assets) -> None:
         """Nothing is known yet."""
         super().__init__(clip, config, assets)
         self.config = config

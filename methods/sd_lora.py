@@ -9,18 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from cl_bench.benchmark.assets import Assets
 from cl_bench.benchmark.attention import Adapter
 from cl_bench.benchmark.clip import Clip
-from cl_bench.benchmark.method import Method, MethodConfig
+from cl_bench.benchmark.method import Method
 from cl_bench.benchmark.task import TrainingTask
+from cl_bench.methods.configs.sd_lora import SDLoRAConfig
 from cl_bench.methods.low_rank import PROJECTIONS, fresh_factor, out_update, qkv_update
 
 START = 0.8  # of every magnitude (published code)
@@ -32,16 +32,9 @@ class SDLoRA(Method):
     The sum over τ is one product of factors concatenated along the rank, with B's rows scaled by α.
     """
 
-    class Config(MethodConfig):
-        """SD-LoRA's hyper-parameters (published configs)."""
+    Config = SDLoRAConfig
 
-        rank: Annotated[int, Field(ge=1)] = 10
-        """Rank r of every update."""
-        variant: Literal["released", "paper"] = "released"
-        """``released``: every α starts at 0.8 again at every task, and the finished LoRA's norm is
-        lost, so the function jumps. ``paper``: α is carried over and takes the norm up."""
-
-    def __init__(self, clip: Clip, config: Config, assets: Assets) -> None:
+    def __init__(self, clip: Clip, config: SDLoRAConfig, assets: Assets) -> None:
         """No direction is known yet."""
         super().__init__(clip, config, assets)
         self.config = config

@@ -47,6 +47,28 @@ def _read(path: Path, children: tuple[Path, ...]) -> Table:
     return _merged(inherited, own)
 
 
+def file_of(path: Path, place: str, key: str) -> Path:
+    """The file that gives a value of :func:`read_settings`: ``path``, or one that it extends.
+
+    Args:
+        path: the settings file.
+        place: the table of the value as a dotted name, e.g. ``paper.config``.
+        key: of the value.
+
+    Raises:
+        UserError: none of the files has such a value.
+    """
+    own: Any = read_toml(path, "settings file")
+    table = own
+    for name in place.split("."):
+        table = table.get(name, {})
+    if key in table:
+        return path
+    if "extends" not in own:
+        raise UserError(f"the settings file {path} has no {key} in [{place}]")
+    return file_of(_find(own["extends"], path), place, key)
+
+
 def _check_tables(own: Mapping[str, Any], path: Path) -> None:
     """Raise for a table that nothing would ever read."""
     for name, table in own.items():

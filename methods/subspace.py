@@ -11,12 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
 
-RankRule = Literal["below", "reach"]
+from cl_bench.methods.rank_rule import RankRule
 
 
 @dataclass

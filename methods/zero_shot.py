@@ -3,9 +3,11 @@
 from typing import ClassVar
 
 from cl_bench.benchmark.method import Method
+from cl_bench.methods.configs.zero_shot import ZeroShotConfig
 
 
 class ZeroShot(Method):
     """The pre-trained model, unchanged (Radford et al. 2021, arXiv 2103.00020)."""
 
+    Config = ZeroShotConfig
     bound: ClassVar[bool] = True

@@ -1,10 +1,19 @@
-"""What holds for every test: nothing is written into the home of whoever runs them."""
+"""What holds for every test: nothing is written into a home, and no property is judged by its time."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+hypothesis.settings.register_profile(
+    "untimed",
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    derandomize=True,  # the same cases in every run
+)
+hypothesis.settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)

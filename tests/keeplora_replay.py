@@ -14,8 +14,9 @@ from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.config import Recipe
 from cl_bench.benchmark.optimizer import make_optimizer
 from cl_bench.benchmark.task import Batch, LabelSpace
+from cl_bench.methods.configs.keeplora import KeepLoRAConfig
 from cl_bench.methods.features import BatchMean, watching
-from cl_bench.methods.keeplora import KeepLoRA, KeepLoRAConfig
+from cl_bench.methods.keeplora import KeepLoRA
 from cl_bench.methods.low_rank import LowRank
 
 GOLD, FACTS = recorded("keeplora")

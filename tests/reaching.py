@@ -10,10 +10,11 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from cl_bench.benchmark.assets import Assets, Need
+from cl_bench.benchmark.assets import Assets
 from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.endless import Endless
-from cl_bench.benchmark.method import Classifier, Method, MethodConfig
+from cl_bench.benchmark.method import Classifier, Method
+from cl_bench.benchmark.method_config import MethodConfig, Need
 from cl_bench.benchmark.task import Batch, LabelSpace, TrainingTask
 
 

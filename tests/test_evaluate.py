@@ -13,7 +13,8 @@ from cl_bench.benchmark.assets import Assets
 from cl_bench.benchmark.errors import NotFiniteError
 from cl_bench.benchmark.evaluate import accuracy, predict_all
 from cl_bench.benchmark.images import Images
-from cl_bench.benchmark.method import Classifier, Method, MethodConfig
+from cl_bench.benchmark.method import Classifier, Method
+from cl_bench.benchmark.method_config import MethodConfig
 from cl_bench.benchmark.task import LabelSpace
 
 PETS = LabelSpace.from_templates(("cat", "dog", "fish"), ("a photo of a {}.",))

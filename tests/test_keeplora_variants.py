@@ -15,7 +15,8 @@ from cl_bench.benchmark.assets import Assets
 from cl_bench.benchmark.randomness import seed_everything
 from cl_bench.benchmark.record import RunFolder
 from cl_bench.benchmark.task import TrainingTask
-from cl_bench.methods.keeplora import KeepLoRA, KeepLoRAConfig
+from cl_bench.methods.configs.keeplora import KeepLoRAConfig
+from cl_bench.methods.keeplora import KeepLoRA
 
 
 def test_distillation_with_weight_zero_is_exactly_keeplora(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from sklearn.datasets import load_digits
 
 from cl_bench.benchmark.assets import Assets
 from cl_bench.benchmark.evaluate import accuracy, predict
-from cl_bench.benchmark.method import Method, MethodConfig
+from cl_bench.benchmark.method import Method
+from cl_bench.benchmark.method_config import MethodConfig
 from cl_bench.datasets import backbones
 from cl_bench.datasets.mini.domains import DOMAINS, draw
 from cl_bench.datasets.mini.pretrain import pretraining_images

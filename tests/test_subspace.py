@@ -13,8 +13,9 @@ from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.images import Images
 from cl_bench.benchmark.pixels import Pixels
 from cl_bench.benchmark.task import LabelSpace, Task, TrainingTask
+from cl_bench.methods.configs.keeplora import KeepLoRAConfig
 from cl_bench.methods.features import BatchMean, Gram, gram, task_grams, watching
-from cl_bench.methods.keeplora import KeepLoRA, KeepLoRAConfig
+from cl_bench.methods.keeplora import KeepLoRA
 from cl_bench.methods.low_rank import LowRank
 from cl_bench.methods.subspace import Subspaces, leading_factors
 

@@ -191,3 +191,9 @@ def _typed(run: Path, content: dict[str, Any]) -> Manifest:
 
 def _digest(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def is_finished(path: Path) -> bool:
+    """Whether a directory holds a run that has ended well."""
+    there = (path / "manifest.json").exists()
+    return there and read_manifest(path).status == "finished"

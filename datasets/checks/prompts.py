@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import ftfy
 
 from cl_bench.datasets.mini.suite import TINY
+from cl_bench.datasets.pretrained.open_clip_tables import model_config
 
 if (
     TYPE_CHECKING
@@ -120,9 +121,7 @@ def _context(backbone: str) -> int:
     """Positions of the backbone's text tower."""
     if backbone == TINY:
         return CONTEXT
-    import open_clip
-
-    towers = open_clip.get_model_config(backbone) or {}
+    towers = model_config(backbone) or {}
     return int(towers.get("text_cfg", {}).get("context_length", CONTEXT))
 
 

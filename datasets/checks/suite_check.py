@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from cl_bench.benchmark.config import Protocol
 from cl_bench.benchmark.errors import UserError
@@ -13,12 +13,14 @@ from cl_bench.datasets.catalog import check_data, find_suite
 from cl_bench.datasets.checks.namesakes import namesakes
 from cl_bench.datasets.checks.prompts import cut_prompts
 from cl_bench.datasets.checks.same_images import same_bytes
-from cl_bench.datasets.checks.task_check import TaskCheck, check_task
 from cl_bench.datasets.images.content import digests_of
 from cl_bench.datasets.own.file_tasks import read_task
 from cl_bench.datasets.own.suite_file import assemble, load_suite_file, short_orders
 from cl_bench.datasets.progress import ProgressCallback
 from cl_bench.datasets.suite import TaskSpec
+
+if TYPE_CHECKING:
+    from cl_bench.datasets.checks.task_check import TaskCheck
 
 T = TypeVar("T")
 
@@ -66,6 +68,8 @@ def check_suite(name: str, data_root: Path | None, on_progress: ProgressCallback
         whole = find_suite(name)
         check_data(whole, data_root)
         suite = _Parts(list(whole.tasks), whole.protocol, whole.backbone.name)
+    from cl_bench.datasets.checks.task_check import check_task  # torch: images are decoded now
+
     for spec in suite.specs:
         if task := found.attempt(lambda spec=spec: check_task(spec, data_root, on_progress)):  # type: ignore[misc]
             found.tasks.append(task)

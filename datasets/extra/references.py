@@ -23,8 +23,9 @@ from cl_bench.datasets.mini.suite import TINY
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from cl_bench.benchmark.assets import Assets, Need
+    from cl_bench.benchmark.assets import Assets
     from cl_bench.benchmark.images import Images
+    from cl_bench.benchmark.method_config import Need
     from cl_bench.benchmark.task import TaskStream
     from cl_bench.datasets.images.store import Store
 

@@ -5,7 +5,6 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.datasets import load_digits
 
 from cl_bench.datasets.mini.canvas import SIZE, Array, Canvas, Painter, join, lift
 
@@ -43,6 +42,8 @@ def handwriting(
     split: Literal["train", "test"],
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Return white digits on black: images [N, 3, 32, 32], labels [N], sorted by label."""
+    from sklearn.datasets import load_digits  # a second to import, and naming a suite needs none
+
     digits: Any = load_digits()
     order = np.random.default_rng(8).permutation(len(digits.target))
     start, count = (

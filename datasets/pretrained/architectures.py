@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from cl_bench.datasets.pretrained.open_clip_tables import model_config, model_names
+
 if TYPE_CHECKING:  # naming a model does not need torch
     from torch import Tensor
 
@@ -44,10 +46,7 @@ class Shape:
 
 def all_models() -> list[str]:
     """Every name that open_clip has a configuration for, whether it runs here or not."""
-    import open_clip
-
-    names: list[str] = open_clip.list_models()
-    return names
+    return model_names()
 
 
 def runnable_models() -> list[str]:
@@ -86,10 +85,9 @@ def names_that_fit(state: Mapping[str, Tensor]) -> list[str]:
     return [name for name in runnable_models() if _shape_of_config(_config(name)) == shape]
 
 
-def _config(name: str) -> dict[str, Any]:
-    import open_clip
-
-    config: dict[str, Any] = open_clip.get_model_config(name)
+def _config(name: str) -> Mapping[str, Any]:
+    config = model_config(name)
+    assert config is not None, name
     return config
 
 

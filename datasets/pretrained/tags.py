@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cl_bench.datasets.pretrained.architectures import all_models
+from cl_bench.datasets.pretrained.open_clip_tables import pretrained_tags
 
 QUICK, PLAIN = "-quickgelu", "-gelu"
 
@@ -27,11 +28,5 @@ def twin(backbone: str) -> str | None:
 
 def tags_of(backbone: str) -> dict[str, dict[str, Any]]:
     """What open_clip knows of every tag of a model, with either activation: by tag."""
-    import open_clip
-
-    return {
-        tag: open_clip.get_pretrained_cfg(name, tag)
-        for name in (base_name(backbone), twin(backbone))
-        if name
-        for tag in open_clip.list_pretrained_tags_by_model(name)
-    }
+    names = (base_name(backbone), twin(backbone))
+    return {tag: config for name in names if name for tag, config in pretrained_tags(name).items()}

@@ -19,6 +19,7 @@ from cl_bench.cli.resume import resume
 from cl_bench.cli.run import run
 from cl_bench.cli.sweep.options import sweep
 from cl_bench.cli.sync import sync
+from cl_bench.cli.usage import USAGE_ERROR, show_usage_error
 from cl_bench.cli.verify.command import verify
 
 app = typer.Typer(
@@ -29,6 +30,8 @@ app = typer.Typer(
     help="Compare continual-learning methods for CLIP: one runner, many methods.",
 )
 app.add_typer(data.app, name="data")
+STOPPED = 130  # typer's code for Ctrl-C
+AsJson = Annotated[bool, typer.Option("--json", help="As JSON; docs/json.md names the keys.")]
 RunPath = Annotated[Path, typer.Argument(help="A run's directory.", metavar="RUN")]
 
 
@@ -37,15 +40,20 @@ def main() -> None:
     debug = "--debug" in sys.argv  # wherever it stands on the line
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]
     try:
-        app()
+        code = app(prog_name="cl-bench", standalone_mode=False)
     except (UserError, OSError) as error:  # OSError: a folder that cannot be written, a full disk
         if debug:
             raise
         typer.secho(f"error: {error}", fg="red", err=True)
         raise SystemExit(2) from None
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
+        code = STOPPED
+    except USAGE_ERROR as error:
+        show_usage_error(error)
+        raise SystemExit(2) from None
+    if code == STOPPED:
         typer.secho("stopped; `cl-bench resume RUN` continues where it was", err=True)
-        raise SystemExit(130) from None
+    raise SystemExit(code or 0)
 
 
 def _version(wanted: bool) -> None:
@@ -78,18 +86,24 @@ def show(
     check: Annotated[
         bool, typer.Option("--check", help="Verify every file and recompute the accuracies.")
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show a run's accuracy matrix, its metrics and its cost."""
     from cl_bench.benchmark.record import read_run
     from cl_bench.benchmark.records.claims import check_run
+    from cl_bench.cli.as_json import print_json, run_as_json
     from cl_bench.cli.console import console
     from cl_bench.reports.terminal.show import render
 
     if check:
         if problems := check_run(run_dir):
             raise UserError("; ".join(problems))
-        typer.echo(f"{run_dir} is whole: its accuracies follow from its predictions")
+        if not as_json:
+            typer.echo(f"{run_dir} is whole: its accuracies follow from its predictions")
     run = read_run(run_dir)
+    if as_json:
+        print_json(run_as_json(run))
+        return
     if not check:
         console.print(render(run))
     if not run.checkable:
@@ -107,16 +121,43 @@ class Listable(StrEnum):
     orders = "orders"
     datasets = "datasets"
     backbones = "backbones"
+    settings = "settings"
+    recipe = "recipe"
+    budget = "budget"
+    protocol = "protocol"
+
+
+OF_A_METHOD = (Listable.settings, Listable.recipe, Listable.budget, Listable.protocol)
 
 
 @app.command("list")
 def list_(
     what: Annotated[Listable, typer.Argument()],
-    suite: Annotated[str, typer.Option(help="Whose orders or data sets.")] = "mini",
+    method: Annotated[
+        str | None, typer.Argument(help="Whose settings, recipe, budget or protocol.")
+    ] = None,
+    suite: Annotated[
+        str, typer.Option(help="Whose orders or data sets; on which settings have their values.")
+    ] = "mini",
+    plugin: Annotated[
+        Path | None, typer.Option(help="A Python file with the method.", metavar="FILE")
+    ] = None,
+    as_json: AsJson = False,
 ) -> None:
-    """List the names that `run` takes."""
+    """List the names that `run` takes, or what can be set of a method."""
     from cl_bench.cli import inspect
+    from cl_bench.cli.as_json import print_json
+    from cl_bench.cli.list_json import listed
+    from cl_bench.cli.list_settings import show_settings
 
+    if method is not None and what not in OF_A_METHOD:
+        raise UserError(f"list {what.value} takes no further name, not {method!r}")
+    if as_json:
+        print_json(list(listed(what.value, method, suite, plugin)))
+        return
+    if what in OF_A_METHOD:
+        show_settings(what.value, method, suite, plugin)
+        return
     inspect.show_list(what.value, suite)
 
 

@@ -1,4 +1,7 @@
-"""``cl-bench data``: what is there, fetch it, check it, cache it, look at it."""
+"""``cl-bench data``: what is there, fetch it, check it, cache it, look at it.
+
+Names are looked at before anything is imported that takes seconds.
+"""
 
 from __future__ import annotations
 
@@ -37,11 +40,11 @@ app.command()(check)
 @app.command()
 def status(names: Names = None, data_root: Root = None) -> None:
     """Say what is found, missing or wrong, and where each file belongs."""
+    root, known = _root(data_root), _known(names)
     from cl_bench.cli.data_table import print_notes, print_table
     from cl_bench.datasets.mtil.status import status as look
 
-    root = _root(data_root)
-    states = [look(name, root) for name in _known(names)]
+    states = [look(name, root) for name in known]
     print_table(root, states)
     print_notes(states)
     if any(state.state != "found" for state in states):
@@ -76,14 +79,16 @@ def prepare(names: Names = None, data_root: Root = None) -> None:
 @app.command()
 def verify(names: Names = None, data_root: Root = None, cache: Cache = None) -> None:
     """Read every image and list those that are broken, have changed, or are cached wrongly."""
+    root = _root(data_root)
+    there = _there(names, root)
     from cl_bench.cli.console import console
     from cl_bench.cli.progress import progress_of_files
     from cl_bench.datasets.checks.verify import Problems, verify_images
     from cl_bench.datasets.mtil.readers import read_both
 
-    root, found = _root(data_root), Problems([], [], [])
+    found = Problems([], [], [])
     with progress_of_files(console) as on_progress:
-        for name in _there(names, root):
+        for name in there:
             for listing, split in zip(read_both(name, root), ("train", "test"), strict=True):
                 more = verify_images(f"{name}-{split}", listing, cache or root / CACHE, on_progress)
                 for kind, problems in zip(found, more, strict=True):
@@ -110,17 +115,17 @@ def cache(
     ] = False,
 ) -> None:
     """Decode every data set once, so that runs start at once; continues where it was stopped."""
+    root = _root(data_root)
+    specs, folder = _specs(names, root), cache or root / CACHE
     from cl_bench.cli.console import console
     from cl_bench.cli.progress import progress_of_files
     from cl_bench.datasets.images.cache import of_other_versions
     from cl_bench.datasets.images.store import Store
     from cl_bench.datasets.streams import load_splits
 
-    root = _root(data_root)
-    folder = cache or root / CACHE
     with progress_of_files(console) as on_progress:
         store = Store(folder, "skip" if skip_broken else "stop", on_progress)
-        for spec in _specs(names, root):
+        for spec in specs:
             for images in load_splits(spec, image_size, store):
                 for path in images.left_out:
                     console.print(f"left out {path}", soft_wrap=True)
@@ -138,13 +143,14 @@ def sample(
     image_size: Size = 224,
 ) -> None:
     """Write a sheet of images per data set, as the model gets them, to look at."""
+    root = _root(data_root)
+    there = _there(names, root)
     from cl_bench.cli.console import console
     from cl_bench.datasets.images.contact_sheet import save_contact_sheet, spread
     from cl_bench.datasets.images.store import Store
     from cl_bench.datasets.mtil.readers import read
 
-    root = _root(data_root)
-    for name in _there(names, root):
+    for name in there:
         listing = read(name, root, "train")
         title = (
             f"{name}: {len(listing.targets):,} training images, {len(listing.classnames)} classes"
@@ -164,11 +170,16 @@ def zero_shot(
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1.")] = None,
 ) -> None:
     """Compare zero-shot accuracies with those expected of CLIP ViT-B/16: is everything right?"""
+    from cl_bench.datasets.backbones import parse
+    from cl_bench.experiment.arithmetic import choose_device
+
+    root = _root(data_root)
+    there, clip, device = _there(names, root), parse(backbone), choose_device(device)
     from cl_bench.cli.console import console
     from cl_bench.cli.sanity import check_zero_shot
 
-    root = _root(data_root)
-    console.print(check_zero_shot(_specs(names, root), backbone, device, cache or root / CACHE))
+    specs = _specs(there, root)
+    console.print(check_zero_shot(specs, clip, device, cache or root / CACHE))
 
 
 def _root(given: Path | None) -> Path:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cl_bench.benchmark.record import read_config
+from cl_bench.benchmark.records.manifest import is_finished
 from cl_bench.cli.dashboards import Dashboards
 from cl_bench.experiment.again import resolve_again
 from cl_bench.experiment.choices import Choices
@@ -16,7 +17,8 @@ def run_command(
     choices: Choices, seeds: list[int], out: Path, dry_run: bool, boards: Dashboards
 ) -> None:
     """One run per seed, or the plan of the first."""
-    plans = [resolve(choices.model_copy(update={"seed": seed}), out) for seed in seeds]
+    per_seed = [choices.model_copy(update={"seed": seed}) for seed in seeds]
+    plans = [resolve(each, out, needs_data=not dry_run) for each in per_seed]
     if dry_run:
         from cl_bench.cli.dry_run import show_plan
 
@@ -30,8 +32,6 @@ def run_command(
 
 def resume_command(path: Path, given: Mapping[str, Path], boards: Dashboards) -> None:
     """Continue the run in ``path``, with what the user says of where its files are now."""
-    from cl_bench.benchmark.opening import is_finished
-
     if is_finished(path):  # then none of the files is needed that it was made from
         from cl_bench.cli.live import show_finished
 

@@ -7,11 +7,15 @@ import platform
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 
 from cl_bench.benchmark.errors import UserError
 from cl_bench.cli.console import console
+
+if TYPE_CHECKING:
+    from cl_bench.methods.catalog import MethodCard
 
 
 def show_list(what: str, suite: str) -> None:
@@ -29,9 +33,14 @@ def show_list(what: str, suite: str) -> None:
     console.print(table)
 
 
-def _methods() -> Iterable[tuple[str, ...]]:
+def cards() -> dict[str, MethodCard]:
+    """Every method that can be named, and what it is."""
     from cl_bench.methods.catalog import known_methods
 
+    return known_methods()
+
+
+def _methods() -> Iterable[tuple[str, ...]]:
     yield (
         "[bold]name",
         "[bold]what it is",
@@ -40,7 +49,7 @@ def _methods() -> Iterable[tuple[str, ...]]:
         "[bold]trains",
         "[bold]needs",
     )
-    for name, card in known_methods().items():
+    for name, card in cards().items():
         trains = "" if card.trainable is None else f"{card.trainable / 1e6:.1f} M"
         year = "" if card.year is None else str(card.year)
         yield name, card.about, card.paper, year, trains, ", ".join(card.needs)
@@ -80,12 +89,19 @@ def _backbones() -> Iterable[tuple[str, ...]]:
 
 
 def show_doctor() -> bool:
-    """Print one line per check; returns whether all went well."""
-    checks = (_python, _torch, _embedded, _data_root, _disk)
+    """Print one line per check, those that take long last; returns whether all went well."""
+    checks = {
+        "Python": _python,
+        "the disk": _disk,
+        "the data root": _data_root,
+        "torch and open_clip": _torch,
+        "the embedded suite": _embedded,
+    }
     well = True
-    for check in checks:
+    for what, check in checks.items():
         try:
-            line = f"[green]ok[/]      {check()}"
+            with console.status(f"checking {what} ..."):  # on a terminal, until the line is there
+                line = f"[green]ok[/]      {check()}"
         except (UserError, ImportError, OSError) as error:
             line, well = f"[red]failed[/]  {error}", False
         console.print(line, soft_wrap=True)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cl_bench.benchmark.opening import is_finished, must_be_of
+from cl_bench.benchmark.opening import must_be_of
 from cl_bench.benchmark.record import RunResult
 from cl_bench.benchmark.records.events import Event
+from cl_bench.benchmark.records.manifest import is_finished
 from cl_bench.cli.console import console
 from cl_bench.cli.dashboards import Dashboards
 from cl_bench.cli.progress import progress_of_files, shown

@@ -27,6 +27,12 @@ def run(
     out: Annotated[
         Path | None, typer.Option(help="Where runs are kept. (default: runs)", metavar="DIR")
     ] = None,
+    write_config: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write these options as a commented --config file; run nothing.", metavar="FILE"
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the plan and what it will cost; train nothing.")
     ] = False,
@@ -41,13 +47,32 @@ def run(
     of_run = {name: value for name, value in file.items() if name in OPTIONS} | given
     of_run["overrides"] = (*file.get("overrides", ()), *given.get("overrides", ()))
     of_boards = {name: file[name] for name in BoardOptions.model_fields if name in file} | boards
+    choices = choices_of(of_run)
+    numbers = _seeds(given.get("seed"), seeds) or _seeds_of_file(config, file)
+    if write_config is not None:
+        folder = out or file.get("out")
+        further = {"seeds": numbers, **({"out": str(folder)} if folder else {}), **of_boards}
+        _write_example(write_config, choices, further)
+        return
     run_command(
-        choices_of(of_run),
-        _seeds(given.get("seed"), seeds) or _seeds_of_file(config, file),
+        choices,
+        numbers,
         Path(out or file.get("out", "runs")),
         dry_run,
         chosen(of_boards),
     )
+
+
+def _write_example(file: Path, choices: Choices, further: dict[str, Any]) -> None:
+    from cl_bench.experiment.config_example import config_example
+
+    text = config_example(choices, further)
+    try:
+        with file.open("x", encoding="utf-8") as opened:
+            opened.write(text)
+    except FileExistsError:
+        raise UserError(f"--write-config {file}: there is such a file; it stays as it is") from None
+    typer.echo(f"{file}: run it with cl-bench run --config {file}")
 
 
 def _seeds(one: int | None, several: str | None) -> list[int]:

@@ -10,32 +10,33 @@ import torch
 from rich.table import Table
 
 from cl_bench.benchmark.assets import Assets
+from cl_bench.benchmark.config import Backbone
 from cl_bench.benchmark.evaluate import accuracy, predict
-from cl_bench.benchmark.method import Method, MethodConfig
+from cl_bench.benchmark.method import Method
+from cl_bench.benchmark.method_config import MethodConfig
 from cl_bench.benchmark.task import LabelSpace
 from cl_bench.datasets import backbones
 from cl_bench.datasets.images.store import Store
 from cl_bench.datasets.mtil import layout
 from cl_bench.datasets.streams import list_splits, native_size
 from cl_bench.datasets.suite import TaskSpec
-from cl_bench.experiment.arithmetic import choose_device
 
 FAR = 0.5  # points: an independent re-run differed by 0.4 at most
 
 
 def check_zero_shot(
-    specs: Sequence[TaskSpec], backbone: str, device: str | None, cache: Path
+    specs: Sequence[TaskSpec], backbone: Backbone, device: str, cache: Path
 ) -> Table:
     """Classify every test set with the pretrained model and all prompts of a class.
 
     Args:
         specs: the data sets.
-        backbone: as ``--backbone`` takes it.
-        device: where to; by default a GPU where there is one.
+        backbone: the model.
+        device: where to.
         cache: of decoded images.
     """
     expected = tomllib.loads((Path(layout.__file__).parent / "zero_shot.toml").read_text())
-    clip = backbones.load(backbones.parse(backbone), choose_device(device))
+    clip = backbones.load(backbone, device)
     method, store = Method(clip, MethodConfig(), Assets()), Store(cache)
     table = Table(box=None, pad_edge=False)
     for column in ("data set", "images", "zero-shot", "expected", ""):

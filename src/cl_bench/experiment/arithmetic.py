@@ -2,46 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
 
+from cl_bench.benchmark.config import Protocol
 from cl_bench.benchmark.errors import UserError, in_one_line
 
-
-@dataclass(frozen=True)
-class Arithmetic:
-    """What training and evaluation compute in.
-
-    Attributes:
-        precision: ``fp32``, ``bf16`` or ``fp16``, as ``Protocol.precision`` has it.
-        by_hand: whether it differs from the preset's because the user typed another.
-        caveats: what a reader must know, one line each.
-    """
-
-    precision: str
-    by_hand: bool
-    caveats: tuple[str, ...]
+DEVICES = re.compile(r"(cpu|cuda|hip|hpu|mps|mtia|xla|xpu|privateuseone)(:\d+)?")
 
 
-def choose_arithmetic(typed: str | None, planned: str, device: str) -> Arithmetic:
-    """Resolve the precision of a run.
+def computed_on(device: str, protocol: Protocol, typed: bool) -> tuple[Protocol, tuple[str, ...]]:
+    """A protocol in the arithmetic that the device has, and what a reader must know of it, line by line.
 
     Published fp16 means CUDA's autocast with gradient scaling. Where the device is another, the run
     computes in fp32 and says so; its metrics then come from another arithmetic than the published.
 
     Args:
-        typed: the value of ``--precision``; it is used on every device.
-        planned: of the suite or, under preset ``paper``, of the method's publication.
-        device: torch's name of the device, e.g. ``cuda:1``.
+        device: torch's name of it, e.g. ``cuda:1``.
+        protocol: with the precision that is planned.
+        typed: whether that is the value of ``--precision``; it is used on every device.
     """
-    if typed is not None:
-        return Arithmetic(typed, typed != planned, ())
-    if planned == "fp16" and not device.startswith("cuda"):
-        caveat = (
-            f"computed in fp32: the device {device} cannot do the planned fp16 as published "
-            "(autocast with gradient scaling, on CUDA)"
-        )
-        return Arithmetic("fp32", False, (caveat,))
-    return Arithmetic(planned, False, ())
+    if typed or protocol.precision != "fp16" or device.startswith("cuda"):
+        return protocol, ()
+    caveat = (
+        f"computed in fp32: the device {device} cannot do the planned fp16 as published "
+        "(autocast with gradient scaling, on CUDA)"
+    )
+    return protocol.model_copy(update={"precision": "fp32"}), (caveat,)
 
 
 def choose_device(name: str | None) -> str:
@@ -50,6 +36,10 @@ def choose_device(name: str | None) -> str:
     Raises:
         UserError: the named device is unknown or not there.
     """
+    if name == "cpu":
+        return name
+    if name is not None and not DEVICES.fullmatch(name):
+        raise UserError(f"the device {name!r} cannot be used here: write cpu, cuda, cuda:1 or mps")
     import torch
 
     if name is None:

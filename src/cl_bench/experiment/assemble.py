@@ -86,6 +86,6 @@ def assemble(plan: Plan, on_progress: ProgressCallback = silent) -> Experiment:
     size, store = clip.image_size, Store(plan.cache, config.protocol.broken, on_progress)
     stream = build_stream(config.suite.name, plan.tasks, size, store, plan.data_root, shots)
     stream = replace(stream, remarks=(*plan.suite.remarks, *stream.remarks))
-    needs = plan.entry.method.Config.model_validate(config.method_settings).needs()
+    needs = plan.entry.Config.model_validate(config.method_settings).needs()
     assets = load_assets(plan.sources, needs, stream, size, config.device, store)
     return Experiment(plan, stream, MethodFactory(plan, assets, clip))

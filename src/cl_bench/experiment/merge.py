@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,11 +10,11 @@ from cl_bench.benchmark.config import Protocol, Recipe
 from cl_bench.benchmark.errors import UserError, unknown
 from cl_bench.datasets.budget_rule import BudgetRule
 from cl_bench.datasets.suite import Suite
-from cl_bench.experiment.arithmetic import choose_arithmetic
-from cl_bench.experiment.choices import Choices, Preset, validated
+from cl_bench.experiment.choices import OPTIONS, Choices, Preset, option_name, validated
+from cl_bench.experiment.spellings import option_meant, setting_meant
 
 if TYPE_CHECKING:
-    from cl_bench.benchmark.method import MethodConfig
+    from cl_bench.benchmark.method_config import MethodConfig
     from cl_bench.methods.catalog import MethodEntry
 
 BUDGET_KEYS = ("batch_size", "epochs", "steps")
@@ -31,8 +31,7 @@ class Merged:
         method: the method's hyper-parameters.
         recipe: optimizer and schedule.
         budget: how long to train.
-        protocol: what is trained on and how it is evaluated.
-        caveats: what a reader must know about the arithmetic.
+        protocol: what is trained on and how it is evaluated, in the planned precision.
     """
 
     preset: Literal["paper", "fair", "custom"]
@@ -40,11 +39,10 @@ class Merged:
     recipe: Recipe
     budget: BudgetRule
     protocol: Protocol
-    caveats: tuple[str, ...]
 
 
 def merge(
-    choices: Choices, settings: Mapping[str, Any], entry: MethodEntry, suite: Suite, device: str
+    choices: Choices, settings: Mapping[str, Any], entry: MethodEntry, suite: Suite
 ) -> Merged:
     """Merge what suite, method and user say.
 
@@ -53,7 +51,6 @@ def merge(
         settings: its overrides, parsed.
         entry: the method and its published settings.
         suite: on the run's backbone; it stays as it is.
-        device: of the run.
 
     Raises:
         UserError: a setting is unknown or a value is impossible.
@@ -64,16 +61,15 @@ def merge(
     published = {table: entry.defaults(table, preset, suite.name) for table in given}
     protocol = suite.protocol.model_dump() | _chosen(choices)
     protocol |= published["protocol"] | given["protocol"]
-    arithmetic = choose_arithmetic(choices.precision, protocol["precision"], device)
-    protocol["precision"] = arithmetic.precision
-    by_hand = bool(given["budget"] or given["protocol"]) or arithmetic.by_hand
+    planned = protocol["precision"]
+    protocol["precision"] = choices.precision or planned
+    by_hand = bool(given["budget"] or given["protocol"]) or protocol["precision"] != planned
     return Merged(
         preset="custom" if preset == "paper" and by_hand else preset,
-        method=validated(lambda: entry.method.Config(**(published["config"] | given["config"]))),
+        method=validated(lambda: entry.Config(**(published["config"] | given["config"]))),
         recipe=_recipe(published["recipe"], given["recipe"], suite),
         budget=_budget(suite.budget, published["budget"], given["budget"], few_shot),
         protocol=validated(lambda: Protocol(**protocol)),
-        caveats=arithmetic.caveats,
     )
 
 
@@ -87,7 +83,7 @@ def _preset(choices: Choices, suite: Suite, few_shot: bool) -> Preset:
 def _by_table(given: Mapping[str, Any], entry: MethodEntry) -> dict[str, dict[str, Any]]:
     """Hand every setting to the one table that knows its key."""
     tables: dict[str, tuple[str, ...]] = {
-        "config": tuple(entry.method.Config.model_fields),
+        "config": tuple(entry.Config.model_fields),
         "recipe": tuple(Recipe.model_fields),
         "budget": BUDGET_KEYS,
         "protocol": PROTOCOL_KEYS,
@@ -97,9 +93,18 @@ def _by_table(given: Mapping[str, Any], entry: MethodEntry) -> dict[str, dict[st
         table = next((name for name, keys in tables.items() if key in keys), None)
         if table is None:
             known = [key for keys in tables.values() for key in keys]
-            raise unknown(f"setting of {entry.name}", key, known)
+            raise unknown(f"setting of {entry.name}", key, known, _meant(key, known))
         sorted_out[table][key] = value
     return sorted_out
+
+
+def _meant(key: str, known: Collection[str]) -> str | None:
+    """What to write for a setting that others call ``key``, or that is an option here."""
+    setting = setting_meant(key)
+    if setting in known:
+        return f"--set {setting}=VALUE"
+    option = key.replace("_", "-")
+    return f"--{option}" if option in map(option_name, OPTIONS) else option_meant(key)
 
 
 def _recipe(published: dict[str, Any], given: Mapping[str, Any], suite: Suite) -> Recipe:

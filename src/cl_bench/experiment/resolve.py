@@ -1,29 +1,28 @@
-"""From what was asked for to a run that can be started: every name found, every setting decided."""
+"""From what was asked for to a run that can be started: on which device, in which directory."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cl_bench.benchmark.config import Budget, RunConfig
-from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.records.files import sha256_of
 from cl_bench.datasets.budget_rule import BudgetRule
 from cl_bench.datasets.checks.namesakes import namesakes
 from cl_bench.datasets.checks.prompts import cut_prompts
-from cl_bench.datasets.extra.references import Source, find_sources
+from cl_bench.datasets.extra.references import Source
 from cl_bench.datasets.pretrained import preprocessing
 from cl_bench.datasets.suite import Suite, TaskSpec
-from cl_bench.experiment.arithmetic import choose_device
-from cl_bench.experiment.choices import Choices, parse_overrides
-from cl_bench.experiment.merge import Merged, merge
+from cl_bench.experiment.arithmetic import choose_device, computed_on
+from cl_bench.experiment.choices import Choices
 from cl_bench.experiment.places import recorded
-from cl_bench.experiment.suites import cache_folder, suite_of
-from cl_bench.methods.catalog import MethodEntry, find_method
+from cl_bench.experiment.settle import Settled, must_have_data, settle
+from cl_bench.experiment.suites import cache_folder
+from cl_bench.methods.catalog import MethodEntry
 
 if TYPE_CHECKING:
-    from cl_bench.benchmark.assets import Need
+    from cl_bench.benchmark.method_config import Need
 
 RUNS = Path("runs")  # where runs are kept unless one says otherwise
 
@@ -53,82 +52,63 @@ class Plan:
     folder: Path
 
 
-def resolve(choices: Choices, out: Path = RUNS, device: str | None = None) -> Plan:
-    """Decide everything; nothing is loaded but the method's code.
+def resolve(
+    choices: Choices, out: Path = RUNS, device: str | None = None, needs_data: bool = False
+) -> Plan:
+    """Decide everything.
 
     Args:
         choices: what was asked for.
         out: the folder below which the run gets its directory.
         device: where the run will be made, if that is another machine; by default it is here.
+        needs_data: whether to find now, before torch is imported, that data is missing.
 
     Raises:
-        UserError: a name or value is wrong.
+        UserError: a name or value is wrong, or data is missing that is needed.
     """
-    suite, root = suite_of(choices)
-    suite = _on_backbone(suite, choices.backbone)
-    order, tasks = _tasks(choices, suite)
-    given = parse_overrides(choices.overrides)
-    entry = find_method(choices.method or "keeplora", choices.plugin)  # from here on torch is there
-    device = device or choose_device(choices.device)
-    said = merge(choices, given, entry, suite, device)
-    if said.protocol.labels == "all" and entry.method.told_task:
-        raise UserError(
-            f"{entry.name} is told whose classes it chooses between, so it has no meaning under "
-            "--protocol x-tail"
-        )
-    tasks = tuple(task.worded(said.protocol.wording) for task in tasks)
-    needs, at_once = said.method.needs(), said.budget.batch_size
-    sources = find_sources(needs, choices, suite.name, suite.backbone.name, at_once)
-    about: dict[str, str] = {need: _about(need, sources) for need in needs}
-    config = _config(choices, entry, suite, said, order, tasks, about, device)
+    settled = settle(choices)
+    if needs_data:
+        must_have_data(settled, out)
+    suite, said, root = settled.suite, settled.said, settled.data_root
+    device = device or choose_device(choices.device)  # torch, so after all that needs none
+    protocol, caveats = computed_on(device, said.protocol, typed=choices.precision is not None)
+    settled = replace(settled, said=replace(said, protocol=protocol))
+    config = _config(settled, (*caveats, *preprocessing.caveats(suite.backbone)), device)
     folder = _folder(out, config, suite)
     kept = recorded(choices, suite.name, folder).model_dump(mode="json")
-    config = config.model_copy(update={"choices": kept})
-    return Plan(config, entry, suite, tasks, root, cache_folder(choices, root), sources, folder)
+    return Plan(
+        config.model_copy(update={"choices": kept}),
+        settled.entry,
+        suite,
+        settled.tasks,
+        root,
+        cache_folder(choices, root),
+        settled.sources,
+        folder,
+    )
 
 
-def _config(
-    choices: Choices, entry: MethodEntry, suite: Suite, said: Merged, order: str,
-    tasks: tuple[TaskSpec, ...], extra_data: dict[str, str], device: str,
-) -> RunConfig:  # fmt: skip
+def _config(settled: Settled, caveats: tuple[str, ...], device: str) -> RunConfig:
     """Everything that the run is."""
+    entry, suite, said, tasks = settled.entry, settled.suite, settled.said, settled.tasks
     return RunConfig(
         suite=suite.identify(),
         backbone=suite.backbone,
         protocol=said.protocol,
-        order=order,
+        order=settled.order,
         tasks=tuple(task.name for task in tasks),
         method=entry.name,
         plugin=sha256_of(entry.plugin) if entry.plugin else None,
         preset=said.preset,
         method_settings=said.method.model_dump(mode="json"),
-        extra_data=extra_data,
-        caveats=_caveats(choices, said, suite, tasks),
-        bound=entry.method.bound,
+        extra_data={need: _about(need, settled.sources) for need in said.method.needs()},
+        caveats=_caveats(settled, caveats),
+        bound=entry.bound,
         recipe=said.recipe,
-        budget=_budget(said.budget, suite, order, tasks),
-        seed=choices.seed,
+        budget=_budget(said.budget, suite, settled.order, tasks),
+        seed=settled.choices.seed,
         device=device,
     )
-
-
-def _on_backbone(suite: Suite, backbone: str | None) -> Suite:
-    """The suite with another CLIP than its own, where one is named."""
-    if backbone is None:
-        return suite
-    from cl_bench.datasets.backbones import parse
-
-    return suite.model_copy(update={"backbone": parse(backbone)})
-
-
-def _tasks(choices: Choices, suite: Suite) -> tuple[str, tuple[TaskSpec, ...]]:
-    """The order's name and the tasks that are learned."""
-    order, tasks = suite.order(choices.order or "I")
-    if choices.tasks is not None and not 1 <= choices.tasks <= len(tasks):
-        raise UserError(
-            f"--tasks {choices.tasks}: the order has {len(tasks)} tasks; give 1 to {len(tasks)}"
-        )
-    return order, tasks[: choices.tasks]
 
 
 def _budget(rule: BudgetRule, suite: Suite, order: str, tasks: tuple[TaskSpec, ...]) -> Budget:
@@ -145,20 +125,17 @@ def _about(need: Need, sources: dict[Need, Source]) -> str:
     return sources[need].about if need in sources else of_the_stream[need]
 
 
-def _caveats(
-    choices: Choices, said: Merged, suite: Suite, tasks: tuple[TaskSpec, ...]
-) -> tuple[str, ...]:
+def _caveats(settled: Settled, of_model: tuple[str, ...]) -> tuple[str, ...]:
     """Everything that a reader of the metrics must know, one line each."""
-    backbone, ensemble = suite.backbone, said.protocol.prompts == "ensemble"
-    every_class = said.protocol.labels == "all"
+    said, tasks, backbone = settled.said, settled.tasks, settled.suite.backbone.name
+    every_class, ensemble = said.protocol.labels == "all", said.protocol.prompts == "ensemble"
     left_out = "image files that cannot be read are left out; the run's manifest names them"
     return (
         *said.method.caveats(),
-        *cut_prompts(tasks, backbone.name),
-        *(namesakes(tasks, ensemble, backbone.name) if every_class else ()),
-        *said.caveats,
-        *preprocessing.caveats(backbone),
-        *((left_out,) if choices.skip_broken else ()),
+        *cut_prompts(tasks, backbone),
+        *(namesakes(tasks, ensemble, backbone) if every_class else ()),
+        *of_model,
+        *((left_out,) if settled.choices.skip_broken else ()),
     )
 
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cl_bench.benchmark.opening import finished_run, is_finished, must_be_of
+from cl_bench.benchmark.opening import finished_run, must_be_of
 from cl_bench.benchmark.record import RunFolder, RunResult, read_config
 from cl_bench.benchmark.records.events import Listener
+from cl_bench.benchmark.records.manifest import is_finished
 from cl_bench.datasets.progress import ProgressCallback, silent
 from cl_bench.experiment.again import resolve_again
 from cl_bench.experiment.assemble import assemble

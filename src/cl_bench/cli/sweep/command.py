@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -19,6 +20,7 @@ from cl_bench.cli.sweep.job import Job
 from cl_bench.cli.sweep.launchers import Launcher
 from cl_bench.experiment.choices import Choices
 from cl_bench.experiment.resolve import resolve
+from cl_bench.experiment.settle import settle
 
 State = Literal["done", "failed", "begun", "waiting"]
 
@@ -96,23 +98,40 @@ def _planned(sweep: Sweep) -> dict[Cell, tuple[Path, ...]]:
     Where no device is named, a cell may run on another machine than this one, and a published
     precision that only some devices have then leads to another directory: all of them are listed.
     """
+    for (
+        cell
+    ) in sweep.cells:  # without torch: a mistake in the last cell shows as fast as in the first
+        with _named(cell):
+            settle(_choices(sweep, cell))
     paths = {}
     for cell in sweep.cells:
-        changes = {
-            "method": cell.method,
-            "order": cell.order,
-            "seed": cell.seed,
-            "overrides": (*cell.own, *sweep.choices.overrides),
-        }
-        try:
-            choices = sweep.choices.model_copy(update=changes)
+        choices = _choices(sweep, cell)
+        with _named(cell):
             plans = [resolve(choices, sweep.out)]
             if not choices.device and plans[0].config.preset != "fair":
                 plans += [resolve(choices, sweep.out, device) for device in ("cpu", "cuda")]
-        except UserError as error:
-            raise UserError(f"{cell.name}: {error}") from error
         paths[cell] = tuple(dict.fromkeys(plan.folder for plan in plans))
     return paths
+
+
+def _choices(sweep: Sweep, cell: Cell) -> Choices:
+    """What is asked for in one cell."""
+    changes = {
+        "method": cell.method,
+        "order": cell.order,
+        "seed": cell.seed,
+        "overrides": (*cell.own, *sweep.choices.overrides),
+    }
+    return sweep.choices.model_copy(update=changes)
+
+
+@contextmanager
+def _named(cell: Cell) -> Iterator[None]:
+    """Let a mistake say whose it is."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{cell.name}: {error}") from error
 
 
 def _state(paths: tuple[Path, ...], log: Path) -> State:

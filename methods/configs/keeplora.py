@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from cl_bench.benchmark.method import MethodConfig
-from cl_bench.methods.subspace import RankRule
+from cl_bench.benchmark.method_config import MethodConfig
+from cl_bench.methods.rank_rule import RankRule
 
 Share = Annotated[float, Field(ge=0, le=1)]
 

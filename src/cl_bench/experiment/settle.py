@@ -1,0 +1,97 @@
+"""Every name found and every setting decided, as far as that depends on no device. No torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cl_bench.benchmark.errors import UserError
+from cl_bench.datasets.catalog import check_data
+from cl_bench.datasets.extra.references import Source, find_sources
+from cl_bench.datasets.suite import Suite, TaskSpec
+from cl_bench.experiment.choices import Choices, parse_overrides
+from cl_bench.experiment.merge import Merged, merge
+from cl_bench.experiment.suites import suite_of
+from cl_bench.methods.catalog import MethodEntry, find_method
+
+if TYPE_CHECKING:
+    from cl_bench.benchmark.method_config import Need
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What the choices mean, on whatever device.
+
+    Attributes:
+        choices: what was asked for.
+        entry: the method and its published settings.
+        suite: as it is defined here, on the run's backbone.
+        data_root: folder of the MTIL data sets.
+        order: ``I``, ``II`` or ``custom``.
+        tasks: those that are learned, with the prompts that are used.
+        said: every setting.
+        sources: what the method needs besides the tasks.
+    """
+
+    choices: Choices
+    entry: MethodEntry
+    suite: Suite
+    data_root: Path | None
+    order: str
+    tasks: tuple[TaskSpec, ...]
+    said: Merged
+    sources: dict[Need, Source]
+
+
+def settle(choices: Choices) -> Settled:
+    """Decide what needs no device; of code only a plug-in's is loaded, and that may import torch.
+
+    Raises:
+        UserError: a name or value is wrong.
+    """
+    suite, root = suite_of(choices)
+    suite = _on_backbone(suite, choices.backbone)
+    order, tasks = _tasks(choices, suite)
+    given = parse_overrides(choices.overrides)
+    entry = find_method(choices.method or "keeplora", choices.plugin)
+    said = merge(choices, given, entry, suite)
+    if said.protocol.labels == "all" and entry.told_task:
+        raise UserError(
+            f"{entry.name} is told whose classes it chooses between, so it has no meaning under "
+            "--protocol x-tail"
+        )
+    tasks = tuple(task.worded(said.protocol.wording) for task in tasks)
+    needs, at_once = said.method.needs(), said.budget.batch_size
+    sources = find_sources(needs, choices, suite.name, suite.backbone.name, at_once)
+    return Settled(choices, entry, suite, root, order, tasks, said, sources)
+
+
+def must_have_data(settled: Settled, out: Path) -> None:
+    """Check that the data is there, unless such a run may be kept below ``out``: a finished one needs none.
+
+    Raises:
+        UserError: data is missing.
+    """
+    s = settled
+    if not any(out.glob(f"{s.suite.name}-*/{s.entry.name}/seed{s.choices.seed}-*")):
+        check_data(s.suite, s.data_root)
+
+
+def _on_backbone(suite: Suite, backbone: str | None) -> Suite:
+    """The suite with another CLIP than its own, where one is named."""
+    if backbone is None:
+        return suite
+    from cl_bench.datasets.backbones import parse
+
+    return suite.model_copy(update={"backbone": parse(backbone)})
+
+
+def _tasks(choices: Choices, suite: Suite) -> tuple[str, tuple[TaskSpec, ...]]:
+    """The order's name and the tasks that are learned."""
+    order, tasks = suite.order(choices.order or "I")
+    if choices.tasks is not None and not 1 <= choices.tasks <= len(tasks):
+        raise UserError(
+            f"--tasks {choices.tasks}: the order has {len(tasks)} tasks; give 1 to {len(tasks)}"
+        )
+    return order, tasks[: choices.tasks]

@@ -1,0 +1,53 @@
+"""Seconds until a command answers that needs no model: mistakes, and what is only read."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from written_run import write_run
+
+MISTAKES = (
+    "run --method x", "run --suite nope", "run --order III", "run --set rank=0", "run --set lr",
+    "run --set rnak=4", "run --precision fp8", "run --backbone ViT-B-16:opnai", "run --suite mtil",
+    "run --device gpu", "sweep --methods lora,x", "resume gone", "data check nope",
+)  # fmt: skip
+READ = (
+    "--help", "list methods", "list settings keeplora", "list backbones", "list orders",
+    "list datasets --suite mtil", "published", "show a", "why a b", "compare a b",
+)  # fmt: skip
+TASKS = tuple(f"task-{i}" for i in range(11))
+TIMES = 3  # of each the fastest counts: the rest is what else the machine does
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        for name, method in (("a", "lora"), ("b", "keeplora")):
+            run = write_run(Path(folder) / "runs", method, 0, TASKS, images=230)
+            run.rename(Path(folder) / name)
+        for title, commands, code, limit in (("a mistake", MISTAKES, 2, 1), ("read", READ, 0, 2)):
+            seconds = {command: _seconds(command, folder, code) for command in commands}
+            for command, taken in seconds.items():
+                print(f"  {taken:.2f} s  cl-bench {command}")
+            print(f"{title}: {max(seconds.values()):.2f} s at most (limit {limit})")
+
+
+def _seconds(command: str, folder: str, code: int) -> float:
+    """The least that the command takes, from the start of its process to its end with that code."""
+    taken = []
+    for _ in range(TIMES):
+        start = time.perf_counter()
+        words = [sys.executable, "-P", "-m", "cl_bench", *command.split()]
+        ended = subprocess.run(words, cwd=folder, capture_output=True, text=True)
+        assert ended.returncode == code, f"{command}: {ended.stderr}"
+        taken.append(time.perf_counter() - start)
+    return min(taken)
+
+
+if __name__ == "__main__":
+    main()
