@@ -8,9 +8,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from cl_bench.benchmark.assets import Assets, Need
+from cl_bench.benchmark.assets import Assets
 from cl_bench.benchmark.images import Images
 from cl_bench.benchmark.method import Method
+from cl_bench.benchmark.method_config import Need
 from cl_bench.benchmark.record import RunFolder, RunResult
 from cl_bench.benchmark.run import Listener, run
 from cl_bench.benchmark.task import Task, TaskStream

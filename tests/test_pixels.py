@@ -133,7 +133,7 @@ def test_training_crops_come_from_the_whole_image(tmp_path: Path) -> None:
     wide[:, :18] = wide[:, 42:] = 255  # black where evaluation looks
     path = _saved(Image.fromarray(wide), tmp_path / "wide.png")
     pixels = torch.from_numpy(np.stack([decode(path, 16)] * 6))
-    images = Images(pixels, torch.zeros(6).long(), whole=lambda i: open_original(path))
+    images = Images(pixels, torch.zeros(6).long(), original=lambda i: open_original(path))
     assert pixels[..., 2:14].max() == 0
     task = cropped_task(images)
     first = [batch.images for batch in task.epoch()]
