@@ -28,3 +28,18 @@ def digests_in_tmp(
     monkeypatch.delenv("CL_BENCH_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
     return folder / "cl-bench" / "digests"
+
+
+@pytest.fixture(scope="session")
+def references(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Files for every need of a method, by option; enough of each for a step, and all without content."""
+    folder = tmp_path_factory.mktemp("references")
+    for i in range(128):
+        (folder / f"{i}.jpg").write_bytes(b"")
+    (folder / "captions.txt").write_text("\n".join(map(str, range(128))))
+    (folder / "alexnet.pth").write_bytes(b"")
+    return {
+        "reference_images": folder,
+        "reference_texts": folder / "captions.txt",
+        "selector_weights": folder / "alexnet.pth",
+    }

@@ -17,20 +17,6 @@ from cl_bench.experiment.resolve import Plan, resolve
 from cl_bench.methods.catalog import BUILT_IN, known_methods
 
 
-@pytest.fixture(scope="module")
-def references(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    folder = tmp_path_factory.mktemp("references")
-    for i in range(128):
-        (folder / f"{i}.jpg").write_bytes(b"")
-    (folder / "captions.txt").write_text("\n".join(map(str, range(128))))
-    (folder / "alexnet.pth").write_bytes(b"")
-    return dict(
-        reference_images=folder,
-        reference_texts=folder / "captions.txt",
-        selector_weights=folder / "alexnet.pth",
-    )
-
-
 def mtil(method: str, references: dict[str, Path], **choices: object) -> Plan:
     return resolve(
         Choices.model_validate(

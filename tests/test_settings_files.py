@@ -49,21 +49,6 @@ def test_built_in_settings_are_those_recorded(name: str) -> None:
             assert found == RECORDED["tables"][f"{name} {preset} {suite}"], (preset, suite)
 
 
-@pytest.fixture(scope="module")
-def references(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The files with which the digests were recorded."""
-    folder = tmp_path_factory.mktemp("references")
-    for i in range(128):
-        (folder / f"{i}.jpg").write_bytes(b"")
-    (folder / "captions.txt").write_text("\n".join(map(str, range(128))))
-    (folder / "alexnet.pth").write_bytes(b"")
-    return {
-        "reference_images": folder,
-        "reference_texts": folder / "captions.txt",
-        "selector_weights": folder / "alexnet.pth",
-    }
-
-
 def test_the_digests_of_all_configurations_are_those_recorded(references: dict[str, Path]) -> None:
     """Names of run folders and ``cl-bench verify`` depend on them."""
     for key, digest in RECORDED["digests"].items():

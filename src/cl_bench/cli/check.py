@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -29,10 +28,11 @@ def check(
     from cl_bench.cli.console import console
     from cl_bench.cli.progress import progress_of_files
     from cl_bench.datasets.checks.suite_check import check_suite
+    from cl_bench.experiment.suites import environment_root
 
-    root = data_root or os.environ.get("CL_BENCH_DATA")
+    root = data_root or environment_root()
     with progress_of_files(console) as on_progress:
-        found = check_suite(suite, Path(root) if root else None, on_progress)
+        found = check_suite(suite, root, on_progress)
     console.print(_table(found.tasks))
     _print_list("stops a run", "red", found.problems)
     _print_list("recorded with every run", "yellow", found.remarks)

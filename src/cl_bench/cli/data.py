@@ -5,7 +5,6 @@ Names are looked at before anything is imported that takes seconds.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -183,10 +182,12 @@ def zero_shot(
 
 
 def _root(given: Path | None) -> Path:
-    root = given or os.environ.get("CL_BENCH_DATA")
+    from cl_bench.experiment.suites import environment_root
+
+    root = given or environment_root()
     if not root:
         raise UserError("where are the data sets? Give --data-root DIR or set CL_BENCH_DATA=DIR")
-    return Path(root)
+    return root
 
 
 def _known(names: list[str] | None) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import shutil
 from collections.abc import Iterable
@@ -139,11 +138,12 @@ def _embedded() -> str:
 
 def _data_root() -> str:
     from cl_bench.datasets.mtil.layout import missing_files
+    from cl_bench.experiment.suites import environment_root
 
-    root = os.environ.get("CL_BENCH_DATA")
+    root = environment_root()
     if not root:
         return "no data root (CL_BENCH_DATA is not set): the default suite is mini"
-    found = [name for name, missing in missing_files(Path(root)).items() if not missing]
+    found = [name for name, missing in missing_files(root).items() if not missing]
     return f"data root {root}: {len(found)} of 11 MTIL data sets found ({', '.join(found) or '-'})"
 
 
