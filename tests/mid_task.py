@@ -46,7 +46,9 @@ class Learner:
 def drawn_from(plan: Plan, method: Method, task: Task) -> TrainingTask:
     generator = seed_everything(plan.config.seed, task.name)
     cropped = plan.config.protocol.augment == "random_resized_crop"
-    return TrainingTask(task, method.clip.normaliser(), 32, generator, cropped=cropped)
+    earlier = () if "earlier images" in plan.config.extra_data else None
+    normalise = method.clip.normaliser()
+    return TrainingTask(task, normalise, 32, generator, cropped=cropped, earlier=earlier)
 
 
 def stored(method: Method, folder: Path) -> bytes:

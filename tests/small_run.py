@@ -25,11 +25,20 @@ from cl_bench.experiment.resolve import Plan, resolve
 
 # The selector's training would take longer than everything else.
 SHORT = {"moe-adapters": ("selector_steps=30", "reference_steps=30")}
+FOLDER = Path(__file__).parents[1] / "examples" / "methods"
+EXAMPLES = {  # methods of the docs -> their files
+    "bottleneck": FOLDER / "adapter.py",
+    "distilled": FOLDER / "distillation.py",
+    "prompt-per-task": FOLDER / "prompt.py",
+    "replay": FOLDER / "memory.py",
+}
 
 
 def small_plan(method: str, order: str = "II", tasks: int = 2, **choices: Any) -> Plan:
     """A plan of ``tasks`` tasks with eight steps each."""
     overrides = ("steps=8", *SHORT.get(method, ()), *choices.pop("overrides", ()))
+    if method in EXAMPLES:
+        choices = {"plugin": EXAMPLES[method], **choices}
     chosen = Choices(
         suite="mini", method=method, order=order, tasks=tasks, device="cpu", overrides=overrides,
         **choices,

@@ -217,7 +217,7 @@ def test_infinite_loss_stops_with_the_last_good_checkpoint(tmp_path: Path) -> No
     assert json.loads((tmp_path / "manifest.json").read_text())["status"] == "failed"
 
 
-EXAMPLE = Path(__file__).parents[1] / "docs" / "norm_tuning.py"
+EXAMPLE = Path(__file__).parents[1] / "examples" / "methods" / "norm_tuning.py"
 
 
 def test_the_documented_plugin_runs_and_is_short(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ from cl_bench.experiment.run import continue_experiment, run_experiment
 from cl_bench.reports.runs.command import option_words
 
 ROOT = Path(__file__).parents[1]
-PLUGIN = ROOT / "docs" / "norm_tuning.py"
+PLUGIN = ROOT / "examples" / "methods" / "norm_tuning.py"
 EVERY_OPTION: dict[str, Any] = {
     "method": "lora", "order": "II", "suite": "mini", "backbone": "tiny-clip", "seed": 3,
     "device": "cpu", "precision": "bf16", "preset": "fair", "overrides": ("lr=0.1", "rank=2"),

@@ -200,7 +200,7 @@ def test_a_mistake_is_named(
 def test_a_plugins_settings_are_shown(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    plugin = ROOT / "docs" / "norm_tuning.py"
+    plugin = ROOT / "examples" / "methods" / "norm_tuning.py"
     assert cl_bench(monkeypatch, "list", "settings", "norm-tuning", "--plugin", str(plugin)) == 0
     assert "Strength of the pull" in capsys.readouterr().out
 

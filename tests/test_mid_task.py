@@ -18,7 +18,7 @@ from cl_bench.methods.joint import Joint
 from cl_bench.methods.keeplora import KeepLoRA
 from cl_bench.methods.zscl import ZSCL
 
-EXAMPLE = Path(__file__).parents[1] / "docs" / "norm_tuning.py"
+EXAMPLE = Path(__file__).parents[1] / "examples" / "methods" / "norm_tuning.py"
 SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
     "references of the task beside its crops": (
         "zscl", {"overrides": ("reference_images=task", "ensemble_every=2"), "preset": "paper"},

@@ -38,7 +38,7 @@ images = "one"
 name = "two"
 images = "two"
 """
-PLUGIN = (Path(__file__).parents[1] / "docs" / "norm_tuning.py").read_text()
+PLUGIN = (Path(__file__).parents[1] / "examples" / "methods" / "norm_tuning.py").read_text()
 
 
 def lay_out(folder: Path) -> Path:

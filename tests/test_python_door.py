@@ -76,7 +76,9 @@ def test_the_same_call_reads_the_finished_run_and_resume_does(run: cl_bench.Run)
 
 
 def test_a_class_of_ones_own_is_handed_over(tmp_path: Path) -> None:
-    spec = importlib.util.spec_from_file_location("own", ROOT / "docs" / "norm_tuning.py")
+    spec = importlib.util.spec_from_file_location(
+        "own", ROOT / "examples" / "methods" / "norm_tuning.py"
+    )
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules["own"] = module

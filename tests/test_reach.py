@@ -105,3 +105,15 @@ def test_indices_name_the_images_whose_losses_they_carry(tmp_path: Path) -> None
         expected = F.cross_entropy(logits, task.train.targets, reduction="none")
         torch.testing.assert_close(kept[str(i)], expected, atol=1e-4, rtol=1e-3)
         assert expected.std() > 0.1, "a loss at another image's place would show"
+
+
+def test_what_a_method_draws_as_it_is_built_comes_from_the_seed_of_the_run() -> None:
+    """Else three seeds would share one random start, and ± would be too narrow without a word."""
+
+    def starts(seed: int) -> list[torch.Tensor]:
+        return [pair[0].weight for pair in fresh(small_plan("bottleneck", seed=seed)).pairs]
+
+    first = starts(1)
+    torch.manual_seed(99)  # another process has drawn something else
+    assert all(map(torch.equal, starts(1), first))
+    assert not any(map(torch.equal, starts(2), first))

@@ -113,7 +113,7 @@ def test_a_grandparents_values_arrive(tmp_path: Path) -> None:
 
 def test_a_plugin_extends_a_built_in_method(tmp_path: Path) -> None:
     plugin = tmp_path / "lora.py"  # the name of the one it extends: no circle
-    source = Path(__file__).parents[1] / "docs" / "norm_tuning.py"
+    source = Path(__file__).parents[1] / "examples" / "methods" / "norm_tuning.py"
     plugin.write_text(source.read_text())
     plugin.with_suffix(".toml").write_text('extends = "lora"\nwithout = ["mini.config"]')
     config = small_plan("norm-tuning", plugin=plugin, preset="paper", order="II").config

@@ -136,7 +136,7 @@ def test_the_options_of_run_are_options_of_a_sweep_and_reach_every_run(
 def test_a_plugin_runs_beside_what_is_built_in(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    plugin = Path(__file__).parents[1] / "docs" / "norm_tuning.py"
+    plugin = Path(__file__).parents[1] / "examples" / "methods" / "norm_tuning.py"
     command = ["sweep", "--plugin", str(plugin), *SMALL, "--out", str(tmp_path), "--dry-run"]
     assert cl_bench(monkeypatch, *command, "--methods", "norm-tuning,lora") == 0
     assert "4 runs in" in capsys.readouterr().out

@@ -198,11 +198,3 @@ def test_the_documented_verdicts_follow_from_the_intervals_beside_them() -> None
             assert (verdict == "higher") == (low > 0) and low <= high, line
             seen.append(verdict)
     assert set(seen) == {"higher", "cannot be told apart"} and len(seen) > 30
-
-
-def test_the_readme_shows_the_documented_table() -> None:
-    readme = (DOCS.parent / "README.md").read_text()
-    table = readme.split("<!-- results of make table -->")[1].split("<!-- end")[0].split("\n")
-    documented = (DOCS / "mini-results.md").read_text().splitlines()
-    rows = [line for line in table if line.startswith("|")]
-    assert len(rows) == 2 + 1 + 18 and all(row in documented for row in rows)

@@ -25,7 +25,7 @@ CASES: list[dict[str, Any]] = [
     {"method": "keeplora", "overrides": ("rank=4", "variant=paper", "lr=1e-4", "prompts=ensemble")},
     {"method": "zscl", "overrides": ('lr_per_task={"mini-DTD" = 1e-4}', "epochs=3", "grad_clip=1.0")},
     {"method": "lora", "shots": 4, "skip_broken": True, "cache": Path("a b/\"c\"")},
-    {"plugin": Path(__file__).parents[1] / "docs" / "norm_tuning.py", "method": "norm-tuning"},
+    {"plugin": Path(__file__).parents[1] / "examples" / "methods" / "norm_tuning.py", "method": "norm-tuning"},
 ]  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from cl_bench.benchmark.assets import Assets
 from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.method import Method
+from cl_bench.benchmark.randomness import seed_everything
 from cl_bench.benchmark.record import RunFolder, RunResult
 from cl_bench.benchmark.records.events import Listener
 from cl_bench.benchmark.run import run
@@ -42,6 +43,7 @@ class MethodFactory:
         config, method = self.plan.config, self.plan.entry.method
         clip = self.loaded or backbones.load(config.backbone, config.device)
         self.loaded = None
+        seed_everything(config.seed, config.method)  # for a method that draws when it is built
         return method(clip, method.Config.model_validate(config.method_settings), self.assets)
 
     def __reduce__(self) -> tuple[Callable[..., MethodFactory], tuple[Plan, Assets]]:

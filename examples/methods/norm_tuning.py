@@ -1,4 +1,4 @@
-"""A method of one's own: ``cl-bench run --plugin docs/norm_tuning.py --method norm-tuning``."""
+"""A method of one's own: ``cl-bench run --plugin examples/methods/norm_tuning.py --method norm-tuning``."""
 
 from typing import Annotated, Any
 
