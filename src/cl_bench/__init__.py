@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Run", "Runs", "list_methods", "load", "resume", "run"]
 __version__ = "0.1.0"
+
+# torch's threads, while they wait for work, keep their cores busy for milliseconds: two runs at once then
+# take each other's cores and each is many times slower. Read when torch is first imported.
+if "GOMP_SPINCOUNT" not in os.environ:
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # git stores the four folders here as symbolic links; a clone without link support gets text files.
 for _folder in ("benchmark", "methods", "datasets", "reports"):
