@@ -95,6 +95,7 @@ def test_one_door_leads_to_the_runner() -> None:
         # they list names, decode images without a run, or type what a run tells
         beside = {
             "start.py",
+            "method.py",
             "inspect.py",
             "sanity.py",
             "data.py",

@@ -201,12 +201,19 @@ def _settings(config: RunConfig) -> Settings:
         "protocol": config.protocol.model_dump(),
         "extra data": config.extra_data,
         "backbone": config.backbone.model_dump(),
+        "plug-in": {"plugin": config.plugin[:12]} if config.plugin else {},
     }
     return {
         (table, key): json.dumps(value, sort_keys=True)
         for table, values in tables.items()
         for key, value in values.items()
     }
+
+
+def evidence_of(config: RunConfig) -> tuple[str, ...]:
+    """Equal for runs that are the same evidence: one seed of one row, however it was recorded."""
+    settings = repr(sorted(_settings(config).items()))
+    return config.comparison_key(), config.method, settings, str(config.seed)
 
 
 def _keys(settings: Sequence[Settings]) -> list[tuple[str, str]]:

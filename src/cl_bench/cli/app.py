@@ -15,6 +15,7 @@ import typer
 import cl_bench
 from cl_bench.benchmark.errors import UserError
 from cl_bench.cli import data
+from cl_bench.cli.as_json import AsJson
 from cl_bench.cli.resume import resume
 from cl_bench.cli.run import run
 from cl_bench.cli.sweep.options import sweep
@@ -31,7 +32,6 @@ app = typer.Typer(
 )
 app.add_typer(data.app, name="data")
 STOPPED = 130  # typer's code for Ctrl-C
-AsJson = Annotated[bool, typer.Option("--json", help="As JSON; docs/json.md names the keys.")]
 RunPath = Annotated[Path, typer.Argument(help="A run's directory.", metavar="RUN")]
 
 
@@ -182,12 +182,20 @@ def report(
 def compare(
     a: Annotated[Path, typer.Argument(help="A run, or a folder of one method's seeds.")],
     b: Annotated[Path, typer.Argument(help="Another.")],
+    as_json: AsJson = False,
 ) -> None:
     """Compare two methods data set by data set: is it more than noise?"""
+    from cl_bench.cli.as_json import print_json
+    from cl_bench.cli.compare_json import compared
     from cl_bench.cli.console import console
-    from cl_bench.reports.terminal import compare as side_by_side
+    from cl_bench.reports.statistics.side_by_side import side_by_side
+    from cl_bench.reports.terminal.compare import compare as shown
 
-    console.print(side_by_side.compare(a, b))
+    found = side_by_side(a, b)
+    if as_json:
+        print_json(compared(found))
+    else:
+        console.print(shown(found))
 
 
 @app.command()
@@ -211,17 +219,18 @@ def published(
     setting: Annotated[
         str, typer.Option(help="full, 5-shot, 'X-TAIL 16-shot', ... as the sources say.")
     ] = "full",
+    as_json: AsJson = False,
 ) -> None:
     """List published results with their sources; different splits of the data stand apart."""
-    from cl_bench.cli.published import show_published
+    from cl_bench.cli.published import print_published_json, show_published
 
-    show_published(order, setting)
+    (print_published_json if as_json else show_published)(order, setting)
 
 
 @app.command()
-def doctor() -> None:
-    """Check this installation: packages, device, embedded data, disk."""
-    from cl_bench.cli import inspect
+def doctor(as_json: AsJson = False) -> None:
+    """Check this installation: packages, device, embedded data, disk; exit code 1 if one fails."""
+    from cl_bench.cli.show_doctor import print_doctor_json, show_doctor
 
-    if not inspect.show_doctor():
+    if not (print_doctor_json() if as_json else show_doctor()):
         raise typer.Exit(1)

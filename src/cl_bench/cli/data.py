@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cl_bench.benchmark.errors import UserError, unknown
+from cl_bench.cli.as_json import AsJson
 from cl_bench.cli.check import check
+from cl_bench.cli.console import Quiet, console, made, silenced, warn
 
 if TYPE_CHECKING:
     from cl_bench.datasets.suite import TaskSpec
@@ -37,23 +39,30 @@ app.command()(check)
 
 
 @app.command()
-def status(names: Names = None, data_root: Root = None) -> None:
-    """Say what is found, missing or wrong, and where each file belongs."""
+def status(names: Names = None, data_root: Root = None, as_json: AsJson = False) -> None:
+    """Say what is found, missing or wrong, and where each file belongs; exit code 1 if one is not whole."""
     root, known = _root(data_root), _known(names)
-    from cl_bench.cli.data_table import print_notes, print_table
+    from cl_bench.cli.data_table import print_notes, print_status_json, print_table
     from cl_bench.datasets.mtil.status import status as look
 
     states = [look(name, root) for name in known]
-    print_table(root, states)
-    print_notes(states)
+    if as_json:
+        print_status_json(root, states)
+    else:
+        print_table(root, states)
+        print_notes(states)
     if any(state.state != "found" for state in states):
         raise typer.Exit(1)
 
 
 @app.command()
-def prepare(names: Names = None, data_root: Root = None) -> None:
+def prepare(names: Names = None, data_root: Root = None, quiet: Quiet = False) -> None:
     """Fetch what can be fetched, check it, unpack it; say what must be fetched by hand."""
-    from cl_bench.cli.console import console
+    with silenced(quiet):
+        _prepare(names, data_root)
+
+
+def _prepare(names: list[str] | None, data_root: Path | None) -> None:
     from cl_bench.datasets.mtil.layout import missing_files
     from cl_bench.datasets.mtil.prepare import archives
     from cl_bench.datasets.mtil.prepare import prepare as fetch
@@ -68,19 +77,25 @@ def prepare(names: Names = None, data_root: Root = None) -> None:
             fetch(name, archives()[name], root)
             console.print(f"{name}: fetched")
         except UserError as error:
-            console.print(f"[red]{name}[/red]: {error}", soft_wrap=True)
+            warn(f"{name}: {error}")
             failed = True
     console.print("`cl-bench data status` checks counts and classes")
+    made(root)
     if failed:
         raise typer.Exit(1)
 
 
 @app.command()
-def verify(names: Names = None, data_root: Root = None, cache: Cache = None) -> None:
+def verify(
+    names: Names = None, data_root: Root = None, cache: Cache = None, quiet: Quiet = False
+) -> None:
     """Read every image and list those that are broken, have changed, or are cached wrongly."""
-    root = _root(data_root)
+    with silenced(quiet):
+        _verify(names, _root(data_root), cache)
+
+
+def _verify(names: list[str] | None, root: Path, cache: Path | None) -> None:
     there = _there(names, root)
-    from cl_bench.cli.console import console
     from cl_bench.cli.progress import progress_of_files
     from cl_bench.datasets.checks.verify import Problems, verify_images
     from cl_bench.datasets.mtil.readers import read_both
@@ -93,7 +108,7 @@ def verify(names: Names = None, data_root: Root = None, cache: Cache = None) -> 
                 for kind, problems in zip(found, more, strict=True):
                     kind += problems
     for problem in (*found.broken, *found.changed, *found.cached):
-        console.print(problem, soft_wrap=True, markup=False)
+        warn(problem)
     console.print(
         f"{len(found.broken) or 'no'} broken images; changed behind equal size and time: "
         f"{len(found.changed) or 'none'}; wrong caches: {len(found.cached) or 'none'}",
@@ -112,11 +127,15 @@ def cache(
     skip_broken: Annotated[
         bool, typer.Option("--skip-broken", help="Leave unreadable images out; recorded.")
     ] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Decode every data set once, so that runs start at once; continues where it was stopped."""
     root = _root(data_root)
-    specs, folder = _specs(names, root), cache or root / CACHE
-    from cl_bench.cli.console import console
+    with silenced(quiet):
+        _cache(_specs(names, root), cache or root / CACHE, image_size, skip_broken)
+
+
+def _cache(specs: list[TaskSpec], folder: Path, image_size: int, skip_broken: bool) -> None:
     from cl_bench.cli.progress import progress_of_files
     from cl_bench.datasets.images.cache import of_other_versions
     from cl_bench.datasets.images.store import Store
@@ -127,11 +146,12 @@ def cache(
         for spec in specs:
             for images in load_splits(spec, image_size, store):
                 for path in images.left_out:
-                    console.print(f"left out {path}", soft_wrap=True)
+                    warn(f"left out {path}")
     for words in of_other_versions(folder):
-        console.print(words, soft_wrap=True)
+        warn(words)
     used = sum(file.stat().st_size for file in folder.glob("*")) if folder.is_dir() else 0
     console.print(f"{folder} holds {used / 2**30:.2f} GiB", soft_wrap=True)
+    made(folder)
 
 
 @app.command()
@@ -144,7 +164,6 @@ def sample(
     """Write a sheet of images per data set, as the model gets them, to look at."""
     root = _root(data_root)
     there = _there(names, root)
-    from cl_bench.cli.console import console
     from cl_bench.datasets.images.contact_sheet import save_contact_sheet, spread
     from cl_bench.datasets.images.store import Store
     from cl_bench.datasets.mtil.readers import read
@@ -174,7 +193,6 @@ def zero_shot(
 
     root = _root(data_root)
     there, clip, device = _there(names, root), parse(backbone), choose_device(device)
-    from cl_bench.cli.console import console
     from cl_bench.cli.sanity import check_zero_shot
 
     specs = _specs(there, root)

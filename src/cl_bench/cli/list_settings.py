@@ -76,7 +76,7 @@ def _lines(settings: Sequence[Setting]) -> Iterator[Table | Padding]:
         yield _row(setting.name, setting.kind + limits, *cells, style="bold")
         below = (f"{name} = {text}." for name, text in long.items())
         words = (*_sentence(setting.about), *_how(setting), *below, *sources_of(setting))
-        yield Padding(escape(" ".join(words)), (0, 0, 0, 2))
+        yield Padding(escape(" ".join(words)), (0, 0, 0, 2), expand=False)
 
 
 def _row(*cells: str, style: str | None = None) -> Table:

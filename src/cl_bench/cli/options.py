@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,7 +12,6 @@ import typer
 from pydantic.fields import FieldInfo
 
 from cl_bench.benchmark.config import Settings
-from cl_bench.benchmark.errors import UserError
 from cl_bench.experiment.choices import kind_of, written
 
 TYPES: dict[type, Any] = {
@@ -71,15 +70,3 @@ def _option(name: str, field: FieldInfo) -> inspect.Parameter:
 
 def _is_said(value: object) -> bool:
     return value is not None and value is not False and value != []
-
-
-def seeds_in(text: str, parts: Sequence[str]) -> list[int]:
-    """The numbers that ``--seeds`` lists.
-
-    Raises:
-        UserError: one of the ``parts`` of ``text`` is no number.
-    """
-    try:
-        return [int(part) for part in parts]
-    except ValueError:
-        raise UserError(f"--seeds {text!r} is not a list of whole numbers such as 0,1,2") from None

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cl_bench.cli.console import Quiet, silenced
 from cl_bench.cli.dashboards import BoardOptions
 from cl_bench.cli.options import takes
 from cl_bench.experiment.choices import Choices
@@ -19,6 +20,7 @@ def resume(
     run_dir: Annotated[Path, typer.Argument(help="A run's directory.", metavar="RUN")],
     given: dict[str, Any],
     boards: dict[str, Any],
+    quiet: Quiet = False,
 ) -> None:
     """Continue a run that was interrupted; the result is the same as without interruption.
 
@@ -31,4 +33,5 @@ def resume(
         name: file_of(value) if name == "backbone" else Path(value) for name, value in given.items()
     }
     places = {name: path for name, path in moved.items() if path is not None}
-    resume_command(run_dir, places, chosen(boards))
+    with silenced(quiet):
+        resume_command(run_dir, places, chosen(boards))
