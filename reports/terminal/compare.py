@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from rich.console import Group, RenderableType
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -18,6 +22,7 @@ NOTE = (
     "*: the two can be told apart on this data set, for other test images and other seeds (5 % for all data "
     "sets of a metric together, after Holm); °: on these test images, seeds unknown."
 )
+UNBROKEN = 10_000  # characters
 NONE = ("-", "-", "-\u00a0")  # the first data set has no Transfer
 
 
@@ -26,7 +31,7 @@ def compare(found: SideBySide) -> RenderableType:
     heading = Text(f"a  {_name(found.a)}\nb  {_name(found.b)}\n{circumstances(found.a.config)}\n")
     warnings = [Text(words + "\n", style="yellow") for words in found.warnings]
     sentences = [_sentence(METRICS[metric], pair) for metric, pair in found.metrics.items()]
-    return Group(heading, *warnings, _table(found), Text(NOTE + "\n", style="dim"), *sentences)
+    return Group(heading, *warnings, _Tables(found), Text(NOTE + "\n", style="dim"), *sentences)
 
 
 def _name(side: Side) -> str:
@@ -37,16 +42,36 @@ def _name(side: Side) -> str:
     )
 
 
-def _table(found: SideBySide) -> Table:
-    """Data sets down; a, b and their difference for each metric across."""
+@dataclass(frozen=True)
+class _Tables:
+    """Data sets down; a, b and their difference across: of all metrics, or one after the other.
+
+    Attributes:
+        found: both sides.
+    """
+
+    found: SideBySide
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """One table where it fits without a broken line."""
+        whole = _table(self.found, list(self.found.tasks))
+        unbroken = Measurement.get(console, options.update(width=UNBROKEN), whole).maximum
+        if unbroken <= options.max_width:
+            yield whole
+            return
+        for metric in self.found.tasks:
+            yield _table(self.found, [metric])
+
+
+def _table(found: SideBySide, metrics: Sequence[str]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("data set", no_wrap=True)
-    for metric in found.tasks:
+    table.add_column("data set", overflow="fold")  # gives way before a number does
+    for metric in metrics:
         for column in (f"{METRICS[metric]} a", "b", "b - a"):
-            table.add_column(column, justify="right")
+            table.add_column(column, justify="right", no_wrap=True)
     tasks = found.a.config.tasks
     for name, task in zip(short_names(tasks), tasks, strict=True):
-        pairs = (of.get(task) for of in found.tasks.values())
+        pairs = (found.tasks[metric].get(task) for metric in metrics)
         table.add_row(name, *(cell for pair in pairs for cell in (_cells(pair) if pair else NONE)))
     return table
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cl_bench.cli.completion import suites
 from cl_bench.cli.console import Quiet, console, paragraph, silenced, warn
 
 if TYPE_CHECKING:
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 
 
 def check(
-    suite: Annotated[str, typer.Argument(help="A suite file, or mini, mtil, x-tail.")],
+    suite: Annotated[
+        str, typer.Argument(help="A suite file, or mini, mtil, x-tail.", autocompletion=suites)
+    ],
     data_root: Annotated[
         Path | None,
         typer.Option(help="Folder of the MTIL data sets. (default: CL_BENCH_DATA)", metavar="DIR"),

@@ -13,6 +13,7 @@ import typer
 from cl_bench.benchmark.errors import UserError, unknown
 from cl_bench.cli.as_json import AsJson
 from cl_bench.cli.check import check
+from cl_bench.cli.completion import datasets
 from cl_bench.cli.console import Quiet, console, made, silenced, warn
 
 if TYPE_CHECKING:
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Data sets and suites: fetch, check, cache, look at.")
 Names = Annotated[
-    list[str] | None, typer.Argument(help="Data sets. (default: all eleven)", metavar="[NAME]...")
+    list[str] | None,
+    typer.Argument(
+        help="Data sets. (default: all eleven)", metavar="[NAME]...", autocompletion=datasets
+    ),
 ]
 Root = Annotated[
     Path | None, typer.Option(help="Their folder. (default: CL_BENCH_DATA)", metavar="DIR")

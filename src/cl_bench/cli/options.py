@@ -12,12 +12,25 @@ import typer
 from pydantic.fields import FieldInfo
 
 from cl_bench.benchmark.config import Settings
+from cl_bench.cli.completion import OF_CHOICES, runs
 from cl_bench.experiment.choices import kind_of, written
 
 TYPES: dict[type, Any] = {
     str: str | None, int: int | None, Path: Path | None, bool: bool, tuple: list[str] | None,
 }  # fmt: skip
 Command = Callable[..., None]
+RunPath = Annotated[
+    Path, typer.Argument(help="A run's directory.", metavar="RUN", autocompletion=runs)
+]
+Runs = Annotated[
+    list[Path] | None,
+    typer.Argument(
+        help="Runs, or folders of them. (default: runs)", metavar="[RUN]...", autocompletion=runs
+    ),
+]
+Seeds = Annotated[
+    Path, typer.Argument(help="A run, or a folder of one method's seeds.", autocompletion=runs)
+]
 
 
 def takes(
@@ -59,6 +72,7 @@ def _option(name: str, field: FieldInfo) -> inspect.Parameter:
         f"--{said.name or name.replace('_', '-')}",
         help=" ".join((field.description or "").split()),
         metavar=said.value,
+        autocompletion=OF_CHOICES.get(name),
     )
     return inspect.Parameter(
         name,

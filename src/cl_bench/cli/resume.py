@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from cl_bench.cli.console import Quiet, silenced
 from cl_bench.cli.dashboards import BoardOptions
-from cl_bench.cli.options import takes
+from cl_bench.cli.options import RunPath, takes
 from cl_bench.experiment.choices import Choices
 from cl_bench.experiment.places import PATHS, file_of
 
@@ -17,7 +15,7 @@ from cl_bench.experiment.places import PATHS, file_of
 @takes("given", Choices, ("suite", "backbone", *PATHS))
 @takes("boards", BoardOptions, BoardOptions.model_fields)
 def resume(
-    run_dir: Annotated[Path, typer.Argument(help="A run's directory.", metavar="RUN")],
+    run_dir: RunPath,
     given: dict[str, Any],
     boards: dict[str, Any],
     quiet: Quiet = False,

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cl_bench.cli.completion import several_orders
 from cl_bench.cli.console import Quiet, silenced
 from cl_bench.cli.dashboards import BoardOptions
 from cl_bench.cli.options import takes
@@ -19,7 +20,12 @@ def run(
     given: dict[str, Any],
     boards: dict[str, Any],
     orders: Annotated[
-        str | None, typer.Option(help="Several orders, one run each: I,II", metavar="O,O,...")
+        str | None,
+        typer.Option(
+            help="Several orders, one run each: I,II; with semicolons between lists of tasks",
+            metavar="O,O,...",
+            autocompletion=several_orders,
+        ),
     ] = None,
     seeds: Annotated[
         str | None, typer.Option(help="Several seeds, one run each: 0,1,2", metavar="S,S,...")

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from cl_bench.benchmark.config import Settings
+from cl_bench.cli.completion import several_methods
 from cl_bench.cli.console import Quiet, silenced
 from cl_bench.cli.dashboards import BoardOptions, chosen
 from cl_bench.cli.options import takes
@@ -52,7 +53,12 @@ class SweepOptions(Settings):
 @takes("boards", BoardOptions, BoardOptions.model_fields)
 def sweep(
     methods: Annotated[
-        str, typer.Option(help="With commas; NAME:KEY=VALUE for one of them alone.", metavar="M,M")
+        str,
+        typer.Option(
+            help="With commas; NAME:KEY=VALUE for one of them alone.",
+            metavar="M,M,...",
+            autocompletion=several_methods,
+        ),
     ],
     asked: dict[str, Any],
     given: dict[str, Any],
