@@ -99,6 +99,7 @@ def test_one_door_leads_to_the_runner() -> None:
             "inspect.py",
             "sanity.py",
             "data.py",
+            "data_work.py",
             "installed.py",
             "against_data.py",
             "progress.py",

@@ -172,7 +172,7 @@ def report(
     out: Annotated[Path, typer.Option(help="Where to write.", metavar="DIR")] = Path("report"),
 ) -> None:
     """Write tables and pictures of a folder of runs."""
-    from cl_bench.experiment.resolve import RUNS
+    from cl_bench.experiment.choices import RUNS
     from cl_bench.reports.report import write_report
 
     written = write_report(runs or [RUNS], out)

@@ -10,9 +10,8 @@ from typing import Any
 from cl_bench.benchmark.errors import UserError
 from cl_bench.cli.dashboards import BoardOptions
 from cl_bench.cli.several import must_be_orders, orders_asked, seeds_asked
-from cl_bench.experiment.choices import OPTIONS, Choices, choices_of
+from cl_bench.experiment.choices import OPTIONS, RUNS, Choices, choices_of
 from cl_bench.experiment.config_file import read_config_file
-from cl_bench.experiment.resolve import RUNS
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cl_bench.cli.completion import suites
-from cl_bench.cli.console import Quiet, console, paragraph, silenced, warn
+from cl_bench.cli.options import Quiet
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -31,6 +31,7 @@ def check(
 
     Every image is read and decoded. The exit code is 1 where something would stop a run.
     """
+    from cl_bench.cli.console import console, silenced
     from cl_bench.cli.progress import progress_of_files
     from cl_bench.datasets.checks.suite_check import check_suite
     from cl_bench.experiment.suites import environment_root
@@ -76,6 +77,8 @@ def _table(tasks: Sequence[TaskCheck]) -> Table:
 
 
 def _print_list(title: str, colour: str, lines: Sequence[str]) -> None:
+    from cl_bench.cli.console import console, paragraph, warn
+
     if lines:
         console.print(f"\n[{colour}]{title}")
     for line in lines:

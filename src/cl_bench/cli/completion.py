@@ -9,15 +9,16 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 import typer
 
 from cl_bench.benchmark.errors import UserError
-from cl_bench.experiment.choices import Choices, Preset
-from cl_bench.experiment.resolve import RUNS
+from cl_bench.experiment.choices import RUNS, Choices, Preset
 from cl_bench.experiment.schema_words import KINDS
-from cl_bench.experiment.suites import suite_of
+
+if TYPE_CHECKING:
+    from cl_bench.datasets.suite import Suite
 
 Words = list[str]
 Help = list[tuple[str, str]]
@@ -47,9 +48,8 @@ def suites(incomplete: str) -> Words:
 
 def orders(ctx: typer.Context, incomplete: str) -> Words:
     """Orders of the suite, and its tasks for a list of them."""
-    try:
-        suite, _ = suite_of(_choices(ctx))
-    except UserError:
+    suite = _suite(ctx)
+    if suite is None:
         return []
     before, comma, last = incomplete.rpartition(",")
     tasks = [task.name for task in suite.tasks if task.name not in before.split(",")]
@@ -59,9 +59,8 @@ def orders(ctx: typer.Context, incomplete: str) -> Words:
 
 def several_orders(ctx: typer.Context, incomplete: str) -> Words:
     """Orders of the suite in a list with commas."""
-    try:
-        suite, _ = suite_of(_choices(ctx))
-    except UserError:
+    suite = _suite(ctx)
+    if suite is None:
         return []
     before, comma, last = incomplete.rpartition(",")
     left = [order for order in suite.orders if order not in before.split(",")]
@@ -156,9 +155,15 @@ def _files(incomplete: str, ending: str) -> Words:
     return _starting(found, incomplete)
 
 
-def _choices(ctx: typer.Context) -> Choices:
-    """What was typed before that says which suite it is."""
-    return Choices(suite=ctx.params.get("suite"), data_root=ctx.params.get("data_root"))
+def _suite(ctx: typer.Context) -> Suite | None:
+    """The suite that was named before, or the default one."""
+    from cl_bench.experiment.suites import suite_of
+
+    typed = {name: ctx.params.get(name) for name in ("suite", "data_root")}
+    try:
+        return suite_of(Choices(**{name: value for name, value in typed.items() if value}))[0]
+    except UserError:
+        return None
 
 
 def _runs_below(folder: Path, depth: int) -> Iterator[Path]:

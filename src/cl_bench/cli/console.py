@@ -10,21 +10,11 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
 
 import typer
 from rich.console import Console, RenderableType
 
 UNBROKEN = 10_000  # characters
-Quiet = Annotated[
-    bool,
-    typer.Option(
-        "--quiet",
-        "-q",
-        help="No progress and no tables: warnings go to standard error, the path of what was made "
-        "to standard output.",
-    ),
-]
 
 
 def _width() -> int | None:

@@ -14,7 +14,7 @@ from cl_bench.benchmark.errors import UserError, unknown
 from cl_bench.cli.as_json import AsJson
 from cl_bench.cli.check import check
 from cl_bench.cli.completion import datasets
-from cl_bench.cli.console import Quiet, console, made, silenced, warn
+from cl_bench.cli.options import Quiet
 
 if TYPE_CHECKING:
     from cl_bench.datasets.suite import TaskSpec
@@ -62,30 +62,10 @@ def status(names: Names = None, data_root: Root = None, as_json: AsJson = False)
 @app.command()
 def prepare(names: Names = None, data_root: Root = None, quiet: Quiet = False) -> None:
     """Fetch what can be fetched, check it, unpack it; say what must be fetched by hand."""
-    with silenced(quiet):
-        _prepare(names, data_root)
+    root, known = _root(data_root), _known(names)
+    from cl_bench.cli.data_work import fetch_all
 
-
-def _prepare(names: list[str] | None, data_root: Path | None) -> None:
-    from cl_bench.datasets.mtil.layout import missing_files
-    from cl_bench.datasets.mtil.prepare import archives
-    from cl_bench.datasets.mtil.prepare import prepare as fetch
-
-    root, failed = _root(data_root), False
-    root.mkdir(parents=True, exist_ok=True)
-    for name in _known(names):
-        if not missing_files(root)[name]:
-            console.print(f"{name}: is there already")
-            continue
-        try:
-            fetch(name, archives()[name], root)
-            console.print(f"{name}: fetched")
-        except UserError as error:
-            warn(f"{name}: {error}")
-            failed = True
-    console.print("`cl-bench data status` checks counts and classes")
-    made(root)
-    if failed:
+    if not fetch_all(known, root, quiet):
         raise typer.Exit(1)
 
 
@@ -94,31 +74,11 @@ def verify(
     names: Names = None, data_root: Root = None, cache: Cache = None, quiet: Quiet = False
 ) -> None:
     """Read every image and list those that are broken, have changed, or are cached wrongly."""
-    with silenced(quiet):
-        _verify(names, _root(data_root), cache)
-
-
-def _verify(names: list[str] | None, root: Path, cache: Path | None) -> None:
+    root = _root(data_root)
     there = _there(names, root)
-    from cl_bench.cli.progress import progress_of_files
-    from cl_bench.datasets.checks.verify import Problems, verify_images
-    from cl_bench.datasets.mtil.readers import read_both
+    from cl_bench.cli.data_work import verify_all
 
-    found = Problems([], [], [])
-    with progress_of_files(console) as on_progress:
-        for name in there:
-            for listing, split in zip(read_both(name, root), ("train", "test"), strict=True):
-                more = verify_images(f"{name}-{split}", listing, cache or root / CACHE, on_progress)
-                for kind, problems in zip(found, more, strict=True):
-                    kind += problems
-    for problem in (*found.broken, *found.changed, *found.cached):
-        warn(problem)
-    console.print(
-        f"{len(found.broken) or 'no'} broken images; changed behind equal size and time: "
-        f"{len(found.changed) or 'none'}; wrong caches: {len(found.cached) or 'none'}",
-        soft_wrap=True,
-    )
-    if any(found):
+    if not verify_all(there, root, cache or root / CACHE, quiet):
         raise typer.Exit(1)
 
 
@@ -135,27 +95,10 @@ def cache(
 ) -> None:
     """Decode every data set once, so that runs start at once; continues where it was stopped."""
     root = _root(data_root)
-    with silenced(quiet):
-        _cache(_specs(names, root), cache or root / CACHE, image_size, skip_broken)
+    specs = _specs(names, root)
+    from cl_bench.cli.data_work import decode_all
 
-
-def _cache(specs: list[TaskSpec], folder: Path, image_size: int, skip_broken: bool) -> None:
-    from cl_bench.cli.progress import progress_of_files
-    from cl_bench.datasets.images.cache import of_other_versions
-    from cl_bench.datasets.images.store import Store
-    from cl_bench.datasets.streams import load_splits
-
-    with progress_of_files(console) as on_progress:
-        store = Store(folder, "skip" if skip_broken else "stop", on_progress)
-        for spec in specs:
-            for images in load_splits(spec, image_size, store):
-                for path in images.left_out:
-                    warn(f"left out {path}")
-    for words in of_other_versions(folder):
-        warn(words)
-    used = sum(file.stat().st_size for file in folder.glob("*")) if folder.is_dir() else 0
-    console.print(f"{folder} holds {used / 2**30:.2f} GiB", soft_wrap=True)
-    made(folder)
+    decode_all(specs, cache or root / CACHE, image_size, skip_broken, quiet)
 
 
 @app.command()
@@ -168,6 +111,7 @@ def sample(
     """Write a sheet of images per data set, as the model gets them, to look at."""
     root = _root(data_root)
     there = _there(names, root)
+    from cl_bench.cli.console import console
     from cl_bench.datasets.images.contact_sheet import save_contact_sheet, spread
     from cl_bench.datasets.images.store import Store
     from cl_bench.datasets.mtil.readers import read
@@ -197,6 +141,7 @@ def zero_shot(
 
     root = _root(data_root)
     there, clip, device = _there(names, root), parse(backbone), choose_device(device)
+    from cl_bench.cli.console import console
     from cl_bench.cli.sanity import check_zero_shot
 
     specs = _specs(there, root)

@@ -22,6 +22,15 @@ Command = Callable[..., None]
 RunPath = Annotated[
     Path, typer.Argument(help="A run's directory.", metavar="RUN", autocompletion=runs)
 ]
+Quiet = Annotated[
+    bool,
+    typer.Option(
+        "--quiet",
+        "-q",
+        help="No progress and no tables: warnings go to standard error, the path of what was made "
+        "to standard output.",
+    ),
+]
 Runs = Annotated[
     list[Path] | None,
     typer.Argument(

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from cl_bench.cli.console import Quiet, silenced
 from cl_bench.cli.dashboards import BoardOptions
-from cl_bench.cli.options import RunPath, takes
+from cl_bench.cli.options import Quiet, RunPath, takes
 from cl_bench.experiment.choices import Choices
 from cl_bench.experiment.places import PATHS, file_of
 
@@ -24,6 +23,7 @@ def resume(
 
     Options of `run` say where its files are now, if neither the run nor they stayed in place.
     """
+    from cl_bench.cli.console import silenced
     from cl_bench.cli.dashboards import chosen
     from cl_bench.cli.execute import resume_command
 

@@ -8,9 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from cl_bench.cli.completion import several_orders
-from cl_bench.cli.console import Quiet, silenced
 from cl_bench.cli.dashboards import BoardOptions
-from cl_bench.cli.options import takes
+from cl_bench.cli.options import Quiet, takes
 from cl_bench.experiment.choices import OPTIONS, Choices
 
 
@@ -49,6 +48,7 @@ def run(
 ) -> None:
     """Let a method learn a suite's tasks in order; continues a run that was interrupted."""
     from cl_bench.cli.asked import asked_for
+    from cl_bench.cli.console import silenced
     from cl_bench.cli.dashboards import chosen
     from cl_bench.cli.execute import run_command
     from cl_bench.cli.write_config import write_config_file

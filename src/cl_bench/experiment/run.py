@@ -13,8 +13,8 @@ from cl_bench.benchmark.records.events import Listener
 from cl_bench.benchmark.records.manifest import is_finished
 from cl_bench.experiment.again import resolve_again
 from cl_bench.experiment.audience import Audience, ignore
-from cl_bench.experiment.choices import Choices
-from cl_bench.experiment.resolve import RUNS, Plan, resolve
+from cl_bench.experiment.choices import RUNS, Choices
+from cl_bench.experiment.resolve import Plan, resolve
 
 
 def run_experiment(choices: Choices, listen: Listener = ignore, out: Path = RUNS) -> RunResult:

@@ -8,9 +8,8 @@ import typer
 
 from cl_bench.benchmark.config import Settings
 from cl_bench.cli.completion import several_methods
-from cl_bench.cli.console import Quiet, silenced
 from cl_bench.cli.dashboards import BoardOptions, chosen
-from cl_bench.cli.options import takes
+from cl_bench.cli.options import Quiet, takes
 from cl_bench.experiment.choices import (
     OPTIONS,
     Choices,
@@ -66,6 +65,7 @@ def sweep(
     quiet: Quiet = False,
 ) -> None:
     """Run a grid of methods, orders and seeds; the same command again continues."""
+    from cl_bench.cli.console import silenced
     from cl_bench.cli.sweep.command import sweep_command
     from cl_bench.cli.sweep.emit import emit_command
     from cl_bench.cli.sweep.grid import make_grid

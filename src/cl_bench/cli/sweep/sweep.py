@@ -9,8 +9,7 @@ from typing import Any
 
 from cl_bench.benchmark.config import digest_of
 from cl_bench.cli.sweep.grid import Cell
-from cl_bench.experiment.choices import Choices
-from cl_bench.experiment.resolve import RUNS
+from cl_bench.experiment.choices import RUNS, Choices
 
 
 @dataclass(frozen=True)

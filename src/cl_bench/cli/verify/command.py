@@ -18,7 +18,7 @@ def verify(runs: Runs = None) -> None:
     from cl_bench.benchmark.errors import UserError
     from cl_bench.cli.console import console
     from cl_bench.cli.verify.claims import all_claims
-    from cl_bench.experiment.resolve import RUNS
+    from cl_bench.experiment.choices import RUNS
     from cl_bench.reports.runs.find import find_runs
 
     where = runs or [RUNS]
