@@ -143,13 +143,12 @@ def _must_agree(first: Side, second: Side) -> None:
 
 def _over_all(known: Known) -> Pair:
     (judgement,) = judge_family([("a", "b", None)], known)
-    return Pair(*(float(known[side].seeds.mean()) for side in "ab"), judgement)
+    a, b = (float(known[side].seeds.mean()) for side in "ab")
+    return Pair(a, b, judgement)
 
 
 def _by_task(known: Known) -> dict[str, Pair]:
     tasks = known["a"].tasks
     judged = judge_family([("a", "b", j) for j in range(len(tasks))], known)
-    return {
-        task: Pair(*(float(known[side].seeds[:, j].mean()) for side in "ab"), judgement)
-        for j, (task, judgement) in enumerate(zip(tasks, judged, strict=True))
-    }
+    means = [known[side].seeds.mean(axis=0).tolist() for side in "ab"]
+    return dict(zip(tasks, map(Pair, *means, judged), strict=True))

@@ -61,7 +61,7 @@ def asked_for(
     """
     also = ("orders", "seeds", "out", *BoardOptions.model_fields)
     file = read_config_file(config, also) if config else {}
-    of_run = {name: value for name, value in file.items() if name in OPTIONS} | given
+    of_run = {name: value for name, value in file.items() if name in OPTIONS} | dict(given)
     of_run["overrides"] = (*file.get("overrides", ()), *given.get("overrides", ()))
     of_boards = {name: file[name] for name in BoardOptions.model_fields if name in file}
     several = orders_asked(given, orders, config, file)

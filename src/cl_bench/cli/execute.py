@@ -33,8 +33,9 @@ def run_command(
     Raises:
         UserError: a choice is wrong, or data is missing.
     """
-    each = product(seeds, orders or [choices.order])
-    asked = [choices.model_copy(update={"seed": seed, "order": order}) for seed, order in each]
+    of_order = [choices.model_copy(update={"order": order}) for order in orders] or [choices]
+    each = product(seeds, of_order)
+    asked = [one.model_copy(update={"seed": seed}) for seed, one in each]
     plans = [resolve(one, out, needs_data=not dry_run) for one in asked]
     if dry_run:
         from cl_bench.cli.dry_run import show_plan
