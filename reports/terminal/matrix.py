@@ -37,7 +37,8 @@ class Matrix:
         longest = options.max_width // LABELS
         rows = [ZERO_SHOT, *(f"{i:2d} {clip(name, longest)}" for i, name in enumerate(names, 1))]
         rows = rows[: len(self.matrix.rows) + 1]
-        label = max(map(len, rows)) + 1
+        first = min(max(map(len, names)), longest) - CELL + 1  # one ends above the first column
+        label = max(*map(len, rows), first) + 1
         for columns in _blocks(len(names), max(1, (options.max_width - label) // CELL)):
             yield from map(_line, _header([names[j] for j in columns], label))
             yield _line("after".ljust(label) + "".join(str(j + 1).rjust(CELL) for j in columns))

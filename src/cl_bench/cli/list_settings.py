@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 
 from cl_bench.benchmark.errors import UserError
-from cl_bench.cli.console import console
+from cl_bench.cli.console import console, paragraph
 from cl_bench.experiment.setting_words import TITLES, in_words, sources_of
 from cl_bench.experiment.settings import Setting, find_settings
 
@@ -37,10 +37,8 @@ def show_settings(what: str, method: str | None, suite: str, plugin: Path | None
         UserError: there is no such method or suite, or no method is named.
     """
     settings = chosen_settings(what, method, suite, plugin)
-    console.print(
-        f"{method} on the suite {suite}. Change a value: cl-bench run --method {method} --set NAME=VALUE",
-        soft_wrap=True,
-        markup=False,
+    paragraph(
+        f"{method} on the suite {suite}. Change a value: cl-bench run --method {method} --set NAME=VALUE"
     )
     for table, title in TITLES.items():
         rows = [setting for setting in settings if setting.table == table]
