@@ -102,7 +102,6 @@ ANSWERS = {  # a command -> what it prints
     "published": "Zero-shot",
     "published --json": '"zero_shot"',
     "list settings lora --json": '"alpha"',
-    "data status DTD --json": '"missing"',
     f"show {FINISHED}": "Transfer",
     f"why {FINISHED} {FINISHED}": "Nothing differs",
     f"compare {FINISHED} {FINISHED}": "cannot be told apart",

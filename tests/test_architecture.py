@@ -96,6 +96,7 @@ def test_one_door_leads_to_the_runner() -> None:
         beside = {
             "start.py",
             "method.py",
+            "completion.py",
             "inspect.py",
             "sanity.py",
             "data.py",

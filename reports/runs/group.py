@@ -125,10 +125,8 @@ class Group:
                 lines[f"{row.label} {words}"] = None
         runs = [run for row in self.rows for run in row.runs]
         if old := sum(not run.checkable for run in runs):
-            lines[
-                f"{old} of {len(runs)} runs were made before runs had ledgers: that their files are "
-                "unchanged cannot be checked"
-            ] = None
+            words = f"{old} of {len(runs)} runs were made before runs had ledgers"
+            lines[f"{words}: that their files are unchanged cannot be checked"] = None
         if any(row.bound for row in self.rows):
             lines["bounds learn by other rules than the methods and are not ranked"] = None
         return tuple(lines)
@@ -211,9 +209,9 @@ def _settings(config: RunConfig) -> Settings:
 
 
 def evidence_of(config: RunConfig) -> tuple[str, ...]:
-    """Equal for runs that are the same evidence: one seed of one row, however it was recorded."""
-    settings = repr(sorted(_settings(config).items()))
-    return config.comparison_key(), config.method, settings, str(config.seed)
+    """Equal for runs that are one seed of one row, however they were recorded."""
+    own = repr(sorted(_settings(config).items()))
+    return config.comparison_key(), config.method, own, str(config.seed)
 
 
 def _keys(settings: Sequence[Settings]) -> list[tuple[str, str]]:

@@ -13,6 +13,8 @@ from cl_bench.cli.several import must_be_orders, orders_asked, seeds_asked
 from cl_bench.experiment.choices import OPTIONS, RUNS, Choices, choices_of
 from cl_bench.experiment.config_file import read_config_file
 
+ALSO = ("orders", "seeds", "out", *BoardOptions.model_fields)  # keys that are no choices of one run
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -46,21 +48,12 @@ def asked_for(
     config: Path | None,
     out: Path | None,
 ) -> Asked:
-    """What is asked for.
-
-    Args:
-        given: choices that were typed.
-        boards: options of dashboards that were typed.
-        orders: what was typed behind ``--orders``.
-        seeds: what was typed behind ``--seeds``.
-        config: a file with more of all that.
-        out: the folder that was typed.
+    """What is asked for by options, under their names, and by the file behind ``--config``.
 
     Raises:
         UserError: a name or value is wrong.
     """
-    also = ("orders", "seeds", "out", *BoardOptions.model_fields)
-    file = read_config_file(config, also) if config else {}
+    file = read_config_file(config, ALSO) if config else {}
     of_run = {name: value for name, value in file.items() if name in OPTIONS} | dict(given)
     of_run["overrides"] = (*file.get("overrides", ()), *given.get("overrides", ()))
     of_boards = {name: file[name] for name in BoardOptions.model_fields if name in file}
@@ -69,13 +62,15 @@ def asked_for(
         of_run["order"] = several[0]
     choices = choices_of(of_run)
     must_be_orders(choices, several)
+    each = seeds_asked(given, seeds, config, file)
+    return Asked(choices, each, several, of_boards | dict(boards), out or _folder_in(config, file))
+
+
+def _folder_in(config: Path | None, file: Mapping[str, Any]) -> Path | None:
+    """The folder for runs that a config file names."""
     folder = file.get("out")
-    if folder is not None and not (isinstance(folder, str) and folder.strip()):
+    if folder is None:
+        return None
+    if not isinstance(folder, str) or not folder.strip():
         raise UserError(f'{config}: out must be a folder such as "runs", not {folder!r}')
-    return Asked(
-        choices,
-        seeds_asked(given, seeds, config, file),
-        several,
-        of_boards | dict(boards),
-        out or (Path(folder) if folder else None),
-    )
+    return Path(folder)

@@ -20,15 +20,7 @@ def run_command(
     boards: Dashboards,
     orders: Sequence[str] = (),
 ) -> None:
-    """One run per seed and order, or the plan of the first seed's.
-
-    Args:
-        choices: what all have in common.
-        seeds: of the runs.
-        out: the folder below which they get their directories.
-        dry_run: whether to show plans and train nothing.
-        boards: where they are shown while they last.
-        orders: of the runs; that of ``choices`` where none is named.
+    """One run per seed and order, or the plans of the first seed's.
 
     Raises:
         UserError: a choice is wrong, or data is missing.

@@ -12,38 +12,45 @@ from cl_bench.cli.dashboards import BoardOptions
 from cl_bench.cli.options import Quiet, takes
 from cl_bench.experiment.choices import OPTIONS, Choices
 
+Orders = Annotated[
+    str | None,
+    typer.Option(
+        help="Several orders, one run each: I,II; semicolons between lists of tasks: 'I;A,B,C'",
+        metavar="O,O,...",
+        autocompletion=several_orders,
+    ),
+]
+Seeds = Annotated[
+    str | None, typer.Option(help="Several seeds, one run each: 0,1,2", metavar="S,S,...")
+]
+Config = Annotated[
+    Path | None, typer.Option(help="A TOML file with these options as keys.", metavar="FILE")
+]
+Out = Annotated[
+    Path | None, typer.Option(help="Where runs are kept. (default: runs)", metavar="DIR")
+]
+WriteConfig = Annotated[
+    Path | None,
+    typer.Option(
+        help="Write these options as a commented --config file; run nothing.", metavar="FILE"
+    ),
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Show the plan and what it will cost; train nothing.")
+]
+
 
 @takes("given", Choices, OPTIONS)
 @takes("boards", BoardOptions, BoardOptions.model_fields)
 def run(
     given: dict[str, Any],
     boards: dict[str, Any],
-    orders: Annotated[
-        str | None,
-        typer.Option(
-            help="Several orders, one run each: I,II; with semicolons between lists of tasks",
-            metavar="O,O,...",
-            autocompletion=several_orders,
-        ),
-    ] = None,
-    seeds: Annotated[
-        str | None, typer.Option(help="Several seeds, one run each: 0,1,2", metavar="S,S,...")
-    ] = None,
-    config: Annotated[
-        Path | None, typer.Option(help="A TOML file with these options as keys.", metavar="FILE")
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Where runs are kept. (default: runs)", metavar="DIR")
-    ] = None,
-    write_config: Annotated[
-        Path | None,
-        typer.Option(
-            help="Write these options as a commented --config file; run nothing.", metavar="FILE"
-        ),
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show the plan and what it will cost; train nothing.")
-    ] = False,
+    orders: Orders = None,
+    seeds: Seeds = None,
+    config: Config = None,
+    out: Out = None,
+    write_config: WriteConfig = None,
+    dry_run: DryRun = False,
     quiet: Quiet = False,
 ) -> None:
     """Let a method learn a suite's tasks in order; continues a run that was interrupted."""
@@ -58,6 +65,5 @@ def run(
         if write_config is not None:
             write_config_file(write_config, asked)
             return
-        run_command(
-            asked.choices, asked.seeds, asked.folder, dry_run, chosen(asked.boards), asked.orders
-        )
+        boards_of = chosen(asked.boards)
+        run_command(asked.choices, asked.seeds, asked.folder, dry_run, boards_of, asked.orders)

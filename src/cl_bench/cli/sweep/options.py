@@ -20,6 +20,14 @@ from cl_bench.experiment.choices import (
     validated,
 )
 
+Methods = Annotated[
+    str,
+    typer.Option(
+        help="With commas; NAME:KEY=VALUE for one of them alone.",
+        metavar="M,M,...",
+        autocompletion=several_methods,
+    ),
+]
 OF_A_CELL = ("method", "order", "seed")  # what differs from run to run
 
 
@@ -51,14 +59,7 @@ class SweepOptions(Settings):
 @takes("given", Choices, [name for name in OPTIONS if name not in OF_A_CELL])
 @takes("boards", BoardOptions, BoardOptions.model_fields)
 def sweep(
-    methods: Annotated[
-        str,
-        typer.Option(
-            help="With commas; NAME:KEY=VALUE for one of them alone.",
-            metavar="M,M,...",
-            autocompletion=several_methods,
-        ),
-    ],
+    methods: Methods,
     asked: dict[str, Any],
     given: dict[str, Any],
     boards: dict[str, Any],
