@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from written_run import write_run
 
+from cl_bench.cli import completion
 from cl_bench.datasets.catalog import find_suite
 from cl_bench.methods.catalog import BUILT_IN
 
@@ -118,3 +119,14 @@ def test_a_shell_gets_its_script(shell: str) -> None:
         [sys.executable, "-P", "-m", "cl_bench"], capture_output=True, text=True, env=env
     )
     assert "_CL_BENCH_COMPLETE" in run.stdout and "cl-bench" in run.stdout
+
+
+def test_a_large_tree_is_not_searched_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for i in range(30):
+        write_run(tmp_path / f"{i:02d}")
+    monkeypatch.chdir(tmp_path)
+    assert len(completion.runs("./")) == 30
+    monkeypatch.setattr(completion, "MOST_FOLDERS", 41)  # the top, the 30, and 10 runs
+    assert len(completion.runs("./")) == 10

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 Words = list[str]
 Help = list[tuple[str, str]]
+MOST_FOLDERS = 2_000  # looked into: a shell waits
 DEPTH = 5  # folders below which a run lies: runs/sweep/suite-order/method/seed
 
 
@@ -113,11 +115,10 @@ def datasets(incomplete: str) -> Words:
 
 def runs(incomplete: str) -> Words:
     """Directories of runs below the folder that is typed so far, or below ``runs``."""
-    typed = Path(incomplete)
-    top = typed if incomplete.endswith("/") else typed.parent
-    below = top if incomplete and top != Path() else RUNS
-    found = sorted(str(path) for path in _runs_below(below, DEPTH))
-    return [path for path in found if path.startswith(incomplete)]
+    folder, slash, _ = incomplete.rpartition("/")
+    above = folder + slash or f"{RUNS}/"
+    found = sorted(path.relative_to(above) for path in _runs_below(Path(above)))
+    return _starting((f"{above}{path}" for path in found if path.parts), incomplete)
 
 
 def one_of(*words: str) -> Callable[[str], Words]:
@@ -166,15 +167,18 @@ def _suite(ctx: typer.Context) -> Suite | None:
         return None
 
 
-def _runs_below(folder: Path, depth: int) -> Iterator[Path]:
-    """Run directories, whose own folders are not looked into."""
-    try:
-        inside = list(os.scandir(folder))
-    except OSError:
-        return
-    if any(entry.name == "config.json" for entry in inside):
-        yield folder
-    elif depth:
-        for entry in inside:
-            if entry.is_dir():
-                yield from _runs_below(Path(entry.path), depth - 1)
+def _runs_below(top: Path) -> Iterator[Path]:
+    """Run directories, whose own folders are not looked into; the first ones where there are many folders."""
+    waiting = deque([(top, 0)])
+    for _ in range(MOST_FOLDERS):
+        if not waiting:
+            return
+        folder, depth = waiting.popleft()
+        try:
+            inside = list(os.scandir(folder))
+        except OSError:
+            continue
+        if any(entry.name == "config.json" for entry in inside):
+            yield folder
+        elif depth < DEPTH:
+            waiting += [(Path(entry.path), depth + 1) for entry in inside if entry.is_dir()]
