@@ -26,6 +26,8 @@ CASES: dict[str, list[str]] = {  # what is typed -> what may follow
     "list settings w": ["wc", "wise-ft"],
     "run --suite m": ["mini", "mtil"],
     "run --suite o": ["own.toml"],
+    "run --suite ./o": ["./own.toml"],
+    "run --suite gone/": [],
     "run --suite mini --order ": [*MINI.orders, *TASKS],
     f"run --suite mini --order {TASKS[0]},mini-F": [f"{TASKS[0]},mini-Flowers", f"{TASKS[0]},mini-Food"],
     "run --suite mini --orders ": ["I", "II"],

@@ -150,10 +150,9 @@ def _starting(known: Iterable[str], incomplete: str) -> Words:
 
 
 def _files(incomplete: str, ending: str) -> Words:
-    typed = Path(incomplete)
-    folder = typed if incomplete.endswith("/") else typed.parent
-    found = sorted(str(file) for file in folder.glob(f"*{ending}"))
-    return _starting(found, incomplete)
+    folder, slash, _ = incomplete.rpartition("/")
+    found = sorted(file.name for file in Path(folder + slash).glob(f"*{ending}"))
+    return _starting((folder + slash + name for name in found), incomplete)
 
 
 def _suite(ctx: typer.Context) -> Suite | None:
