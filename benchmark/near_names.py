@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 
 ALIKE = 0.75  # difflib's ratio: one wrong letter of four, two of eight
+ALIKE_BEHIND = 0.8  # the same where the first letter differs: people seldom mistake that
 SHORTEST_START = 3  # letters that tell what a name was to be
 MOST = 3
 
@@ -39,7 +40,8 @@ def _alike(one: str, other: str) -> bool:
     """Whether two letters changed places, or few are wrong: not so in ``eps`` and ``steps``."""
     length = max(len(one), len(other))
     lengths_agree = abs(len(one) - len(other)) <= max(1, length // 4)
-    return sorted(one) == sorted(other) or (lengths_agree and _ratio(one, other) >= ALIKE)
+    enough = ALIKE if one[:1] == other[:1] else ALIKE_BEHIND
+    return sorted(one) == sorted(other) or (lengths_agree and _ratio(one, other) >= enough)
 
 
 def _ratio(one: str, other: str) -> float:

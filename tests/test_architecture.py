@@ -95,9 +95,12 @@ def test_one_door_leads_to_the_runner() -> None:
         # they list names, decode images without a run, or type what a run tells
         beside = {
             "start.py",
+            "method.py",
+            "completion.py",
             "inspect.py",
             "sanity.py",
             "data.py",
+            "data_work.py",
             "installed.py",
             "against_data.py",
             "progress.py",

@@ -135,11 +135,6 @@ def test_lists(
     assert expected[what] in capsys.readouterr().out.replace("\n", " ")
 
 
-def test_doctor(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cl_bench(monkeypatch, "doctor") == 0
-    assert "tiny CLIP loaded" in capsys.readouterr().out
-
-
 def test_run_in_use_by_another_process(tmp_path: Path) -> None:
     plan = small_plan("zero-shot")
     tmp_path.mkdir(exist_ok=True)

@@ -17,6 +17,7 @@ from cl_bench.api.start import KEYWORDS
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.matrix import accuracy
 from cl_bench.experiment.choices import OPTIONS
+from cl_bench.experiment.settings import find_settings
 
 ROOT = Path(__file__).parents[1]
 SMALL: dict[str, Any] = {"suite": "mini", "order": "II", "tasks": 2, "device": "cpu"}
@@ -160,3 +161,30 @@ def test_a_collection_is_filtered_tabulated_compared_and_reported(tmp_path: Path
 def test_the_methods_are_listed_with_their_cards() -> None:
     cards = cl_bench.list_methods()
     assert cards["keeplora"].year == 2026 and "reference images" in cards["zscl"].needs
+
+
+def test_a_method_tells_its_settings_without_torch() -> None:
+    told = cl_bench.method("keeplora")
+    assert told.settings() == find_settings("keeplora", "mini")
+    assert told.settings("mtil") == find_settings("keeplora", "mtil")
+    by_name = {setting.name: setting for setting in told.settings()}
+    rank = by_name["rank"]
+    assert (rank.table, rank.kind, rank.range, rank.default) == (
+        "config",
+        "whole number",
+        ">= 1",
+        16,
+    )
+    assert rank.paper is not None and rank.paper.value == rank.fair.value == 16
+    assert by_name["lr"].fair.source == "keeplora.toml [recipe]" and by_name["lr"].about
+    assert all(setting.paper is None for setting in told.settings("x-tail"))
+    assert told.card == cl_bench.list_methods()["keeplora"] and "keeplora: LoRA" in repr(told)
+    code = "import sys, cl_bench; cl_bench.method('keeplora').settings(); print('torch' in sys.modules)"
+    assert ask(code) == "False"
+    own = cl_bench.method("norm-tuning", plugin=ROOT / "docs" / "norm_tuning.py")
+    assert own.settings()[0].name == "pull" and own.card.about.startswith("Cross-entropy + pull")
+    for wrong in (lambda: cl_bench.method("keeplroa"), lambda: told.settings("mimi")):
+        with pytest.raises(UserError, match="did you mean"):
+            wrong()
+    with pytest.raises(UserError, match=r"gone\.py does not exist"):
+        cl_bench.method("own", plugin="gone.py")

@@ -10,8 +10,6 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-import ftfy
-
 from cl_bench.datasets.mini.suite import TINY
 from cl_bench.datasets.pretrained.open_clip_tables import model_config
 
@@ -58,6 +56,8 @@ def _skeleton(name: str) -> str:
 
 def _cleaned(text: str) -> str:
     """A text as tokenizers clean it before they cut it into tokens."""
+    import ftfy  # its tables take a while, and most commands look at no prompt
+
     return html.unescape(html.unescape(ftfy.fix_text(text))).lower()
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.record import RunResult, read_run
+from cl_bench.reports.runs.group import evidence_of
 
 LeftOut = tuple[Path, str]
 """A run's directory that is not used, and why."""
@@ -43,18 +44,20 @@ def read_runs(paths: Sequence[Path]) -> tuple[list[RunResult], list[LeftOut]]:
 
 
 def _once(runs: list[RunResult]) -> tuple[list[RunResult], list[LeftOut]]:
-    """Keep one run of each configuration and seed: a copy is no further evidence.
+    """Keep one run of each configuration and seed: a copy, or the same run again, is no further evidence.
 
     The one with the most tasks learned stays, of equals the first by path.
     """
-    kept: dict[str, RunResult] = {}
-    order = sorted(runs, key=lambda run: (not run.finished, -len(run.matrix.rows)))
-    for run in order:
-        kept.setdefault(run.config.digest(), run)
-    stays = {run.path for run in kept.values()}
+    kept: dict[str | tuple[str, ...], RunResult] = {}
+    instead: dict[Path, RunResult] = {}
+    for run in sorted(runs, key=lambda run: (not run.finished, -len(run.matrix.rows))):
+        keys = (run.config.digest(), evidence_of(run.config))
+        stays = next((kept[key] for key in keys if key in kept), run)
+        kept |= dict.fromkeys(keys, stays)
+        instead[run.path] = stays
     repeated = [
-        (run.path, f"repeats {kept[run.config.digest()].path}: same settings and seed")
+        (run.path, f"repeats {instead[run.path].path}: same settings and seed")
         for run in runs
-        if run.path not in stays
+        if instead[run.path] is not run
     ]
-    return [run for run in runs if run.path in stays], repeated
+    return [run for run in runs if instead[run.path] is run], repeated

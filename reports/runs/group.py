@@ -125,10 +125,8 @@ class Group:
                 lines[f"{row.label} {words}"] = None
         runs = [run for row in self.rows for run in row.runs]
         if old := sum(not run.checkable for run in runs):
-            lines[
-                f"{old} of {len(runs)} runs were made before runs had ledgers: that their files are "
-                "unchanged cannot be checked"
-            ] = None
+            words = f"{old} of {len(runs)} runs were made before runs had ledgers"
+            lines[f"{words}: that their files are unchanged cannot be checked"] = None
         if any(row.bound for row in self.rows):
             lines["bounds learn by other rules than the methods and are not ranked"] = None
         return tuple(lines)
@@ -201,12 +199,19 @@ def _settings(config: RunConfig) -> Settings:
         "protocol": config.protocol.model_dump(),
         "extra data": config.extra_data,
         "backbone": config.backbone.model_dump(),
+        "plug-in": {"plugin": config.plugin[:12]} if config.plugin else {},
     }
     return {
         (table, key): json.dumps(value, sort_keys=True)
         for table, values in tables.items()
         for key, value in values.items()
     }
+
+
+def evidence_of(config: RunConfig) -> tuple[str, ...]:
+    """Equal for runs that are one seed of one row, however they were recorded."""
+    own = repr(sorted(_settings(config).items()))
+    return config.comparison_key(), config.method, own, str(config.seed)
 
 
 def _keys(settings: Sequence[Settings]) -> list[tuple[str, str]]:

@@ -4,37 +4,29 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
 from statistics import fmean
 
-from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
-from rich.table import Table
+from rich.console import Group, RenderableType
 from rich.text import Text
 
-from cl_bench.benchmark.matrix import AccuracyMatrix
-from cl_bench.benchmark.record import ZERO_SHOT, RunResult
+from cl_bench.benchmark.record import RunResult
 from cl_bench.benchmark.records.events import Event, Learned, those
 from cl_bench.reports.runs.cost import PHASES, Cost
 from cl_bench.reports.runs.group import MAIN, METRICS
-from cl_bench.reports.runs.names import circumstances, clip, protocol, short_names, suite_in_words
+from cl_bench.reports.runs.names import circumstances, protocol, suite_in_words
 from cl_bench.reports.runs.numbers import plain
+from cl_bench.reports.terminal.matrix import Matrix
 
-# cividis at 0, 25, 50, 75 and 100 per cent: dark to light, for colour-blind eyes too
-COLOURS = ((0, 34, 78), (67, 78, 108), (125, 124, 120), (188, 174, 108), (254, 232, 56))
-DARK_BELOW = 48.0  # per cent; below, white has more contrast on these colours than black
-CELL = 7  # characters: "[100.0]"
-LONGEST_NAME = 20  # characters
 TOWERS = {"v": "vision", "t": "text"}
 
 
 def render(run: RunResult) -> RenderableType:
-    """Everything that `cl-bench show` says about a run, 100 columns wide for eleven tasks.
+    """Everything that `cl-bench show` says about a run.
 
     Args:
         run: finished or not; a run whose events are lost is shown without its cost.
     """
-    matrix, events = _Matrix(run.matrix), run.known_events
+    matrix, events = Matrix(run.matrix), run.known_events
     return Group(_heading(run), matrix, _metrics(run), *_cost(Cost.of(events)), *_subspaces(events))
 
 
@@ -58,55 +50,6 @@ def _status(run: RunResult) -> list[tuple[str, str]]:
     learned = f"{len(run.matrix.rows)} of {len(run.matrix.tasks)} tasks learned"
     words = f"{'stopped or running' if status == 'running' else status}, {learned}"
     return [(words, "bold red"), (f": {reason}" if reason else "", "red")]
-
-
-@dataclass(frozen=True)
-class _Matrix:
-    """The accuracies; side by side as far as the width allows, then in blocks of equal width."""
-
-    matrix: AccuracyMatrix
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        total = len(self.matrix.tasks)
-        names = [clip(name, LONGEST_NAME) for name in short_names(self.matrix.tasks)]
-        rows = [ZERO_SHOT, *(f"{i:2d} {n}" for i, n in enumerate(names, 1))][
-            : len(self.matrix.rows) + 1
-        ]
-        label = max(map(len, rows)) + 1
-        fitting = max(1, (options.max_width - label) // CELL)
-        blocks = -(-total // fitting)
-        each = -(-total // blocks)
-        for start in range(0, total, each):
-            yield self._block(rows, names, range(start, min(start + each, total)), label)
-        yield Text("[ ]: just learned; right of it: not learned yet\n", style="dim")
-
-    def _block(self, rows: list[str], names: list[str], columns: range, label: int) -> Table:
-        table = Table(box=None, padding=0, pad_edge=False, header_style="none")
-        table.add_column("after", width=label, no_wrap=True, vertical="bottom")
-        for j in columns:
-            header = Text(f"{j + 1} \n{clip(names[j], CELL - 1)} ", justify="right")
-            table.add_column(header, width=CELL, no_wrap=True, justify="right")
-        values = (self.matrix.zero_shot, *self.matrix.rows)
-        for i, (name, accuracies) in enumerate(zip(rows, values, strict=True)):
-            table.add_row(Text(name), *(_cell(accuracies[j], i - 1 - j) for j in columns))
-        return table
-
-
-def _cell(accuracy: float, age: int) -> Text:
-    """An accuracy; ``age``: how many tasks ago its task was learned, below 0 if it was not."""
-    number = plain(accuracy)
-    text = f"[{number}]" if age == 0 else f"{number} "
-    ink = "white" if accuracy < DARK_BELOW else "black"
-    form = "bold " if age == 0 else "italic " if age < 0 else ""
-    return Text(text.rjust(CELL), style=f"{form}{ink} on {_colour(accuracy)}")
-
-
-def _colour(accuracy: float) -> str:
-    step, part = divmod(accuracy, 25.0)
-    low, high = list(pairwise(COLOURS))[min(int(step), 3)]
-    part = 25.0 if step == 4 else part
-    mixed = (round(a + (b - a) * part / 25) for a, b in zip(low, high, strict=True))
-    return "#" + "".join(f"{channel:02x}" for channel in mixed)
 
 
 def _metrics(run: RunResult) -> Text:

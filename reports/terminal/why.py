@@ -33,7 +33,7 @@ def why(a: Path, b: Path) -> RenderableType:
         return Group(heading, Text(_verdict(a, b)))
     table = Table(box=None, pad_edge=False)
     for column in ("", "what", "a", "b"):
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column in ("", "what"))
     kind = ""
     for key in differing:
         shown = key[0] if key[0] != kind else ""

@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cl_bench.api.caller import RunWarning
+    from cl_bench.api.method import MethodInfo, method
     from cl_bench.api.run import Run
     from cl_bench.api.runs import Runs, load
     from cl_bench.api.start import resume, run
     from cl_bench.methods.catalog import known_methods as list_methods
 
-__all__ = ["Run", "Runs", "list_methods", "load", "resume", "run"]
+__all__ = [
+    "MethodInfo", "Run", "RunWarning", "Runs", "list_methods", "load", "method", "resume", "run",
+]  # fmt: skip
 __version__ = "0.1.0"
 
 # torch's threads, while they wait for work, keep their cores busy for milliseconds: two runs at once then
@@ -36,6 +40,9 @@ _PLACES = {
     "load": "api.runs:load",
     "run": "api.start:run",
     "resume": "api.start:resume",
+    "RunWarning": "api.caller:RunWarning",
+    "MethodInfo": "api.method:MethodInfo",
+    "method": "api.method:method",
     "list_methods": "methods.catalog:known_methods",
 }
 

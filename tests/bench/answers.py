@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -21,6 +22,7 @@ READ = (
     "--help", "list methods", "list settings keeplora", "list backbones", "list orders",
     "list datasets --suite mtil", "published", "show a", "why a b", "compare a b",
 )  # fmt: skip
+TABS = ("run --method ", "run --suite ", "run --order ", "run --set ", "run --backbone ", "show ")
 TASKS = tuple(f"task-{i}" for i in range(11))
 TIMES = 3  # of each the fastest counts: the rest is what else the machine does
 
@@ -35,6 +37,10 @@ def main() -> None:
             for command, taken in seconds.items():
                 print(f"  {taken:.2f} s  cl-bench {command}")
             print(f"{title}: {max(seconds.values()):.2f} s at most (limit {limit})")
+        seconds = {typed: _seconds_of_a_tab(typed, folder) for typed in TABS}
+        for typed, taken in seconds.items():
+            print(f"  {taken:.2f} s  cl-bench {typed}TAB")
+        print(f"a completion: {max(seconds.values()):.2f} s at most (limit 0.3)")
 
 
 def _seconds(command: str, folder: str, code: int) -> float:
@@ -45,6 +51,21 @@ def _seconds(command: str, folder: str, code: int) -> float:
         words = [sys.executable, "-P", "-m", "cl_bench", *command.split()]
         ended = subprocess.run(words, cwd=folder, capture_output=True, text=True)
         assert ended.returncode == code, f"{command}: {ended.stderr}"
+        taken.append(time.perf_counter() - start)
+    return min(taken)
+
+
+def _seconds_of_a_tab(typed: str, folder: str) -> float:
+    """The least that a shell waits for what may follow."""
+    words = ["cl-bench", *typed.split(" ")]
+    asked = {"_CL_BENCH_COMPLETE": "complete_bash", "COMP_WORDS": " ".join(words)}
+    env = {**os.environ, **asked, "COMP_CWORD": str(len(words) - 1)}
+    taken = []
+    for _ in range(TIMES):
+        start = time.perf_counter()
+        command = [sys.executable, "-P", "-m", "cl_bench"]
+        ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=env)
+        assert ended.stdout or typed == "show ", typed
         taken.append(time.perf_counter() - start)
     return min(taken)
 

@@ -56,6 +56,11 @@ class Run:
         return self.result.finished
 
     @property
+    def remarks(self) -> tuple[str, ...]:
+        """What a reader of the results must know: of the method's rules first, then of the data."""
+        return (*self.config.caveats, *self.result.remarks)
+
+    @property
     def matrix(self) -> AccuracyMatrix:
         """Accuracies in per cent, rows after each task; ``.to_frame()`` for pandas."""
         return self.result.matrix

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from cl_bench.api.run import Run
 from cl_bench.benchmark.errors import UserError, unknown
-from cl_bench.benchmark.record import RunResult, read_config
 from cl_bench.benchmark.records.events import Listener
 from cl_bench.experiment.choices import OPTIONS, Choices, choices_of
 from cl_bench.methods.catalog import BUILT_IN, name_of
@@ -26,6 +25,8 @@ def run(
 ) -> Run:
     """Let a method learn a suite's tasks in order, or continue such a run; a finished one is read.
 
+    What a reader of the results must know is said as a :class:`RunWarning` before anything is learned.
+
     Args:
         method: its name, or a class of your own in a Python file; the run records the file.
         settings: changes of single settings, as ``--set`` has them: ``{"rank": 8, "lr": 1e-3}``.
@@ -37,14 +38,14 @@ def run(
     Raises:
         UserError: an option or a setting is wrong, data is missing, or the directory is damaged.
     """
+    from cl_bench.api.caller import Caller
     from cl_bench.experiment.resolve import resolve
     from cl_bench.experiment.run import carry_out
 
     if odd := [name for name in options if name not in KEYWORDS]:
         raise unknown("option", odd[0], KEYWORDS)
     given = {**options, **_method(method, options), "overrides": _pairs(settings or {})}
-    plan = resolve(choices_of(given), Path(out))
-    return _watched(lambda hear: carry_out(plan, hear), listen, plan.config.budget.steps)
+    return Run(carry_out(resolve(choices_of(given), Path(out)), Caller(listen)))
 
 
 def resume(path: Path | str, *, listen: Listener | None = None, **moved: Path | str) -> Run:
@@ -58,11 +59,11 @@ def resume(path: Path | str, *, listen: Listener | None = None, **moved: Path | 
     Raises:
         UserError: it cannot be continued as what it began.
     """
-    from cl_bench.experiment.run import continue_experiment
+    from cl_bench.api.caller import Caller
+    from cl_bench.experiment.run import carry_on
 
-    steps = read_config(Path(path)).budget.steps
     given = {name: Path(place) for name, place in moved.items()}
-    return _watched(lambda hear: continue_experiment(Path(path), hear, given), listen, steps)
+    return Run(carry_on(Path(path), given, Caller(listen)))
 
 
 KEYWORDS = tuple(name for name in OPTIONS if name not in ("method", "overrides"))
@@ -98,16 +99,3 @@ def _method(method: str | type, options: Mapping[str, Any]) -> dict[str, Any]:
 
 def _pairs(settings: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(f"{key}={json.dumps(value)}" for key, value in settings.items())
-
-
-def _watched(
-    work: Callable[[Listener], RunResult], listen: Listener | None, steps: dict[str, int]
-) -> Run:
-    """Do the work; it is shown as on the command line where nobody else listens."""
-    if listen is not None:
-        return Run(work(listen))
-    from cl_bench.cli.console import console
-    from cl_bench.cli.progress import shown
-
-    with shown(console, steps) as show:
-        return Run(work(show))

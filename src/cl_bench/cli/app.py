@@ -15,6 +15,9 @@ import typer
 import cl_bench
 from cl_bench.benchmark.errors import UserError
 from cl_bench.cli import data
+from cl_bench.cli.as_json import AsJson
+from cl_bench.cli.completion import methods, suites
+from cl_bench.cli.options import RunPath, Runs, Seeds
 from cl_bench.cli.resume import resume
 from cl_bench.cli.run import run
 from cl_bench.cli.sweep.options import sweep
@@ -24,15 +27,12 @@ from cl_bench.cli.verify.command import verify
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Compare continual-learning methods for CLIP: one runner, many methods.",
 )
 app.add_typer(data.app, name="data")
 STOPPED = 130  # typer's code for Ctrl-C
-AsJson = Annotated[bool, typer.Option("--json", help="As JSON; docs/json.md names the keys.")]
-RunPath = Annotated[Path, typer.Argument(help="A run's directory.", metavar="RUN")]
 
 
 def main() -> None:
@@ -134,10 +134,15 @@ OF_A_METHOD = (Listable.settings, Listable.recipe, Listable.budget, Listable.pro
 def list_(
     what: Annotated[Listable, typer.Argument()],
     method: Annotated[
-        str | None, typer.Argument(help="Whose settings, recipe, budget or protocol.")
+        str | None,
+        typer.Argument(help="Whose settings, recipe, budget or protocol.", autocompletion=methods),
     ] = None,
     suite: Annotated[
-        str, typer.Option(help="Whose orders or data sets; on which settings have their values.")
+        str,
+        typer.Option(
+            help="Whose orders or data sets; on which settings have their values.",
+            autocompletion=suites,
+        ),
     ] = "mini",
     plugin: Annotated[
         Path | None, typer.Option(help="A Python file with the method.", metavar="FILE")
@@ -163,15 +168,14 @@ def list_(
 
 @app.command()
 def report(
-    runs: Annotated[
-        list[Path] | None, typer.Argument(help="Runs, or folders of them. (default: runs)")
-    ] = None,
+    runs: Runs = None,
     out: Annotated[Path, typer.Option(help="Where to write.", metavar="DIR")] = Path("report"),
 ) -> None:
     """Write tables and pictures of a folder of runs."""
+    from cl_bench.experiment.choices import RUNS
     from cl_bench.reports.report import write_report
 
-    written = write_report(runs or [Path("runs")], out)
+    written = write_report(runs or [RUNS], out)
     for path, reason in written.left_out:
         typer.secho(f"left out {path}: {reason}", fg="yellow", err=True)
     for path in written.files:
@@ -180,20 +184,28 @@ def report(
 
 @app.command()
 def compare(
-    a: Annotated[Path, typer.Argument(help="A run, or a folder of one method's seeds.")],
-    b: Annotated[Path, typer.Argument(help="Another.")],
+    a: Seeds,
+    b: Seeds,
+    as_json: AsJson = False,
 ) -> None:
     """Compare two methods data set by data set: is it more than noise?"""
+    from cl_bench.cli.as_json import print_json
+    from cl_bench.cli.compare_json import compared
     from cl_bench.cli.console import console
-    from cl_bench.reports.terminal import compare as side_by_side
+    from cl_bench.reports.statistics.side_by_side import side_by_side
+    from cl_bench.reports.terminal.compare import compare as shown
 
-    console.print(side_by_side.compare(a, b))
+    found = side_by_side(a, b)
+    if as_json:
+        print_json(compared(found))
+    else:
+        console.print(shown(found))
 
 
 @app.command()
 def why(
-    a: Annotated[Path, typer.Argument(help="A run's directory.")],
-    b: Annotated[Path, typer.Argument(help="Another.")],
+    a: RunPath,
+    b: RunPath,
 ) -> None:
     """Show what differs between two runs: configuration, code, data, packages, hardware."""
     from cl_bench.benchmark.record import must_be_whole
@@ -211,17 +223,18 @@ def published(
     setting: Annotated[
         str, typer.Option(help="full, 5-shot, 'X-TAIL 16-shot', ... as the sources say.")
     ] = "full",
+    as_json: AsJson = False,
 ) -> None:
     """List published results with their sources; different splits of the data stand apart."""
-    from cl_bench.cli.published import show_published
+    from cl_bench.cli.published import print_published_json, show_published
 
-    show_published(order, setting)
+    (print_published_json if as_json else show_published)(order, setting)
 
 
 @app.command()
-def doctor() -> None:
-    """Check this installation: packages, device, embedded data, disk."""
-    from cl_bench.cli import inspect
+def doctor(as_json: AsJson = False) -> None:
+    """Check this installation: packages, device, embedded data, disk; exit code 1 if one fails."""
+    from cl_bench.cli.show_doctor import print_doctor_json, show_doctor
 
-    if not inspect.show_doctor():
+    if not (print_doctor_json() if as_json else show_doctor()):
         raise typer.Exit(1)

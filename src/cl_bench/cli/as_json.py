@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
     from cl_bench.benchmark.record import RunResult
+
+AsJson = Annotated[bool, typer.Option("--json", help="As JSON; docs/json.md names the keys.")]
 
 
 def print_json(value: Any) -> None:

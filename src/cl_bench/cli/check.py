@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cl_bench.cli.completion import suites
+from cl_bench.cli.options import Quiet
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -15,31 +18,35 @@ if TYPE_CHECKING:
 
 
 def check(
-    suite: Annotated[str, typer.Argument(help="A suite file, or mini, mtil, x-tail.")],
+    suite: Annotated[
+        str, typer.Argument(help="A suite file, or mini, mtil, x-tail.", autocompletion=suites)
+    ],
     data_root: Annotated[
         Path | None,
         typer.Option(help="Folder of the MTIL data sets. (default: CL_BENCH_DATA)", metavar="DIR"),
     ] = None,
+    quiet: Quiet = False,
 ) -> None:
     """List everything about a suite before a run: classes, counts, duplicates, broken files, prompts.
 
     Every image is read and decoded. The exit code is 1 where something would stop a run.
     """
-    from cl_bench.cli.console import console
+    from cl_bench.cli.console import console, silenced
     from cl_bench.cli.progress import progress_of_files
     from cl_bench.datasets.checks.suite_check import check_suite
     from cl_bench.experiment.suites import environment_root
 
     root = data_root or environment_root()
-    with progress_of_files(console) as on_progress:
-        found = check_suite(suite, root, on_progress)
-    console.print(_table(found.tasks))
-    _print_list("stops a run", "red", found.problems)
-    _print_list("recorded with every run", "yellow", found.remarks)
-    _print_list("worth a look", "cyan", found.notes)
-    if found.problems:
-        raise typer.Exit(1)
-    console.print(f"\n{'nothing' if not found.remarks else 'none of this'} stops a run")
+    with silenced(quiet):
+        with progress_of_files(console) as on_progress:
+            found = check_suite(suite, root, on_progress)
+        console.print(_table(found.tasks))
+        _print_list("stops a run", "red", found.problems)
+        _print_list("recorded with every run", "yellow", found.remarks)
+        _print_list("worth a look", "cyan", found.notes)
+        if found.problems:
+            raise typer.Exit(1)
+        console.print(f"\n{'nothing' if not found.remarks else 'none of this'} stops a run")
 
 
 def _table(tasks: Sequence[TaskCheck]) -> Table:
@@ -47,7 +54,7 @@ def _table(tasks: Sequence[TaskCheck]) -> Table:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
-    table.add_column("task", overflow="fold")
+    table.add_column("task", no_wrap=True)
     for column in ("train", "test", "classes"):
         table.add_column(column, justify="right")
     for column in ("largest class", "smallest class"):
@@ -70,11 +77,12 @@ def _table(tasks: Sequence[TaskCheck]) -> Table:
 
 
 def _print_list(title: str, colour: str, lines: Sequence[str]) -> None:
-    from rich.markup import escape
-
-    from cl_bench.cli.console import console
+    from cl_bench.cli.console import console, paragraph, warn
 
     if lines:
         console.print(f"\n[{colour}]{title}")
-        for line in lines:
-            console.print(f"  {escape(line)}", soft_wrap=True)
+    for line in lines:
+        if console.quiet:
+            warn(f"{title}: {line}")
+        else:
+            paragraph(line, "  ")

@@ -11,14 +11,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cl_bench.benchmark.errors import UserError, unknown
+from cl_bench.cli.as_json import AsJson
 from cl_bench.cli.check import check
+from cl_bench.cli.completion import datasets
+from cl_bench.cli.options import Quiet
 
 if TYPE_CHECKING:
     from cl_bench.datasets.suite import TaskSpec
 
 app = typer.Typer(no_args_is_help=True, help="Data sets and suites: fetch, check, cache, look at.")
 Names = Annotated[
-    list[str] | None, typer.Argument(help="Data sets. (default: all eleven)", metavar="[NAME]...")
+    list[str] | None,
+    typer.Argument(
+        help="Data sets. (default: all eleven)", metavar="[NAME]...", autocompletion=datasets
+    ),
 ]
 Root = Annotated[
     Path | None, typer.Option(help="Their folder. (default: CL_BENCH_DATA)", metavar="DIR")
@@ -37,69 +43,42 @@ app.command()(check)
 
 
 @app.command()
-def status(names: Names = None, data_root: Root = None) -> None:
-    """Say what is found, missing or wrong, and where each file belongs."""
+def status(names: Names = None, data_root: Root = None, as_json: AsJson = False) -> None:
+    """Say what is found, missing or wrong, and where each file belongs; exit code 1 if one is not whole."""
     root, known = _root(data_root), _known(names)
-    from cl_bench.cli.data_table import print_notes, print_table
+    from cl_bench.cli.data_table import print_notes, print_status_json, print_table
     from cl_bench.datasets.mtil.status import status as look
 
     states = [look(name, root) for name in known]
-    print_table(root, states)
-    print_notes(states)
+    if as_json:
+        print_status_json(root, states)
+    else:
+        print_table(root, states)
+        print_notes(states)
     if any(state.state != "found" for state in states):
         raise typer.Exit(1)
 
 
 @app.command()
-def prepare(names: Names = None, data_root: Root = None) -> None:
+def prepare(names: Names = None, data_root: Root = None, quiet: Quiet = False) -> None:
     """Fetch what can be fetched, check it, unpack it; say what must be fetched by hand."""
-    from cl_bench.cli.console import console
-    from cl_bench.datasets.mtil.layout import missing_files
-    from cl_bench.datasets.mtil.prepare import archives
-    from cl_bench.datasets.mtil.prepare import prepare as fetch
+    root, known = _root(data_root), _known(names)
+    from cl_bench.cli.data_work import fetch_all
 
-    root, failed = _root(data_root), False
-    root.mkdir(parents=True, exist_ok=True)
-    for name in _known(names):
-        if not missing_files(root)[name]:
-            console.print(f"{name}: is there already")
-            continue
-        try:
-            fetch(name, archives()[name], root)
-            console.print(f"{name}: fetched")
-        except UserError as error:
-            console.print(f"[red]{name}[/red]: {error}", soft_wrap=True)
-            failed = True
-    console.print("`cl-bench data status` checks counts and classes")
-    if failed:
+    if not fetch_all(known, root, quiet):
         raise typer.Exit(1)
 
 
 @app.command()
-def verify(names: Names = None, data_root: Root = None, cache: Cache = None) -> None:
+def verify(
+    names: Names = None, data_root: Root = None, cache: Cache = None, quiet: Quiet = False
+) -> None:
     """Read every image and list those that are broken, have changed, or are cached wrongly."""
     root = _root(data_root)
     there = _there(names, root)
-    from cl_bench.cli.console import console
-    from cl_bench.cli.progress import progress_of_files
-    from cl_bench.datasets.checks.verify import Problems, verify_images
-    from cl_bench.datasets.mtil.readers import read_both
+    from cl_bench.cli.data_work import verify_all
 
-    found = Problems([], [], [])
-    with progress_of_files(console) as on_progress:
-        for name in there:
-            for listing, split in zip(read_both(name, root), ("train", "test"), strict=True):
-                more = verify_images(f"{name}-{split}", listing, cache or root / CACHE, on_progress)
-                for kind, problems in zip(found, more, strict=True):
-                    kind += problems
-    for problem in (*found.broken, *found.changed, *found.cached):
-        console.print(problem, soft_wrap=True, markup=False)
-    console.print(
-        f"{len(found.broken) or 'no'} broken images; changed behind equal size and time: "
-        f"{len(found.changed) or 'none'}; wrong caches: {len(found.cached) or 'none'}",
-        soft_wrap=True,
-    )
-    if any(found):
+    if not verify_all(there, root, cache or root / CACHE, quiet):
         raise typer.Exit(1)
 
 
@@ -112,26 +91,14 @@ def cache(
     skip_broken: Annotated[
         bool, typer.Option("--skip-broken", help="Leave unreadable images out; recorded.")
     ] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Decode every data set once, so that runs start at once; continues where it was stopped."""
     root = _root(data_root)
-    specs, folder = _specs(names, root), cache or root / CACHE
-    from cl_bench.cli.console import console
-    from cl_bench.cli.progress import progress_of_files
-    from cl_bench.datasets.images.cache import of_other_versions
-    from cl_bench.datasets.images.store import Store
-    from cl_bench.datasets.streams import load_splits
+    specs = _specs(names, root)
+    from cl_bench.cli.data_work import decode_all
 
-    with progress_of_files(console) as on_progress:
-        store = Store(folder, "skip" if skip_broken else "stop", on_progress)
-        for spec in specs:
-            for images in load_splits(spec, image_size, store):
-                for path in images.left_out:
-                    console.print(f"left out {path}", soft_wrap=True)
-    for words in of_other_versions(folder):
-        console.print(words, soft_wrap=True)
-    used = sum(file.stat().st_size for file in folder.glob("*")) if folder.is_dir() else 0
-    console.print(f"{folder} holds {used / 2**30:.2f} GiB", soft_wrap=True)
+    decode_all(specs, cache or root / CACHE, image_size, skip_broken, quiet)
 
 
 @app.command()

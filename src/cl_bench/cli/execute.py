@@ -2,42 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
 
 from cl_bench.benchmark.record import read_config
-from cl_bench.benchmark.records.manifest import is_finished
 from cl_bench.cli.dashboards import Dashboards
-from cl_bench.experiment.again import resolve_again
 from cl_bench.experiment.choices import Choices
 from cl_bench.experiment.resolve import resolve
 
 
 def run_command(
-    choices: Choices, seeds: list[int], out: Path, dry_run: bool, boards: Dashboards
+    choices: Choices,
+    seeds: Sequence[int],
+    out: Path,
+    dry_run: bool,
+    boards: Dashboards,
+    orders: Sequence[str] = (),
 ) -> None:
-    """One run per seed, or the plan of the first."""
-    per_seed = [choices.model_copy(update={"seed": seed}) for seed in seeds]
-    plans = [resolve(each, out, needs_data=not dry_run) for each in per_seed]
+    """One run per seed and order, or the plans of the first seed's.
+
+    Raises:
+        UserError: a choice is wrong, or data is missing.
+    """
+    of_order = [choices.model_copy(update={"order": order}) for order in orders] or [choices]
+    each = product(seeds, of_order)
+    asked = [one.model_copy(update={"seed": seed}) for seed, one in each]
+    plans = [resolve(one, out, needs_data=not dry_run) for one in asked]
     if dry_run:
         from cl_bench.cli.dry_run import show_plan
 
-        show_plan(plans[0], len(seeds))
+        for plan in plans[: len(plans) // len(seeds)]:
+            show_plan(plan, len(seeds))
         return
-    from cl_bench.cli.live import show_run
+    from cl_bench.cli.live import Terminal
+    from cl_bench.experiment.run import carry_out
 
     for plan in plans:
-        show_run(plan, boards)
+        carry_out(plan, Terminal(boards))
 
 
 def resume_command(path: Path, given: Mapping[str, Path], boards: Dashboards) -> None:
     """Continue the run in ``path``, with what the user says of where its files are now."""
-    if is_finished(path):  # then none of the files is needed that it was made from
-        from cl_bench.cli.live import show_finished
+    read_config(path)  # a mistake is answered before what shows a run is imported
+    from cl_bench.cli.live import Terminal
+    from cl_bench.experiment.run import carry_on
 
-        show_finished(path)
-        return
-    plan = resolve_again(read_config(path), path, given)
-    from cl_bench.cli.live import show_run
-
-    show_run(plan, boards)
+    carry_on(path, given, Terminal(boards))

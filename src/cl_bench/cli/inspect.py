@@ -1,17 +1,14 @@
-"""``list`` and ``doctor``: what there is to run, and whether it can run here."""
+"""``list``: what there is to run, a line per name."""
 
 from __future__ import annotations
 
-import platform
-import shutil
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.markup import escape
 from rich.table import Table
 
-from cl_bench.benchmark.errors import UserError
-from cl_bench.cli.console import console
+from cl_bench.cli.console import console, fits
 
 if TYPE_CHECKING:
     from cl_bench.methods.catalog import MethodCard
@@ -26,10 +23,19 @@ def show_list(what: str, suite: str) -> None:
         "datasets": lambda: _datasets(suite),
         "backbones": _backbones,
     }[what]()
+    table = _grid(rows)
+    console.print(_grid(_methods_in_short()) if what == "methods" and not fits(table) else table)
+
+
+def _grid(rows: Iterable[tuple[str, ...]]) -> Table:
+    """Names, whole, and what is said of them, broken between words."""
     table = Table.grid(padding=(0, 2))
-    for row in rows:
+    for i, row in enumerate(rows):
+        if i == 0:
+            for column in range(len(row)):
+                table.add_column(no_wrap=column < len(row) - 1 and column != 1)
         table.add_row(*row)
-    console.print(table)
+    return table
 
 
 def cards() -> dict[str, MethodCard]:
@@ -51,7 +57,16 @@ def _methods() -> Iterable[tuple[str, ...]]:
     for name, card in cards().items():
         trains = "" if card.trainable is None else f"{card.trainable / 1e6:.1f} M"
         year = "" if card.year is None else str(card.year)
-        yield name, card.about, card.paper, year, trains, ", ".join(card.needs)
+        yield name, escape(card.about), escape(card.paper), year, trains, ", ".join(card.needs)
+
+
+def _methods_in_short() -> Iterable[tuple[str, ...]]:
+    """The same for a narrow terminal: paper and needs below what it is."""
+    yield "[bold]name", "[bold]trains", "[bold]what it is; where from; what it needs"
+    for name, card in cards().items():
+        trains = "" if card.trainable is None else f"{card.trainable / 1e6:.1f} M"
+        below = "; ".join((card.paper, *(["needs " + ", ".join(card.needs)] if card.needs else [])))
+        yield name, trains, f"{escape(card.about)}\n[dim]{escape(below)}"
 
 
 def _suites() -> Iterable[tuple[str, ...]]:
@@ -85,70 +100,3 @@ def _backbones() -> Iterable[tuple[str, ...]]:
     yield from (("", name) for name in runnable)
     others = len(all_models()) - len(runnable)
     yield "", f"({others} more of open_clip's models are built otherwise and do not run here)"
-
-
-def show_doctor() -> bool:
-    """Print one line per check, those that take long last; returns whether all went well."""
-    checks = {
-        "Python": _python,
-        "the disk": _disk,
-        "the data root": _data_root,
-        "torch and open_clip": _torch,
-        "the embedded suite": _embedded,
-    }
-    well = True
-    for what, check in checks.items():
-        try:
-            with console.status(f"checking {what} ..."):  # on a terminal, until the line is there
-                line = f"[green]ok[/]      {check()}"
-        except (UserError, ImportError, OSError) as error:
-            line, well = f"[red]failed[/]  {error}", False
-        console.print(line, soft_wrap=True)
-    return well
-
-
-def _python() -> str:
-    import cl_bench
-
-    return f"cl-bench {cl_bench.__version__}, Python {platform.python_version()}"
-
-
-def _torch() -> str:
-    import open_clip
-    import torch
-
-    where = "CPU only"
-    if torch.cuda.is_available():
-        where = f"GPU {torch.cuda.get_device_name()}"
-    return (
-        f"torch {torch.__version__}, open_clip {open_clip.__version__}; {where}, "
-        f"{torch.get_num_threads()} threads"
-    )
-
-
-def _embedded() -> str:
-    from cl_bench.datasets.backbones import load
-    from cl_bench.datasets.mini.domains import DOMAINS, draw
-    from cl_bench.datasets.mini.suite import tiny_clip
-
-    clip = load(tiny_clip(), "cpu")
-    images = sum(len(draw(name, "test")[1]) for name in DOMAINS)
-    return f"mini suite: {images:,} test images drawn, {clip.image_size} px tiny CLIP loaded"
-
-
-def _data_root() -> str:
-    from cl_bench.datasets.mtil.layout import missing_files
-    from cl_bench.experiment.suites import environment_root
-
-    root = environment_root()
-    if not root:
-        return "no data root (CL_BENCH_DATA is not set): the default suite is mini"
-    found = [name for name, missing in missing_files(root).items() if not missing]
-    return f"data root {root}: {len(found)} of 11 MTIL data sets found ({', '.join(found) or '-'})"
-
-
-def _disk() -> str:
-    free = shutil.disk_usage(Path.cwd()).free
-    if free < 2**30:
-        raise UserError(f"only {free / 2**20:.0f} MiB of disk are free here")
-    return f"{free / 2**30:.0f} GiB of disk free here"

@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 
 from cl_bench.benchmark.errors import UserError
-from cl_bench.cli.console import console
+from cl_bench.cli.console import console, paragraph
 from cl_bench.experiment.setting_words import TITLES, in_words, sources_of
 from cl_bench.experiment.settings import Setting, find_settings
 
@@ -37,10 +37,8 @@ def show_settings(what: str, method: str | None, suite: str, plugin: Path | None
         UserError: there is no such method or suite, or no method is named.
     """
     settings = chosen_settings(what, method, suite, plugin)
-    console.print(
-        f"{method} on the suite {suite}. Change a value: cl-bench run --method {method} --set NAME=VALUE",
-        soft_wrap=True,
-        markup=False,
+    paragraph(
+        f"{method} on the suite {suite}. Change a value: cl-bench run --method {method} --set NAME=VALUE"
     )
     for table, title in TITLES.items():
         rows = [setting for setting in settings if setting.table == table]
@@ -76,7 +74,7 @@ def _lines(settings: Sequence[Setting]) -> Iterator[Table | Padding]:
         yield _row(setting.name, setting.kind + limits, *cells, style="bold")
         below = (f"{name} = {text}." for name, text in long.items())
         words = (*_sentence(setting.about), *_how(setting), *below, *sources_of(setting))
-        yield Padding(escape(" ".join(words)), (0, 0, 0, 2))
+        yield Padding(escape(" ".join(words)), (0, 0, 0, 2), expand=False)
 
 
 def _row(*cells: str, style: str | None = None) -> Table:

@@ -2,76 +2,89 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from cl_bench.benchmark.opening import must_be_of
 from cl_bench.benchmark.record import RunResult
-from cl_bench.benchmark.records.events import Event
-from cl_bench.benchmark.records.manifest import is_finished
-from cl_bench.cli.console import console
+from cl_bench.benchmark.records.events import Event, Listener
+from cl_bench.cli.console import console, made, warn
 from cl_bench.cli.dashboards import Dashboards
 from cl_bench.cli.progress import progress_of_files, shown
 from cl_bench.datasets import backbones
-from cl_bench.experiment.assemble import assemble
+from cl_bench.datasets.progress import ProgressCallback
+from cl_bench.experiment.audience import Audience
 from cl_bench.experiment.resolve import Plan
-from cl_bench.experiment.run import read_finished
 from cl_bench.reports.plots.heat_map import save_heat_map
 from cl_bench.reports.sinks.follow import following
 from cl_bench.reports.terminal.show import render
 
 
-def show_run(plan: Plan, boards: Dashboards) -> None:
-    """Run a plan, or continue it, with everything that is to be seen of it."""
-    config, sinks = plan.config, boards.sinks()
-    _show_beginning(plan)
-    if is_finished(plan.folder):
-        must_be_of(plan.folder, config)
-        show_finished(plan.folder)
-        return
-    with progress_of_files(console) as on_progress:
-        experiment = assemble(plan, on_progress)
-    for remark in experiment.stream.remarks:
-        console.print(f"note   {remark}", soft_wrap=True, markup=False)
-    with (
-        shown(console, config.budget.steps) as show,
-        following(plan.folder, sinks, _complain) as follow,
-    ):
+class Terminal(Audience):
+    """Shows everything that is to be seen of a run, and sends it to dashboards.
 
-        def listen(event: Event) -> None:
-            show(event)
-            follow(event)
+    Args:
+        boards: the dashboards.
 
-        result = experiment.run(listen)
-        save_heat_map(result, result.picture)  # dashboards take it along
-    _show_result(result)
+    Raises:
+        UserError: a dashboard is asked for and not installed.
+    """
 
+    def __init__(self, boards: Dashboards) -> None:
+        super().__init__()
+        self._sinks, self._said = boards.sinks(), set[str]()
 
-def _show_beginning(plan: Plan) -> None:
-    config = plan.config
-    console.print(f"suite  {config.suite.about}")
-    console.print(
-        f"run    {config.method}, order {config.order}, {len(config.tasks)} tasks, "
-        f"seed {config.seed}, preset {config.preset}, {config.protocol.precision} on {config.device}",
-        soft_wrap=True,
-    )
-    console.print(f"model  {backbones.about(config.backbone)}", soft_wrap=True)
-    for caveat in config.caveats:
-        console.print(f"note   {caveat}", soft_wrap=True, markup=False)
-    console.print(f"files  {plan.folder}", soft_wrap=True)
+    def planned(self, plan: Plan) -> None:
+        """Show what will be done."""
+        config = plan.config
+        console.print(f"suite  {config.suite.about}", soft_wrap=True, markup=False)
+        console.print(
+            f"run    {config.method}, order {config.order}, {len(config.tasks)} tasks, "
+            f"seed {config.seed}, preset {config.preset}, {config.protocol.precision} on {config.device}",
+            soft_wrap=True,
+        )
+        console.print(f"model  {backbones.about(config.backbone)}", soft_wrap=True)
+        for caveat in config.caveats:
+            self.remark(caveat)
+        console.print(f"files  {plan.folder}", soft_wrap=True, markup=False)
 
+    @contextmanager
+    def files(self) -> Iterator[ProgressCallback]:
+        """Show the progress of decoding."""
+        with progress_of_files(console) as on_progress:
+            yield on_progress
 
-def _complain(words: str) -> None:
-    console.print(words, style="yellow", soft_wrap=True, markup=False)
+    def remark(self, words: str) -> None:
+        """Say it once."""
+        if words not in self._said:
+            self._said.add(words)
+            warn(f"note   {words}")
 
+    @contextmanager
+    def learning(self, plan: Plan) -> Iterator[Listener]:
+        """Show the progress of learning; dashboards follow."""
+        with (
+            shown(console, plan.config.budget.steps) as show,
+            following(plan.folder, self._sinks, warn) as follow,
+        ):
 
-def show_finished(folder: Path) -> None:
-    """Show a run that was finished before."""
-    result = read_finished(folder)
-    console.print("this run is finished already; nothing was done")
-    save_heat_map(result, result.picture)
-    _show_result(result)
+            def listen(event: Event) -> None:
+                show(event)
+                follow(event)
 
+            yield listen
 
-def _show_result(result: RunResult) -> None:
-    console.print(render(result))
-    console.print(f"picture  {result.picture}", soft_wrap=True)
+    def learned(self, result: RunResult) -> None:
+        """Draw the picture: dashboards take it along."""
+        save_heat_map(result, result.picture)
+
+    def shown(self, result: RunResult, before: bool) -> None:
+        """Show the result."""
+        if before:
+            console.print("this run is finished already; nothing was done")
+            save_heat_map(result, result.picture)
+        if console.quiet:  # else they stand in what is shown
+            for words in (*result.config.caveats, *result.remarks):
+                self.remark(words)
+        console.print(render(result))
+        console.print(f"picture  {result.picture}", soft_wrap=True, markup=False)
+        made(result.path)

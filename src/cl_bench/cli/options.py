@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,13 +12,34 @@ import typer
 from pydantic.fields import FieldInfo
 
 from cl_bench.benchmark.config import Settings
-from cl_bench.benchmark.errors import UserError
+from cl_bench.cli.completion import OF_CHOICES, runs
 from cl_bench.experiment.choices import kind_of, written
 
 TYPES: dict[type, Any] = {
     str: str | None, int: int | None, Path: Path | None, bool: bool, tuple: list[str] | None,
 }  # fmt: skip
 Command = Callable[..., None]
+RunPath = Annotated[
+    Path, typer.Argument(help="A run's directory.", metavar="RUN", autocompletion=runs)
+]
+Quiet = Annotated[
+    bool,
+    typer.Option(
+        "--quiet",
+        "-q",
+        help="No progress and no tables: warnings go to standard error, the path of what was made "
+        "to standard output.",
+    ),
+]
+Runs = Annotated[
+    list[Path] | None,
+    typer.Argument(
+        help="Runs, or folders of them. (default: runs)", metavar="[RUN]...", autocompletion=runs
+    ),
+]
+Seeds = Annotated[
+    Path, typer.Argument(help="A run, or a folder of one method's seeds.", autocompletion=runs)
+]
 
 
 def takes(
@@ -60,6 +81,7 @@ def _option(name: str, field: FieldInfo) -> inspect.Parameter:
         f"--{said.name or name.replace('_', '-')}",
         help=" ".join((field.description or "").split()),
         metavar=said.value,
+        autocompletion=OF_CHOICES.get(name),
     )
     return inspect.Parameter(
         name,
@@ -71,15 +93,3 @@ def _option(name: str, field: FieldInfo) -> inspect.Parameter:
 
 def _is_said(value: object) -> bool:
     return value is not None and value is not False and value != []
-
-
-def seeds_in(text: str, parts: Sequence[str]) -> list[int]:
-    """The numbers that ``--seeds`` lists.
-
-    Raises:
-        UserError: one of the ``parts`` of ``text`` is no number.
-    """
-    try:
-        return [int(part) for part in parts]
-    except ValueError:
-        raise UserError(f"--seeds {text!r} is not a list of whole numbers such as 0,1,2") from None

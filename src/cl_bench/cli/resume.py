@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from cl_bench.cli.dashboards import BoardOptions
-from cl_bench.cli.options import takes
+from cl_bench.cli.options import Quiet, RunPath, takes
 from cl_bench.experiment.choices import Choices
 from cl_bench.experiment.places import PATHS, file_of
 
@@ -16,14 +14,16 @@ from cl_bench.experiment.places import PATHS, file_of
 @takes("given", Choices, ("suite", "backbone", *PATHS))
 @takes("boards", BoardOptions, BoardOptions.model_fields)
 def resume(
-    run_dir: Annotated[Path, typer.Argument(help="A run's directory.", metavar="RUN")],
+    run_dir: RunPath,
     given: dict[str, Any],
     boards: dict[str, Any],
+    quiet: Quiet = False,
 ) -> None:
     """Continue a run that was interrupted; the result is the same as without interruption.
 
     Options of `run` say where its files are now, if neither the run nor they stayed in place.
     """
+    from cl_bench.cli.console import silenced
     from cl_bench.cli.dashboards import chosen
     from cl_bench.cli.execute import resume_command
 
@@ -31,4 +31,5 @@ def resume(
         name: file_of(value) if name == "backbone" else Path(value) for name, value in given.items()
     }
     places = {name: path for name, path in moved.items() if path is not None}
-    resume_command(run_dir, places, chosen(boards))
+    with silenced(quiet):
+        resume_command(run_dir, places, chosen(boards))

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cl_bench.cli.completion import runs as completed
 from cl_bench.cli.dashboards import BoardOptions, sync_command
 from cl_bench.cli.options import takes
 from cl_bench.experiment.choices import validated
@@ -14,7 +15,9 @@ from cl_bench.experiment.choices import validated
 
 @takes("boards", BoardOptions, BoardOptions.model_fields)
 def sync(
-    runs: Annotated[list[Path], typer.Argument(help="Runs, or folders of them.")],
+    runs: Annotated[
+        list[Path], typer.Argument(help="Runs, or folders of them.", autocompletion=completed)
+    ],
     boards: dict[str, Any],
     to: Annotated[str, typer.Option(help="wandb or tensorboard.")] = "wandb",
     checkpoints: Annotated[

@@ -20,6 +20,7 @@ from cl_bench.benchmark.errors import UserError
 
 Preset = Literal["paper", "fair"]
 PLAIN = (int, bool, Path)
+RUNS = Path("runs")  # where runs are kept unless one says otherwise
 T = TypeVar("T")
 
 

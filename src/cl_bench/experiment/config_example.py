@@ -32,9 +32,7 @@ def config_example(choices: Choices, further: Mapping[str, Any]) -> str:
     lines = [HEAD, *(f"{key} = {toml_value(value)}" for key, value in further.items())]
     for name in OPTIONS:
         if name != "overrides":
-            lines += _option(
-                name, getattr(choices, name), unset="seeds" in further and name == "seed"
-            )
+            lines += _option(name, getattr(choices, name), unset=f"{name}s" in further)
     lines += ["", "[set]  # settings of the method, its optimizer, budget and protocol"]
     given = parse_overrides(choices.overrides)
     lines += [f"{key} = {toml_value(value)}" for key, value in given.items()]

@@ -15,7 +15,7 @@ from cl_bench.datasets.extra.references import Source
 from cl_bench.datasets.pretrained import preprocessing
 from cl_bench.datasets.suite import Suite, TaskSpec
 from cl_bench.experiment.arithmetic import choose_device, computed_on
-from cl_bench.experiment.choices import Choices
+from cl_bench.experiment.choices import RUNS, Choices
 from cl_bench.experiment.places import recorded
 from cl_bench.experiment.settle import Settled, must_have_data, settle
 from cl_bench.experiment.suites import cache_folder
@@ -23,8 +23,6 @@ from cl_bench.methods.catalog import MethodEntry
 
 if TYPE_CHECKING:
     from cl_bench.benchmark.method_config import Need
-
-RUNS = Path("runs")  # where runs are kept unless one says otherwise
 
 
 @dataclass(frozen=True)

@@ -1,51 +1,38 @@
-"""The one door to a run: the command line, sweeps, tests and scripts of one's own go through it."""
+"""The one door to a run: the command line, sweeps, tests and scripts of one's own go through it.
+
+What takes seconds to import is imported when a run begins: a mistake is answered before.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from cl_bench.benchmark.opening import finished_run, must_be_of
 from cl_bench.benchmark.record import RunFolder, RunResult, read_config
 from cl_bench.benchmark.records.events import Listener
 from cl_bench.benchmark.records.manifest import is_finished
-from cl_bench.datasets.progress import ProgressCallback, silent
 from cl_bench.experiment.again import resolve_again
-from cl_bench.experiment.assemble import assemble
-from cl_bench.experiment.choices import Choices
-from cl_bench.experiment.resolve import RUNS, Plan, resolve
+from cl_bench.experiment.audience import Audience, ignore
+from cl_bench.experiment.choices import RUNS, Choices
+from cl_bench.experiment.resolve import Plan, resolve
 
 
-def ignore(event: Any) -> None:
-    """Listen to nothing."""
-
-
-def run_experiment(
-    choices: Choices,
-    listen: Listener = ignore,
-    out: Path = RUNS,
-    on_progress: ProgressCallback = silent,
-) -> RunResult:
+def run_experiment(choices: Choices, listen: Listener = ignore, out: Path = RUNS) -> RunResult:
     """Run what was asked for, or continue it; a run that is finished is read.
 
     Args:
         choices: what was asked for.
         listen: receives every event of the run as it is logged.
         out: the folder below which the run gets its directory.
-        on_progress: hears of the progress of decoding.
 
     Raises:
         UserError: a choice is wrong, data is missing, or the run's directory is damaged or in use.
     """
-    return carry_out(resolve(choices, out), listen, on_progress)
+    return carry_out(resolve(choices, out), Audience(listen))
 
 
 def continue_experiment(
-    run: Path,
-    listen: Listener = ignore,
-    given: Mapping[str, Path] | None = None,
-    on_progress: ProgressCallback = silent,
+    run: Path, listen: Listener = ignore, given: Mapping[str, Path] | None = None
 ) -> RunResult:
     """Continue the run in a directory, wherever directory and data are now.
 
@@ -53,31 +40,58 @@ def continue_experiment(
         run: the directory.
         listen: receives every event of the run as it is logged.
         given: by option, where a file lies now that is in neither of the recorded places.
-        on_progress: hears of the progress of decoding.
 
     Raises:
         UserError: it cannot be continued as what it began.
     """
+    return carry_on(run, given or {}, Audience(listen))
+
+
+def carry_on(run: Path, given: Mapping[str, Path], audience: Audience) -> RunResult:
+    """Continue the run in a directory; arguments as of :func:`continue_experiment`."""
     if is_finished(run):  # then none of the files is needed that it was made from
-        return read_finished(run)
-    return carry_out(resolve_again(read_config(run), run, given or {}), listen, on_progress)
+        return _read_finished(run, audience)
+    return carry_out(resolve_again(read_config(run), run, given), audience)
 
 
-def carry_out(
-    plan: Plan, listen: Listener = ignore, on_progress: ProgressCallback = silent
-) -> RunResult:
-    """Run a plan to its end; arguments as of :func:`run_experiment`."""
+def carry_out(plan: Plan, audience: Audience) -> RunResult:
+    """Run a plan to its end.
+
+    Args:
+        plan: of the run.
+        audience: hears of it, of its data's remarks before anything is learned.
+
+    Raises:
+        UserError: data is missing, or the run's directory is damaged, of another run or in use.
+    """
+    audience.planned(plan)
     if is_finished(plan.folder):
+        from cl_bench.benchmark.opening import must_be_of
+
         must_be_of(plan.folder, plan.config)
-        return read_finished(plan.folder)
-    return assemble(plan, on_progress).run(listen)
+        return _read_finished(plan.folder, audience)
+    from cl_bench.experiment.assemble import assemble
+
+    with audience.files() as on_progress:
+        experiment = assemble(plan, on_progress)
+    for words in experiment.stream.remarks:
+        audience.remark(words)
+    with audience.learning(plan) as listen:
+        result = experiment.run(listen)
+        audience.learned(result)
+    audience.shown(result, before=False)
+    return result
 
 
-def read_finished(run: Path) -> RunResult:
+def _read_finished(run: Path, audience: Audience) -> RunResult:
     """Read a finished run whose files are all as they were written.
 
     Raises:
         UserError: something in it is damaged, or another process works on it.
     """
+    from cl_bench.benchmark.opening import finished_run
+
     with RunFolder(run).locked():
-        return finished_run(run)
+        result = finished_run(run)
+    audience.shown(result, before=True)
+    return result

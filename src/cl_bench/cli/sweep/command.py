@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -14,38 +13,17 @@ from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.record import read_json, write_json
 from cl_bench.benchmark.records.damage import damage, is_checkable, is_sealed
 from cl_bench.benchmark.records.manifest import read_manifest
-from cl_bench.cli.console import console
+from cl_bench.cli.console import console, made, warn
+from cl_bench.cli.several import no_task_alone
 from cl_bench.cli.sweep.grid import Cell
 from cl_bench.cli.sweep.job import Job
 from cl_bench.cli.sweep.launchers import Launcher
+from cl_bench.cli.sweep.sweep import Sweep
 from cl_bench.experiment.choices import Choices
 from cl_bench.experiment.resolve import resolve
 from cl_bench.experiment.settle import settle
 
 State = Literal["done", "failed", "begun", "waiting"]
-
-
-@dataclass(frozen=True)
-class Sweep:
-    """A grid in a folder.
-
-    Attributes:
-        cells: every run.
-        choices: what all of them share.
-        common: the same as options of ``cl-bench run``.
-        dashboards: where runs are shown, as options of it; no part of what the grid is.
-        out: the folder.
-    """
-
-    cells: tuple[Cell, ...]
-    choices: Choices
-    common: tuple[str, ...]
-    dashboards: tuple[str, ...]
-    out: Path
-
-    def log(self, cell: Cell) -> Path:
-        """Where a cell's process writes what it says."""
-        return self.out / "sweep" / f"{cell.slug}.log"
 
 
 def sweep_command(sweep: Sweep, launcher: Launcher, retry_failed: bool, dry_run: bool) -> bool:
@@ -86,7 +64,7 @@ def _launch(sweep: Sweep, launcher: Launcher, cells: Sequence[Cell]) -> None:
             progress.advance(bar)
 
         try:
-            launcher.launch(jobs, here / sweep.out, sweep.choices.device, ended)
+            launcher.launch(jobs, here / sweep.folder, sweep.choices.device, ended)
         except KeyboardInterrupt:
             console.print("stopped; the same command continues")
             raise
@@ -98,18 +76,21 @@ def _planned(sweep: Sweep) -> dict[Cell, tuple[Path, ...]]:
     Where no device is named, a cell may run on another machine than this one, and a published
     precision that only some devices have then leads to another directory: all of them are listed.
     """
-    for (
-        cell
-    ) in sweep.cells:  # without torch: a mistake in the last cell shows as fast as in the first
+    several = len({cell.order for cell in sweep.cells}) > 1
+    for cell in sweep.cells:  # without torch: a mistake in the last shows as fast as in the first
         with _named(cell):
-            settle(_choices(sweep, cell))
-    paths = {}
+            settled = settle(_choices(sweep, cell))
+            if several:
+                no_task_alone(cell.order, settled.order)
+    paths: dict[Cell, tuple[Path, ...]] = {}
     for cell in sweep.cells:
         choices = _choices(sweep, cell)
         with _named(cell):
             plans = [resolve(choices, sweep.out)]
             if not choices.device and plans[0].config.preset != "fair":
                 plans += [resolve(choices, sweep.out, device) for device in ("cpu", "cuda")]
+        if same := next((other for other in paths if paths[other][0] == plans[0].folder), None):
+            raise UserError(f"{cell.name} is the same run as {same.name}: name one of them")
         paths[cell] = tuple(dict.fromkeys(plan.folder for plan in plans))
     return paths
 
@@ -169,14 +150,12 @@ def _damage(paths: tuple[Path, ...]) -> str:
 
 def _remember(sweep: Sweep) -> None:
     """Keep the grid; another one must not share the folder."""
-    file = sweep.out / "sweep.json"
-    cells = [[cell.method, list(cell.own), cell.order, cell.seed] for cell in sweep.cells]
-    grid = {"cells": cells, "common": list(sweep.common)}
-    if file.exists() and (earlier := read_json(file)) != grid:
+    file = sweep.folder / "sweep.json"
+    if file.exists() and (earlier := read_json(file)) != sweep.grid:
         raise UserError(
             f"{file} is of another sweep ({len(earlier.get('cells', []))} runs); choose another --out"
         )
-    write_json(file, grid)
+    write_json(file, sweep.grid)
 
 
 def _show(sweep: Sweep, states: dict[Cell, State]) -> None:
@@ -196,7 +175,9 @@ def _summary(sweep: Sweep, paths: dict[Cell, tuple[Path, ...]]) -> bool:
     failed: Sequence[Cell] = [cell for cell, state in states.items() if state != "done"]
     for cell in failed:
         reason = _damage(paths[cell]) or _reason(sweep.log(cell)) or f"see {sweep.log(cell)}"
-        console.print(f"  {cell.name}: {reason}", soft_wrap=True, markup=False)
+        warn(f"  {cell.name}: {reason}")
     if failed:
-        console.print("--retry-failed runs them again")
+        warn("--retry-failed runs them again")
+    for where in (paths[cell] for cell in states if cell not in failed):
+        made(next(path for path in where if path.exists()))
     return not failed

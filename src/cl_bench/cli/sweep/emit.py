@@ -6,8 +6,8 @@ import yaml
 
 from cl_bench.benchmark.errors import UserError, unknown
 from cl_bench.benchmark.record import write_atomically
-from cl_bench.cli.console import console
-from cl_bench.cli.sweep.command import Sweep
+from cl_bench.cli.console import console, made
+from cl_bench.cli.sweep.sweep import Sweep
 
 
 def emit_command(sweep: Sweep, target: str) -> None:
@@ -23,9 +23,13 @@ def emit_command(sweep: Sweep, target: str) -> None:
         raise UserError(
             f"{own.name}: a W&B grid gives no method a setting of its own; leave it out, or use --set"
         )
-    file = sweep.out / "wandb-sweep.yaml"
+    file = sweep.folder / "wandb-sweep.yaml"
     write_atomically(file, wandb_file(sweep).encode())
-    console.print(f"{file}: start it with `wandb sweep {file}`, then `wandb agent` where runs go")
+    console.print(
+        f"{file}: start it with `wandb sweep {file}`, then `wandb agent` where runs go",
+        soft_wrap=True,
+    )
+    made(file)
 
 
 def wandb_file(sweep: Sweep) -> str:

@@ -8,7 +8,7 @@ from itertools import product
 from pathlib import Path
 
 from cl_bench.benchmark.errors import UserError
-from cl_bench.cli.options import seeds_in
+from cl_bench.cli.several import orders_in, parts_of, seeds_in
 from cl_bench.reports.runs.command import option_words
 
 
@@ -52,26 +52,18 @@ def make_grid(methods: str, orders: str, seeds: str) -> tuple[Cell, ...]:
     Args:
         methods: names with commas; ``name:key=value`` gives one of them a setting of its own, and
             further ``:key=value`` more of them.
-        orders: with commas.
+        orders: with commas, or with semicolons where one of them has commas itself.
         seeds: with commas.
 
     Raises:
         UserError: the grid is empty, a seed is no number, or a cell stands twice.
     """
-    named = [_method(text) for text in _parts(methods, "--methods")]
-    numbers = seeds_in(seeds, _parts(seeds, "--seeds"))
-    combinations = product(numbers, _parts(orders, "--orders"), named)
+    named = [_method(text) for text in parts_of(methods, "--methods")]
+    combinations = product(seeds_in(seeds), orders_in(orders), named)
     cells = tuple(Cell(method, own, order, seed) for seed, order, (method, own) in combinations)
     if twice := next((cell for i, cell in enumerate(cells) if cell in cells[:i]), None):
         raise UserError(f"the sweep holds {twice.name} twice")
     return cells
-
-
-def _parts(text: str, option: str) -> list[str]:
-    parts = [part.strip() for part in text.split(",") if part.strip()]
-    if not parts:
-        raise UserError(f"{option} names nothing: the sweep would be empty")
-    return parts
 
 
 def _method(text: str) -> tuple[str, tuple[str, ...]]:

@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
-from typing import Annotated
 
 import typer
+
+from cl_bench.cli.options import Runs
 
 COLOURS = {"proven": "green", "not checkable here": "yellow", "false": "bold red"}
 
 
-def verify(
-    runs: Annotated[list[Path], typer.Argument(help="Runs, or folders of them.")],
-) -> None:
+def verify(runs: Runs = None) -> None:
     """Compute again all that runs claim, one line per claim; exit code 1 if one is false."""
     from rich.markup import escape
 
     from cl_bench.benchmark.errors import UserError
     from cl_bench.cli.console import console
     from cl_bench.cli.verify.claims import all_claims
+    from cl_bench.experiment.choices import RUNS
     from cl_bench.reports.runs.find import find_runs
 
-    found = find_runs(runs)
+    where = runs or [RUNS]
+    found = find_runs(where)
     if not found:
-        raise UserError(f"no runs under {', '.join(map(str, runs))}")
+        raise UserError(f"no runs under {', '.join(map(str, where))}")
     counts: Counter[str] = Counter()
     for path in found:
         console.print(escape(str(path)), style="bold", soft_wrap=True)
