@@ -17,6 +17,7 @@ from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.pixels import Pixels
 from cl_bench.benchmark.prompt_tokens import behind_the_first, check_room, per_block
 from cl_bench.benchmark.quick_gelu import QuickGELU
+from cl_bench.benchmark.rows import images_through, texts_through
 from cl_bench.benchmark.task import Batch, LabelSpace
 
 PROMPTS_AT_ONCE = 2048  # bounds the memory of an ensemble over a thousand classes
@@ -106,6 +107,9 @@ class Clip(nn.Module):
                 LayerNorm, as patches do. They have no positional embedding.
         """
         added = self._entering("v", prompt_tokens, len(images))
+        return images_through(self._vision_tower, images, added)
+
+    def _vision_tower(self, images: Tensor, added: Tensor | None) -> Tensor:
         if added is not None:
             added = torch.cat([self.model.visual.ln_pre(added[:1]), added[1:]])
         with behind_the_first(self.blocks()["v"], added):
@@ -132,14 +136,16 @@ class Clip(nn.Module):
             UserError: prompt tokens and the longest text together have more than context_length
                 positions.
         """
-        m, places = self.model, 0
         added = self._entering("t", prompt_tokens, len(tokens))
         if added is not None:
-            tokens, places = cut_padding(tokens), added.shape[2]  # padding takes room
-            check_room(places, tokens.shape[1], self.context_length)
-        length = tokens.shape[1]
+            tokens = cut_padding(tokens)  # padding takes room
+            check_room(added.shape[2], tokens.shape[1], self.context_length)
+        return texts_through(self._text_tower, tokens, added)
+
+    def _text_tower(self, tokens: Tensor, added: Tensor | None) -> Tensor:
+        m, length = self.model, tokens.shape[1]
+        places = length if added is None else length + added.shape[2]
         x = m.token_embedding(tokens) + m.positional_embedding[:length]  # [N, L, d]
-        places += length
         with behind_the_first(self.blocks()["t"], added):
             x = m.transformer(x, attn_mask=m.attn_mask[:places, :places])
         x = m.ln_final(x)[torch.arange(len(x), device=x.device), tokens.argmax(dim=-1)]  # [N, d]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor
 
-from cl_bench.benchmark import matrix
+from cl_bench.benchmark import group, matrix
 from cl_bench.benchmark.errors import NotFiniteError
 from cl_bench.benchmark.images import Images
 from cl_bench.benchmark.method import Classifier, Method
@@ -17,6 +17,7 @@ from cl_bench.benchmark.prefetch import prefetch
 from cl_bench.benchmark.task import LabelSpace
 
 EVALUATION_BATCH = 256
+NO_CLASS = -1
 
 
 @torch.no_grad()
@@ -24,6 +25,8 @@ def predict_all(
     method: Method, spaces: Mapping[str, LabelSpace], tests: Mapping[str, Images], precision: str
 ) -> dict[str, Tensor]:
     """The predicted classes of every task's test images; reads and writes no file.
+
+    Several processes share the images in parts of ``EVALUATION_BATCH``; every one gets all predictions.
 
     Args:
         method: what was learned so far.
@@ -38,14 +41,25 @@ def predict_all(
     Raises:
         NotFiniteError: the model has diverged.
     """
-    normalise, predictions = method.clip.normaliser(), {}
+    normalise = method.clip.normaliser()
+    found = {name: torch.zeros(len(tests[name]), dtype=torch.int64) for name in spaces}
     last: tuple[LabelSpace, Classifier] | None = None
     with autocast(method.clip.device.type, precision):
-        for name, labels in spaces.items():
+        for name, parts in _own_parts(spaces, tests).items():
+            labels = spaces[name]
             if last is None or last[0] != labels:
                 last = (labels, method.classifier(labels))
-            predictions[name] = predict(last[1], tests[name], normalise)
-    return predictions
+            found[name][torch.cat(parts)] = _chosen(last[1], tests[name], normalise, parts)
+    return {name: _finite(group.add_up(of_task)) for name, of_task in found.items()}
+
+
+def _own_parts(spaces: Iterable[str], tests: Mapping[str, Images]) -> dict[str, list[Tensor]]:
+    """The images that this process classifies, by task: every n-th part of all tasks', int64 [B]."""
+    parts = [(task, rows) for task in spaces for rows in _parts(tests[task])]
+    own: dict[str, list[Tensor]] = {}
+    for task, rows in parts[group.rank() :: group.size()]:
+        own.setdefault(task, []).append(rows)
+    return own
 
 
 @torch.no_grad()
@@ -63,16 +77,32 @@ def predict(classify: Classifier, images: Images, normalise: Pixels) -> Tensor:
     Raises:
         NotFiniteError: a logit is not a number or +inf, whose arg-max would be a class by chance.
     """
-    parts = torch.arange(len(images)).split(EVALUATION_BATCH)
-    predictions, largest = [], []
+    return _finite(_chosen(classify, images, normalise, _parts(images)))
+
+
+def _parts(images: Images) -> Sequence[Tensor]:
+    """Which images are classified at once, int64 [B]."""
+    return torch.arange(len(images)).split(EVALUATION_BATCH)
+
+
+def _chosen(
+    classify: Classifier, images: Images, normalise: Pixels, parts: Sequence[Tensor]
+) -> Tensor:
+    """The classes of the images of some parts, on the CPU; ``NO_CLASS`` where a logit is not finite."""
+    chosen = []
     for pixels in prefetch(images.take, parts, workers=1):
         logits = classify(normalise(pixels))  # [B, C]
-        chosen = logits.argmax(dim=-1)  # NaN counts as the largest
-        predictions.append(chosen)
-        largest.append(logits.gather(-1, chosen[:, None]))
-    if not bool(torch.cat(largest).isfinite().all()):
+        classes = logits.argmax(dim=-1)  # NaN counts as the largest
+        largest = logits.gather(-1, classes[:, None])[:, 0]
+        chosen.append(torch.where(largest.isfinite(), classes, NO_CLASS))
+    return torch.cat(chosen).cpu()
+
+
+def _finite(classes: Tensor) -> Tensor:
+    """Predicted classes, if all are some."""
+    if bool((classes == NO_CLASS).any()):
         raise NotFiniteError("the predictions are not finite: the model has diverged")
-    return torch.cat(predictions).cpu()
+    return classes
 
 
 def accuracy(predictions: Tensor, targets: Tensor) -> float:

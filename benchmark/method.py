@@ -66,6 +66,10 @@ class Method:
     Config: ClassVar[type[MethodConfig]] = MethodConfig
     bound: ClassVar[bool] = False  # a reference that learns by other rules: shown, never ranked
     told_task: ClassVar[bool] = False  # must know whose classes it chooses between (not in X-TAIL)
+    # Whether in ``loss`` a tower treats every image and every text by itself: no random draw, no count
+    # and no statistic over several of them inside of it. Then processes share them, and a few at a time
+    # may go through; whatever the loss computes of their features. Else every process computes all.
+    row_by_row: ClassVar[bool] = False
 
     def __init__(self, clip: Clip, config: Any, assets: Assets) -> None:
         """Take over ``clip`` and change its structure if needed.

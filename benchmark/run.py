@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 
+from cl_bench.benchmark.checkpoint import digest_of_state
 from cl_bench.benchmark.config import RunConfig
 from cl_bench.benchmark.cost import Stopwatch, peak_memory
 from cl_bench.benchmark.errors import NotFiniteError
 from cl_bench.benchmark.evaluate import predict_all
+from cl_bench.benchmark.group import led, must_agree
 from cl_bench.benchmark.label_spaces import label_spaces
 from cl_bench.benchmark.method import Method, all_parameters
 from cl_bench.benchmark.opening import finished_run, must_be_of
@@ -27,8 +30,11 @@ def run(
     stream: TaskStream,
     folder: RunFolder,
     listen: Listener,
+    images_at_once: int | None = None,
 ) -> RunResult:
     """Learn the stream's tasks in turn, evaluate all of them after each, keep everything.
+
+    Of several processes (``group.py``) all learn and evaluate, and the first one keeps it.
 
     A directory that holds some of the run already is continued: every task draws its randomness
     from (seed, task name) alone, so an interrupted run ends as an undisturbed one, bit for bit on
@@ -39,55 +45,76 @@ def run(
         make_method: makes a fresh instance around the pre-trained model.
         stream: the tasks of ``config.tasks``.
         folder: where the run lives.
-        listen: receives every logged event.
+        listen: receives every logged event, in the first process.
+        images_at_once: in training, as of ``rows.Division``; ``None``: the whole batch.
 
     Raises:
         UserError: the directory is locked, damaged or of another run; the loss is not finite.
     """
-    with folder.locked():
-        if is_finished(folder.path):
-            must_be_of(folder.path, config)
-            return finished_run(folder.path)
-        return _run(config, make_method(), stream, folder, listen)
+    with ExitStack() as held:
+        led(lambda: held.enter_context(folder.locked()))
+        if led(lambda: is_finished(folder.path)):
+            return led(lambda: _finished(config, folder))
+        targets = label_spaces(config.protocol, stream)[1]
+        session = RunSession(config, stream, targets, folder, listen, images_at_once)
+        return _run(config, make_method(), stream, session, images_at_once)
+
+
+def _finished(config: RunConfig, folder: RunFolder) -> RunResult:
+    """A run that is finished already."""
+    must_be_of(folder.path, config)
+    return finished_run(folder.path)
 
 
 def _run(
-    config: RunConfig, method: Method, stream: TaskStream, folder: RunFolder, listen: Listener
+    config: RunConfig,
+    method: Method,
+    stream: TaskStream,
+    session: RunSession,
+    images_at_once: int | None,
 ) -> RunResult:
     """The loop over the tasks that are not learned yet."""
-    spaces, targets = label_spaces(config.protocol, stream)
-    tests = {task.name: task.test.to(method.clip.device) for task in stream.tasks}
-    session = RunSession(config, stream, targets, folder, listen)
+    device, spaces = method.clip.device, label_spaces(config.protocol, stream)[0]
+    tests = {task.name: task.test.to(device) for task in stream.tasks}
 
     def evaluate(learned: int) -> None:
-        watch = Stopwatch(method.clip.device)
+        watch = Stopwatch(device)
         with watch.phase("evaluate"):
             predictions = predict_all(method, spaces, tests, config.protocol.precision)
-        session.keep_row(learned, predictions, watch.seconds["evaluate"])
+        led(lambda: session.keep_row(learned, predictions, watch.seconds["evaluate"]))
 
-    session.open(method)
+    opened = led(lambda: session.open(device))
+    if opened.state:
+        session.earlier.load_state_dict(opened.state)
+        method.load_state_dict(opened.state)
     try:
-        if session.matrix is None:
+        if opened.rows == 0:
             evaluate(0)
-        for task in stream.tasks[session.learned :]:
-            learned = session.learned + 1
-            _learn(config, method, task, learned, session)
-            session.keep_method(learned, method)
+        for learned, task in list(enumerate(stream.tasks, start=1))[max(opened.rows - 1, 0) :]:
+            _learn(config, method, task, learned, session, images_at_once)
+            must_agree(lambda: digest_of_state(method.state_dict()), f"after task {task.name!r}")
+            led(lambda learned=learned: session.keep_method(learned, method))
             evaluate(learned)
     except NotFiniteError as error:
-        raise session.failed(error) from error
-    return session.finish()
+        raise led(lambda error=error: session.failed(error)) from error
+    return led(session.finish)
 
 
 def _learn(
-    config: RunConfig, method: Method, task: Task, learned: int, session: RunSession
+    config: RunConfig,
+    method: Method,
+    task: Task,
+    learned: int,
+    session: RunSession,
+    images_at_once: int | None,
 ) -> None:
     """Let the method learn ``task``, the ``learned``-th."""
     device, watch = method.clip.device, Stopwatch(method.clip.device)
     training = _as_seen(config, method, task, session)
 
     def report(p: Progress) -> None:
-        session.log(Step(task=task.name, step=p.step, steps=p.steps, loss=p.loss, lr=p.lr))
+        step = Step(task=task.name, step=p.step, steps=p.steps, loss=p.loss, lr=p.lr)
+        led(lambda: session.log(step))
 
     # A run that goes on within a task would load the method's state and call continue_task here.
     with watch.phase("prepare"):
@@ -95,18 +122,17 @@ def _learn(
     trainable = sum(p.numel() for p in all_parameters(method.trainable_parameters()))
     budget, precision = config.budget.steps[task.name], config.protocol.precision
     with watch.phase("train"):
-        trained = train(method, training, config.recipe, budget, precision, report)
+        trained = train(method, training, config.recipe, budget, precision, report, images_at_once)
     with watch.phase("consolidate"):
         method.after_task(training)
         session.earlier.close(training)
-    session.log(
-        Learned(
-            task=task.name, learned=learned, steps=trained.steps, step_flops=trained.step_flops,
-            skipped_steps=trained.skipped_steps, seconds=watch.seconds,
-            images_drawn=training.images_drawn, trainable_parameters=trainable,
-            peak_memory=peak_memory(device), diagnostics=method.diagnostics(),
-        )
+    result = Learned(
+        task=task.name, learned=learned, steps=trained.steps, step_flops=trained.step_flops,
+        skipped_steps=trained.skipped_steps, seconds=watch.seconds,
+        images_drawn=training.images_drawn, trainable_parameters=trainable,
+        peak_memory=peak_memory(device), diagnostics=method.diagnostics(),
     )  # fmt: skip
+    led(lambda: session.log(result))
 
 
 def _as_seen(config: RunConfig, method: Method, task: Task, session: RunSession) -> TrainingTask:

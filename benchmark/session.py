@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from cl_bench.benchmark import group
 from cl_bench.benchmark.checkpoint import load_checkpoint, save_checkpoint
 from cl_bench.benchmark.config import RunConfig
 from cl_bench.benchmark.earlier_images import EarlierImages
@@ -20,9 +23,22 @@ from cl_bench.benchmark.record import RunFolder, RunResult, read_run
 from cl_bench.benchmark.records.circumstances import session
 from cl_bench.benchmark.records.events import Evaluated, Event, Finished, Listener, Saved
 from cl_bench.benchmark.records.ledger import write_ledger
-from cl_bench.benchmark.records.manifest import Status, read_manifest, write_manifest
+from cl_bench.benchmark.records.manifest import Session, Status, read_manifest, write_manifest
 from cl_bench.benchmark.records.matrix_file import write_matrix
 from cl_bench.benchmark.task import TaskStream
+
+
+@dataclass(frozen=True)
+class Opened:
+    """Where a run stands when it is opened.
+
+    Attributes:
+        rows: of the matrix that it has, the zero-shot row included.
+        state: of the method and of the images that it keeps, after the last row; empty before a task.
+    """
+
+    rows: int
+    state: dict[str, Any]
 
 
 class RunSession:
@@ -40,6 +56,7 @@ class RunSession:
         targets: Mapping[str, Tensor],
         folder: RunFolder,
         listen: Listener,
+        images_at_once: int | None = None,
     ) -> None:
         """Nothing is read or written yet.
 
@@ -49,7 +66,9 @@ class RunSession:
             targets: the true classes of every task's test images, int64 [N].
             folder: where the run lives; this process holds its lock.
             listen: receives every logged event.
+            images_at_once: in training, for the record.
         """
+        self._images_at_once = images_at_once
         self._config, self._stream, self._targets = config, stream, targets
         self._folder, self._listen = folder, listen
         self.earlier = EarlierImages(stream, declared="earlier images" in config.extra_data)
@@ -60,24 +79,32 @@ class RunSession:
         """How many tasks have their row."""
         return len(self.matrix.rows) if self.matrix else 0
 
-    def open(self, method: Method) -> None:
-        """Begin the directory, or take up what it holds and bring ``method`` to where it stood.
+    def open(self, device: torch.device) -> Opened:
+        """Begin the directory, or take up what it holds.
 
         Raises:
             UserError: what is there must not be continued.
         """
-        folder, device = self._folder, method.clip.device
-        gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else None
-        here = session(device=str(device), threads=torch.get_num_threads(), gpu=gpu)
+        folder, here = self._folder, self._here(device)
         if not (folder.path / "manifest.json").exists():
             begin(folder, self._config, self._stream, self._targets, here, self.log)
-            return
+            return Opened(0, {})
         self.matrix = go_on(folder, self._config, self._stream, here, self.log)
-        if self.learned > 0:
-            state = load_checkpoint(folder.checkpoint(self.learned))
-            self.earlier.load_state_dict(state)
-            method.load_state_dict(state)
-            self._drop_older()
+        if self.learned == 0:
+            return Opened(int(self.matrix is not None), {})
+        state = load_checkpoint(folder.checkpoint(self.learned))
+        self._drop_older()
+        return Opened(1 + self.learned, state)
+
+    def _here(self, device: torch.device) -> Session:
+        """The circumstances of this process and of those beside it."""
+        return session(
+            device=str(device),
+            threads=torch.get_num_threads(),
+            gpu=torch.cuda.get_device_name(device) if device.type == "cuda" else None,
+            processes=group.size(),
+            micro_batch=self._images_at_once,
+        )
 
     def keep_method(self, learned: int, method: Method) -> None:
         """Keep the method's state after ``learned`` tasks; it counts once its row is written."""

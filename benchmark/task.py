@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from cl_bench.benchmark import keeping
+from cl_bench.benchmark import group, keeping
 from cl_bench.benchmark.endless import Endless
 from cl_bench.benchmark.image_order import ImageOrder
 from cl_bench.benchmark.images import Images
@@ -106,6 +106,34 @@ class TaskStream:
     """What was found in the images that whoever reads the results should know, in words."""
 
 
+class Pass(Iterator[Batch]):
+    """One pass over a task's images, of which several processes may make different batches."""
+
+    def __init__(self, count: int, begin: Callable[[slice], Iterator[Batch]]) -> None:
+        """Draw nothing yet.
+
+        Args:
+            count: of all its batches.
+            begin: makes some of them.
+        """
+        self._count, self._begin = count, begin
+        self._batches: Iterator[Batch] | None = None
+
+    def __len__(self) -> int:
+        """How many batches the whole pass has."""
+        return self._count
+
+    def __next__(self) -> Batch:
+        """The next of all batches."""
+        if self._batches is None:
+            self._batches = self._begin(slice(None))
+        return next(self._batches)
+
+    def own(self) -> Iterator[Batch]:
+        """The batches of this process, instead of all: every n-th of n processes."""
+        return self._begin(slice(group.rank(), None, group.size()))
+
+
 class TrainingTask:
     """A task as a method sees it: training images only, every draw counted.
 
@@ -196,15 +224,22 @@ class TrainingTask:
         """Batches in an epoch that keeps the last, partial one."""
         return -(-len(self) // self.batch_size)
 
-    def epoch(self, *, drop_last: bool = False, plain: bool = False) -> Iterator[Batch]:
-        """One pass over the training images in a fresh random order.
+    def epoch(self, *, drop_last: bool = False, plain: bool = False) -> Pass:
+        """One pass over the training images in a fresh random order, drawn with the first batch.
 
         Args:
             drop_last: leave out a last, partial batch (unless it is the only one).
             plain: without augmentation.
         """
         kept = len(self) // self.batch_size * self.batch_size if drop_last else 0
-        yield from self._batches(self._draw(plain), range(0, kept or len(self), self.batch_size))
+        starts = range(0, kept or len(self), self.batch_size)
+
+        def begin(own: slice) -> Iterator[Batch]:
+            yield from self._batches(self._draw(plain), starts[own])
+            others = set(starts) - set(starts[own])  # counted, as this process's are by the others
+            self._drawn += sum(min(self.batch_size, len(self) - start) for start in others)
+
+        return Pass(len(starts), begin)
 
     def _draw(self, plain: bool) -> ImageOrder:
         return ImageOrder.draw(len(self), self._generator, cropped=self.cropped and not plain)

@@ -12,12 +12,14 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from cl_bench.benchmark import group
 from cl_bench.benchmark.config import Recipe
 from cl_bench.benchmark.errors import NotFiniteError, UserError
 from cl_bench.benchmark.method import Method, all_parameters
 from cl_bench.benchmark.optimizer import load_optimizer_state, make_optimizer, optimizer_state
 from cl_bench.benchmark.precision import Scaling, autocast
 from cl_bench.benchmark.randomness import random_states, restore_random_states
+from cl_bench.benchmark.rows import WHOLE, Division
 from cl_bench.benchmark.task import TrainingTask
 
 REPORT_EVERY = 10  # steps between reads of the loss; each read waits for the device
@@ -63,6 +65,7 @@ def train(
     steps: int,
     precision: str,
     report: Callable[[Progress], None],
+    images_at_once: int | None = None,
 ) -> Trained:
     """Train whatever ``method`` declares trainable on ``task``.
 
@@ -73,6 +76,7 @@ def train(
         steps: optimizer steps; passes over the images follow each other until they are done.
         precision: ``fp32``, or ``bf16`` or ``fp16`` for autocast (with loss scaling for fp16).
         report: called every ``REPORT_EVERY`` steps and after the last.
+        images_at_once: as of ``rows.Division``, where the method allows it.
 
     Returns:
         How many steps were made, and what the first one took.
@@ -82,7 +86,7 @@ def train(
     """
     if not all_parameters(method.trainable_parameters()):
         return Trained(0, 0)
-    training = Training(method, task, recipe, steps, precision)
+    training = Training(method, task, recipe, steps, precision, images_at_once)
     # A run that goes on within a task calls training.load_state_dict here, as the last thing: with
     # it the random states come back. After any step the states of method and training may be kept.
     for progress in training.progress():
@@ -99,7 +103,13 @@ class Training:
     """
 
     def __init__(
-        self, method: Method, task: TrainingTask, recipe: Recipe, steps: int, precision: str
+        self,
+        method: Method,
+        task: TrainingTask,
+        recipe: Recipe,
+        steps: int,
+        precision: str,
+        images_at_once: int | None = None,
     ) -> None:
         """Stand before the first step; the arguments are those of ``train``."""
         trainable = list(method.trainable_parameters())
@@ -111,6 +121,9 @@ class Training:
         )
         self._device = self._parameters[0].device
         self._scaling = Scaling(self._device.type, precision)
+        self._division = Division(shared=True, images_at_once=images_at_once)
+        if not method.row_by_row:
+            self._division = WHOLE
         self._batches = task.endless()
         self._losses: list[Tensor] = []  # since the last report
         self._lr, self._step_flops = 0.0, 0
@@ -131,11 +144,12 @@ class Training:
         self._optimizer.zero_grad(set_to_none=True)
         counter = FlopCounterMode(display=False) if self.step == 0 else None
         with counter or nullcontext():
-            with autocast(self._device.type, self._precision):
+            with autocast(self._device.type, self._precision), self._division.used():
                 loss = self._method.loss(batch)
             self._scaling.backward(loss)
         if counter is not None:
-            self._step_flops = counter.get_total_flops()
+            own = counter.get_total_flops() if self._division.shared or group.leads() else 0
+            self._step_flops = int(group.add_up(torch.tensor(own)))
         self._change_weights()
         self.step += 1
         self._method.after_step(self.step)
@@ -143,8 +157,8 @@ class Training:
 
     def _change_weights(self) -> None:
         """From gradients to weights: the one place between backward and step."""
-        # The gradients are whole from here on: what accumulates them over several backward passes
-        # or sums them over processes belongs before this line.
+        group.average_gradients(self._parameters)
+        # The gradients are whole from here on.
         self._scaling.unscale(self._optimizer)
         self._method.after_backward()
         if self._recipe.grad_clip is not None:

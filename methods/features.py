@@ -10,6 +10,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from cl_bench.benchmark import group
 from cl_bench.benchmark.attention import Attended, Attention
 from cl_bench.benchmark.clip import Clip, cut_padding
 from cl_bench.benchmark.passes import summed
@@ -21,6 +22,9 @@ class Statistic(Protocol):
 
     def add(self, x: Tensor) -> None:
         """Take in the features [B, L, d] of one batch."""
+
+    def add_others(self) -> None:
+        """Take in, behind the last batch, what the other processes saw."""
 
     def gram(self) -> Tensor:
         """The Gram matrix of the summary, float64 [d, d], on the features' device."""
@@ -46,6 +50,13 @@ class BatchMean:
         else:
             self.mean += (x - self.mean) / self._batches
 
+    def add_others(self) -> None:
+        """The mean over the batches of all processes."""
+        assert self.mean is not None, "no features were added"
+        batches = int(group.add_up(torch.tensor(self._batches)))
+        group.add_up(self.mean.mul_(self._batches / batches))
+        self._batches = batches
+
     def gram(self) -> Tensor:
         """MMᵀ over all B·L columns of M."""
         assert self.mean is not None, "no features were added"
@@ -65,6 +76,11 @@ class Gram:
         features = x.flatten(0, 1) if self._keep is None else x[self._keep]
         update = gram(features)
         self._sum = update if self._sum is None else self._sum.add_(update)
+
+    def add_others(self) -> None:
+        """The sum over the features of all processes."""
+        assert self._sum is not None, "no features were added"
+        group.add_up(self._sum)
 
     def gram(self) -> Tensor:
         """C, float64 [d, d]."""
@@ -135,9 +151,17 @@ def task_grams(
         return total
 
     with watching(clip.attentions()["v"], statistic) as watched:
-        vision, _ = summed(task.epoch(drop_last=True, plain=True), add, watched)
+        vision, _ = summed(task.epoch(drop_last=True, plain=True), add, watched, _of_all)
     text = _text_statistics(clip, task.labels, padded)
     return {"v": _per_matrix(vision), "t": _per_matrix(text)}
+
+
+def _of_all(statistics: list[dict[str, Statistic]]) -> list[dict[str, Statistic]]:
+    """The statistics of the batches of all processes."""
+    for of in statistics:
+        for statistic in of.values():
+            statistic.add_others()
+    return statistics
 
 
 def _text_statistics(clip: Clip, labels: LabelSpace, padded: bool) -> list[dict[str, Statistic]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import ClassVar
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -18,6 +19,7 @@ class FineTune(Method):
     """Cross-entropy over every weight but the logit scale, as ZSCL's authors fine-tune."""
 
     Config = FineTuneConfig
+    row_by_row: ClassVar[bool] = True
 
     def __init__(self, clip: Clip, config: FineTuneConfig, assets: Assets) -> None:
         """Keep the settings."""

@@ -27,6 +27,7 @@ class Individual(Method):
     Config = IndividualConfig
     bound: ClassVar[bool] = True
     told_task: ClassVar[bool] = True
+    row_by_row: ClassVar[bool] = True
 
     def __init__(self, clip: Clip, config: IndividualConfig, assets: Assets) -> None:
         """Remember the pre-trained weights."""

@@ -8,7 +8,7 @@ towers) for a vision transformer's k and v, and CLIP's text classifiers for the 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
@@ -31,6 +31,7 @@ class InfLoRA(Method):
     """
 
     Config = InfLoRAConfig
+    row_by_row: ClassVar[bool] = True
 
     def __init__(self, clip: Clip, config: InfLoRAConfig, assets: Assets) -> None:
         """Protect nothing yet."""

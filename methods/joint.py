@@ -25,6 +25,7 @@ class Joint(Method):
 
     Config = JointConfig
     bound: ClassVar[bool] = True
+    row_by_row: ClassVar[bool] = True
 
     def __init__(self, clip: Clip, config: JointConfig, assets: Assets) -> None:
         """Keep the stream."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -38,6 +38,7 @@ class KeepLoRA(Method):
     """
 
     Config = KeepLoRAConfig
+    row_by_row: ClassVar[bool] = True
 
     def __init__(self, clip: Clip, config: KeepLoRAConfig, assets: Assets) -> None:
         """Find the principal subspace of every pretrained q, k, v and o (step 0)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import nn
 
@@ -22,6 +22,7 @@ class LoRA(Method):
     """
 
     Config = LoRAConfig
+    row_by_row: ClassVar[bool] = True
 
     def __init__(self, clip: Clip, config: LoRAConfig, assets: Assets) -> None:
         """Prepare for updates of the configured rank."""

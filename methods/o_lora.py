@@ -8,7 +8,7 @@ towers) for T5's q and v, and no dropout, so that earlier updates can be merged 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +29,7 @@ class OLoRA(Method):
     """
 
     Config = OLoRAConfig
+    row_by_row: ClassVar[bool] = True
 
     def __init__(self, clip: Clip, config: OLoRAConfig, assets: Assets) -> None:
         """Nothing is known yet."""

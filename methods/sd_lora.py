@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -33,6 +33,7 @@ class SDLoRA(Method):
     """
 
     Config = SDLoRAConfig
+    row_by_row: ClassVar[bool] = True
 
     def __init__(self, clip: Clip, config: SDLoRAConfig, assets: Assets) -> None:
         """No direction is known yet."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -38,6 +38,7 @@ class ZSCL(Method):
     """
 
     Config = ZSCLConfig
+    row_by_row: ClassVar[bool] = True
 
     def __init__(self, clip: Clip, config: ZSCLConfig, assets: Assets) -> None:
         """Keep a copy of the pre-trained model where it is to teach."""

@@ -17,7 +17,12 @@ PACKAGES = ("torch", "torchvision", "open_clip_torch", "numpy", "safetensors", "
 
 
 def session(
-    *, device: str | None = None, threads: int | None = None, gpu: str | None = None
+    *,
+    device: str | None = None,
+    threads: int | None = None,
+    gpu: str | None = None,
+    processes: int = 1,
+    micro_batch: int | None = None,
 ) -> Session:
     """The circumstances of one process that works on a run; a resumed run has several.
 
@@ -25,6 +30,8 @@ def session(
         device: that it computes on.
         threads: of the processor, that torch uses.
         gpu: its name.
+        processes: how many compute together.
+        micro_batch: images that go through a tower at once in training.
     """
     return Session(
         started=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -41,7 +48,9 @@ def session(
             device=device,
             threads=threads,
             gpu=gpu,
+            processes=processes if processes > 1 else None,
         ),
+        micro_batch=micro_batch,
     )
 
 

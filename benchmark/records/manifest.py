@@ -55,6 +55,8 @@ class Hardware(Recorded):
     """Number of processor threads that torch used; sums may be rounded otherwise with another number."""
     gpu: str | None = None
     """Name of the GPU, where there was one."""
+    processes: int | None = None
+    """Number of processes that computed together, each with as many threads; not there: one."""
 
     def known(self) -> dict[str, str | int]:
         """What the manifest says, by name."""
@@ -80,6 +82,8 @@ class Session(Recorded):
     """Versions of the packages that matter; `null` where one is not installed."""
     hardware: Hardware = Hardware()
     """The machine."""
+    micro_batch: int | None = None
+    """Number of images that went through a tower at once in training; not there: the whole batch."""
 
     @property
     def code(self) -> str:

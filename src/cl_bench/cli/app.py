@@ -5,6 +5,7 @@ Nothing that takes long to import is imported here at the top: ``--help`` answer
 
 from __future__ import annotations
 
+import os
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -14,6 +15,7 @@ import typer
 
 import cl_bench
 from cl_bench.benchmark.errors import UserError
+from cl_bench.benchmark.group import launched
 from cl_bench.cli import data
 from cl_bench.cli.as_json import AsJson
 from cl_bench.cli.completion import methods, suites
@@ -38,6 +40,8 @@ STOPPED = 130  # typer's code for Ctrl-C
 def main() -> None:
     """Run the command line; a user's mistake is one line and exit code 2."""
     debug = "--debug" in sys.argv  # wherever it stands on the line
+    if launched()[0] > 0 and not debug:
+        _say_nothing()
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]
     try:
         code = app(prog_name="cl-bench", standalone_mode=False)
@@ -56,6 +60,13 @@ def main() -> None:
     raise SystemExit(code or 0)
 
 
+def _say_nothing() -> None:
+    """Of several processes the first one speaks; also what is not Python's own is not printed."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (1, 2):
+        os.dup2(nowhere, stream)
+
+
 def _version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"cl-bench {cl_bench.__version__}")
@@ -64,12 +75,19 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def common(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
 ) -> None:
     """Options before the command."""
+    command, processes = context.invoked_subcommand, launched()[1]
+    if processes > 1 and command not in ("run", "resume"):
+        raise UserError(
+            f"{processes} processes can share the work of `run` and `resume` alone: start {command} "
+            "without torchrun"
+        )
 
 
 app.command()(run)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
 
+from cl_bench.benchmark.group import joined, leads
 from cl_bench.benchmark.record import read_config
 from cl_bench.cli.dashboards import Dashboards
 from cl_bench.experiment.choices import Choices
@@ -25,10 +26,24 @@ def run_command(
     Raises:
         UserError: a choice is wrong, or data is missing.
     """
+    with joined():
+        _run_all(choices, seeds, out, dry_run, boards, orders)
+
+
+def _run_all(
+    choices: Choices,
+    seeds: Sequence[int],
+    out: Path,
+    dry_run: bool,
+    boards: Dashboards,
+    orders: Sequence[str],
+) -> None:
     of_order = [choices.model_copy(update={"order": order}) for order in orders] or [choices]
     each = product(seeds, of_order)
     asked = [one.model_copy(update={"seed": seed}) for seed, one in each]
     plans = [resolve(one, out, needs_data=not dry_run) for one in asked]
+    if dry_run and not leads():
+        return
     if dry_run:
         from cl_bench.cli.dry_run import show_plan
 
@@ -44,8 +59,9 @@ def run_command(
 
 def resume_command(path: Path, given: Mapping[str, Path], boards: Dashboards) -> None:
     """Continue the run in ``path``, with what the user says of where its files are now."""
-    read_config(path)  # a mistake is answered before what shows a run is imported
-    from cl_bench.cli.live import Terminal
-    from cl_bench.experiment.run import carry_on
+    with joined():
+        read_config(path)  # a mistake is answered before what shows a run is imported
+        from cl_bench.cli.live import Terminal
+        from cl_bench.experiment.run import carry_on
 
-    carry_on(path, given, Terminal(boards))
+        carry_on(path, given, Terminal(boards))

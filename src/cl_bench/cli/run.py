@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from cl_bench.benchmark.errors import UserError
+from cl_bench.benchmark.group import launched
 from cl_bench.cli.completion import several_orders
 from cl_bench.cli.dashboards import BoardOptions
 from cl_bench.cli.options import Quiet, takes
@@ -63,6 +65,8 @@ def run(
     asked = asked_for(given, boards, orders, seeds, config, out)
     with silenced(quiet):
         if write_config is not None:
+            if launched()[1] > 1:
+                raise UserError("--write-config: start it without torchrun")
             write_config_file(write_config, asked)
             return
         boards_of = chosen(asked.boards)

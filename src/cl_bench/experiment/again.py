@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cl_bench.benchmark.config import RunConfig
 from cl_bench.benchmark.errors import UserError
+from cl_bench.experiment.arithmetic import one_each
 from cl_bench.experiment.changed import differences
 from cl_bench.experiment.choices import choices_of
 from cl_bench.experiment.places import found_again
@@ -26,7 +27,8 @@ def resolve_again(config: RunConfig, run: Path, given: Mapping[str, Path]) -> Pl
         UserError: a file is gone, or the same choices lead to another run now: code, suite file or
             data changed.
     """
-    choices = choices_of({**config.choices, "device": config.device, "seed": config.seed})
+    device = one_each(config.device)
+    choices = choices_of({**config.choices, "device": device, "seed": config.seed})
     problems = []
     for there in found_again(choices, run, given):
         try:

@@ -6,6 +6,7 @@ import re
 
 from cl_bench.benchmark.config import Protocol
 from cl_bench.benchmark.errors import UserError, in_one_line
+from cl_bench.benchmark.group import launched, launched_here
 
 DEVICES = re.compile(r"(cpu|cuda|hip|hpu|mps|mtia|xla|xpu|privateuseone)(:\d+)?")
 
@@ -38,15 +39,47 @@ def choose_device(name: str | None) -> str:
     """
     if name == "cpu":
         return name
+    _, processes = launched()
+    if name is not None and processes > 1 and name != one_each(name):
+        raise UserError(
+            f"--device {name}: {processes} processes take a GPU each: write --device {one_each(name)}"
+        )
     if name is not None and not DEVICES.fullmatch(name):
         raise UserError(f"the device {name!r} cannot be used here: write cpu, cuda, cuda:1 or mps")
     import torch
 
     if name is None:
-        return "cuda" if torch.cuda.is_available() else "cpu"
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if processes > 1:
+        _must_have_one_each(name)
     try:
         device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
         raise UserError(f"the device {name!r} cannot be used here: {in_one_line(error)}") from error
     return name
+
+
+def one_each(device: str) -> str:
+    """The device of a run, as each of several processes takes one: ``cuda`` for ``cuda:1``."""
+    return device.partition(":")[0] if launched()[1] > 1 else device
+
+
+def _must_have_one_each(device: str) -> None:
+    """Check that every process that was started on this machine gets a device.
+
+    Raises:
+        UserError: there are too few, or processes cannot share work on such a device.
+    """
+    import torch
+
+    here, there = launched_here(), torch.cuda.device_count()
+    if device == "cuda" and there < here:
+        raise UserError(
+            f"{here} processes were started on this machine, which has {there} GPUs: write "
+            f"{f'--nproc-per-node {there}, or ' if there else ''}--device cpu"
+        )
+    if device not in ("cuda", "cpu"):
+        raise UserError(
+            f"--device {device}: several processes can share work on cuda and cpu alone"
+        )

@@ -67,8 +67,8 @@ class Experiment:
 
     def run(self, listen: Listener) -> RunResult:
         """Run it in its directory, or continue what the directory holds; see ``benchmark/run.py``."""
-        folder = RunFolder(self.plan.folder)
-        return run(self.plan.config, self.make_method, self.stream, folder, listen)
+        plan, folder = self.plan, RunFolder(self.plan.folder)
+        return run(plan.config, self.make_method, self.stream, folder, listen, plan.images_at_once)
 
 
 def assemble(plan: Plan, on_progress: ProgressCallback = silent) -> Experiment:

@@ -86,6 +86,9 @@ class Choices(Settings):
     """torchvision's AlexNet weights."""
     tasks: Annotated[int | None, Written("N")] = None
     """Learn the first N tasks only."""
+    micro_batch: Annotated[int | None, Field(ge=1), Written("N")] = None
+    """Keep the activations of N images at a time in training: less memory, same gradients. (default:
+    the whole batch)"""
     relative: dict[str, str] = Field(default_factory=dict)
     """In a run's record: where named files lie as seen from its directory, by option."""
 

@@ -38,6 +38,7 @@ class Plan:
         cache: where decoded images are kept; in memory without.
         sources: what the method needs besides the tasks.
         folder: the run's directory.
+        images_at_once: whose activations are kept in training; ``None``: the whole batch's.
     """
 
     config: RunConfig
@@ -48,6 +49,7 @@ class Plan:
     cache: Path | None
     sources: dict[Need, Source]
     folder: Path
+    images_at_once: int | None = None
 
 
 def resolve(
@@ -83,6 +85,7 @@ def resolve(
         cache_folder(choices, root),
         settled.sources,
         folder,
+        choices.micro_batch,
     )
 
 

@@ -6,11 +6,14 @@ What takes seconds to import is imported when a run begins: a mistake is answere
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
+from cl_bench.benchmark.group import in_turn, joined, leads, led
 from cl_bench.benchmark.record import RunFolder, RunResult, read_config
 from cl_bench.benchmark.records.events import Listener
 from cl_bench.benchmark.records.manifest import is_finished
+from cl_bench.experiment import division
 from cl_bench.experiment.again import resolve_again
 from cl_bench.experiment.audience import Audience, ignore
 from cl_bench.experiment.choices import RUNS, Choices
@@ -28,7 +31,8 @@ def run_experiment(choices: Choices, listen: Listener = ignore, out: Path = RUNS
     Raises:
         UserError: a choice is wrong, data is missing, or the run's directory is damaged or in use.
     """
-    return carry_out(resolve(choices, out), Audience(listen))
+    with joined():
+        return carry_out(resolve(choices, out), Audience(listen))
 
 
 def continue_experiment(
@@ -49,31 +53,41 @@ def continue_experiment(
 
 def carry_on(run: Path, given: Mapping[str, Path], audience: Audience) -> RunResult:
     """Continue the run in a directory; arguments as of :func:`continue_experiment`."""
-    if is_finished(run):  # then none of the files is needed that it was made from
-        return _read_finished(run, audience)
-    return carry_out(resolve_again(read_config(run), run, given), audience)
+    with joined():
+        audience = audience if leads() else Audience()
+        if led(lambda: is_finished(run)):  # then none of the files is needed that it was made from
+            return _read_finished(run, audience)
+        return carry_out(resolve_again(read_config(run), run, given), audience)
 
 
 def carry_out(plan: Plan, audience: Audience) -> RunResult:
-    """Run a plan to its end.
+    """Run a plan to its end, together with the processes that were started beside this one.
 
     Args:
         plan: of the run.
-        audience: hears of it, of its data's remarks before anything is learned.
+        audience: hears of it in the first process, of its data's remarks before anything is learned.
 
     Raises:
         UserError: data is missing, or the run's directory is damaged, of another run or in use.
     """
+    with joined():
+        return _carry_out(plan, audience if leads() else Audience())
+
+
+def _carry_out(plan: Plan, audience: Audience) -> RunResult:
     audience.planned(plan)
-    if is_finished(plan.folder):
+    if led(lambda: is_finished(plan.folder)):
         from cl_bench.benchmark.opening import must_be_of
 
-        must_be_of(plan.folder, plan.config)
+        led(lambda: must_be_of(plan.folder, plan.config))
         return _read_finished(plan.folder, audience)
+    for words in division.remarks(plan):
+        audience.remark(words)
     from cl_bench.experiment.assemble import assemble
 
     with audience.files() as on_progress:
-        experiment = assemble(plan, on_progress)
+        assembled = partial(assemble, plan, on_progress)
+        experiment = in_turn(assembled) if plan.cache else assembled()
     for words in experiment.stream.remarks:
         audience.remark(words)
     with audience.learning(plan) as listen:
@@ -91,7 +105,10 @@ def _read_finished(run: Path, audience: Audience) -> RunResult:
     """
     from cl_bench.benchmark.opening import finished_run
 
-    with RunFolder(run).locked():
-        result = finished_run(run)
+    def read() -> RunResult:
+        with RunFolder(run).locked():
+            return finished_run(run)
+
+    result = led(read)
     audience.shown(result, before=True)
     return result
