@@ -80,9 +80,9 @@ def predict(classify: Classifier, images: Images, normalise: Pixels) -> Tensor:
     return _finite(_chosen(classify, images, normalise, _parts(images)))
 
 
-def _parts(images: Images) -> Sequence[Tensor]:
+def _parts(images: Images) -> list[Tensor]:
     """Which images are classified at once, int64 [B]."""
-    return torch.arange(len(images)).split(EVALUATION_BATCH)
+    return list(torch.arange(len(images)).split(EVALUATION_BATCH))
 
 
 def _chosen(

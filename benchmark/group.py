@@ -21,7 +21,7 @@ from cl_bench.benchmark.errors import UserError, in_one_line
 
 if TYPE_CHECKING:  # a mistake in an option is answered before torch is imported
     from torch import Tensor
-    from torch.distributed import Store
+    from torch.distributed.distributed_c10d import Store
 
 OF_LAUNCHER = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 TIMEOUT = "CL_BENCH_TIMEOUT"  # seconds for which a process waits for the others

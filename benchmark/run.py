@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 
 from cl_bench.benchmark.checkpoint import digest_of_state
 from cl_bench.benchmark.config import RunConfig
@@ -87,16 +88,17 @@ def _run(
     if opened.state:
         session.earlier.load_state_dict(opened.state)
         method.load_state_dict(opened.state)
+    done = max(opened.rows - 1, 0)
     try:
         if opened.rows == 0:
             evaluate(0)
-        for learned, task in list(enumerate(stream.tasks, start=1))[max(opened.rows - 1, 0) :]:
+        for learned, task in enumerate(stream.tasks[done:], start=done + 1):
             _learn(config, method, task, learned, session, images_at_once)
-            must_agree(lambda: digest_of_state(method.state_dict()), f"after task {task.name!r}")
-            led(lambda learned=learned: session.keep_method(learned, method))
+            must_agree(lambda: digest_of_state(method.state_dict()), f"after {learned} tasks")
+            led(partial(session.keep_method, learned, method))
             evaluate(learned)
     except NotFiniteError as error:
-        raise led(lambda error=error: session.failed(error)) from error
+        raise led(partial(session.failed, error)) from error
     return led(session.finish)
 
 

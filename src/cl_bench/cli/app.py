@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -34,6 +35,7 @@ app = typer.Typer(
     help="Compare continual-learning methods for CLIP: one runner, many methods.",
 )
 app.add_typer(data.app, name="data")
+SPEAKING = 3  # seconds
 STOPPED = 130  # typer's code for Ctrl-C
 
 
@@ -49,11 +51,13 @@ def main() -> None:
         if debug:
             raise
         typer.secho(f"error: {error}", fg="red", err=True)
+        _let_the_first_speak()
         raise SystemExit(2) from None
     except (KeyboardInterrupt, typer.Abort):
         code = STOPPED
     except USAGE_ERROR as error:
         show_usage_error(error)
+        _let_the_first_speak()
         raise SystemExit(2) from None
     if code == STOPPED:
         typer.secho("stopped; `cl-bench resume RUN` continues where it was", err=True)
@@ -65,6 +69,12 @@ def _say_nothing() -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (1, 2):
         os.dup2(nowhere, stream)
+
+
+def _let_the_first_speak() -> None:
+    """Of several processes with one mistake, end behind the first: the launcher stops all with one."""
+    if launched()[0] > 0:
+        time.sleep(SPEAKING)
 
 
 def _version(wanted: bool) -> None:

@@ -1,0 +1,104 @@
+"""What one of several processes does in a test: ``group_worker.py WORK FOLDER``, started by ``together.py``.
+
+Every process is given a folder of its own: only the first one's may be written to.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from cl_bench.benchmark import group
+from cl_bench.benchmark.errors import UserError
+
+LOSSES = ("keeplora-kd", "zscl", "o-lora", "joint")  # of every kind that a batch is shared for
+METHODS = ("lora", "keeplora", "zscl", "moe-adapters")
+
+
+def learn(folder: Path) -> None:
+    """Each of the methods learns two tasks; begun runs are continued."""
+    from small_run import small_plan, small_run
+
+    for name in METHODS:
+        small_run(small_plan(name), folder / name)
+    shared_gradients(Path(f"{folder}.json"))
+
+
+def shared_gradients(file: Path) -> None:
+    """How far gradients of a shared batch are from those of the whole batch, by method."""
+    from one_step import WAYS, apart, gradients
+
+    shared = WAYS["shared"]
+    differ = {name: apart(gradients(name, shared), gradients(name)) for name in LOSSES}
+    file.write_text(json.dumps(differ))
+
+
+def disagree(folder: Path) -> None:
+    torch.rand(1 + group.rank())
+    group.must_agree(lambda: "the same", "after 1 tasks")
+
+
+def fail_alone(folder: Path) -> None:
+    if group.rank() == 1:
+        raise UserError("the disk of this one is full")
+    group.add_up(torch.ones(2))
+
+
+def die(folder: Path) -> None:
+    if group.rank() == 1:
+        os._exit(9)
+    group.add_up(torch.ones(2))
+
+
+def hang(folder: Path) -> None:
+    if group.rank() == 1:
+        time.sleep(60)
+    group.add_up(torch.ones(2))
+
+
+def lead_into_an_error(folder: Path) -> None:
+    group.led(lambda: (folder / "missing").read_text())
+
+
+def primitives(folder: Path) -> None:
+    """Sums, parts, gradients and what the first process says, seen from every process."""
+    whole, sparse, idle = (torch.nn.Parameter(torch.zeros(2)) for _ in range(3))
+    whole.grad = torch.tensor([1.0, 3.0]) * (1 + group.rank())
+    if group.rank() == 1:
+        sparse.grad = torch.ones(2)
+    group.average_gradients([whole, sparse, idle])
+    part, turned = group.part_of(5), group.in_turn(lambda: group.rank())
+    seen = {
+        "sum": group.add_up(torch.arange(6).view(2, 3).T.clone()).tolist(),
+        "part": [part.start, part.stop],
+        "led": group.led(lambda: f"from {group.rank()}"),
+        "turn": turned,
+        "gradients": [whole.grad.tolist(), sparse.grad.tolist(), idle.grad],  # type: ignore[union-attr]
+    }
+    Path(f"{folder}.json").write_text(json.dumps(seen))
+
+
+WORK: dict[str, Callable[[Path], None]] = {
+    of.__name__: of
+    for of in (learn, disagree, fail_alone, die, hang, lead_into_an_error, primitives)
+}
+
+
+def main() -> None:
+    work, folder = sys.argv[1:]
+    try:
+        with group.joined():
+            WORK[work](Path(folder, f"process{group.rank()}"))
+    except (UserError, OSError) as error:
+        sys.stderr.write(f"error: {error}\n")
+        raise SystemExit(2) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,43 @@
+"""Few images at a time give the gradients of the whole batch, of every method that allows it."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from one_step import ROW_BY_ROW, TRAINED, WAYS, apart, gradients
+
+from cl_bench.benchmark.rows import Division, images_through
+
+FEW = WAYS["five at a time"]
+
+
+@pytest.mark.parametrize("name", ["lora", "keeplora", "keeplora+", "keeplora-kd", "zscl", "joint"])
+def test_gradients_of_a_few_images_at_a_time_are_those_of_the_batch(name: str) -> None:
+    assert name in ROW_BY_ROW
+    assert apart(gradients(name, FEW), gradients(name)) < 1e-4
+
+
+def test_what_draws_inside_of_a_tower_is_given_whole_batches() -> None:
+    assert set(TRAINED) - set(ROW_BY_ROW) == {"moe-adapters"}
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_mixed_precision_goes_through_in_parts(precision: str) -> None:
+    found = gradients("lora", FEW, precision)
+    assert all(g is None or bool(g.isfinite().all()) for g in found)
+    assert apart(found, gradients("lora", precision=precision)) < 0.05
+
+
+def test_no_more_images_are_in_the_tower_than_asked_for() -> None:
+    seen: list[int] = []
+
+    def tower(rows: torch.Tensor, beside: torch.Tensor | None) -> torch.Tensor:
+        seen.append(len(rows))
+        return rows.flatten(1).sin()
+
+    images = torch.rand(12, 3, 2, 2, requires_grad=True)
+    with Division(images_at_once=5).used():
+        features = images_through(tower, images, None)
+    features.sum().backward()
+    assert seen[:3] == [5, 5, 2] and sorted(seen[3:]) == [2, 5, 5], "there and on the way back"
+    torch.testing.assert_close(images.grad, images.detach().cos())
