@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
-from cl_bench.benchmark.config import Settings
+from cl_bench.benchmark.config import RunConfig, Settings
 from cl_bench.benchmark.errors import UserError, in_one_line, unknown
 from cl_bench.experiment.choices import Folder, Written, validated
+from cl_bench.experiment.class_names import class_names
 
 if TYPE_CHECKING:
     from cl_bench.reports.sinks.sink import Sink
@@ -31,6 +32,16 @@ class BoardOptions(Settings):
     """W&B user or team. (default: W&B's)"""
     wandb_tags: Annotated[str | None, Written("T,T")] = None
     """Further tags, with commas."""
+    wandb_group: str | None = None
+    """W&B group. (default: one for runs that may be compared)"""
+    wandb_name: str | None = None
+    """Name of the run on W&B. (default: method, order, seed and the settings that are not as usual)"""
+    wandb_notes: str | None = None
+    """A text about the run, shown on W&B."""
+    wandb_no_system: bool = False
+    """Send W&B nothing of this machine: no system metrics, no git state, no packages."""
+    wandb_predictions: bool = False
+    """Send W&B what was predicted for every test image after the last task."""
     tensorboard: Folder = None
     """Write event files, too."""
 
@@ -42,22 +53,31 @@ class Dashboards:
     Attributes:
         wandb: the place on W&B, if any.
         tensorboard: a folder of event files, if any.
+        predictions: whether W&B gets every prediction.
     """
 
     wandb: Place | None = None
     tensorboard: Path | None = None
+    predictions: bool = False
 
-    def sinks(self) -> list[Sink]:
-        """Fresh sinks for one run.
+    def sinks(self, config: RunConfig, run: Path) -> list[Sink]:
+        """Fresh sinks for a run.
+
+        Args:
+            config: of the run.
+            run: its directory, which may not exist yet.
 
         Raises:
-            UserError: TensorBoard is asked for and not installed.
+            UserError: TensorBoard is asked for and not installed, or predictions are, and the names
+                of the classes are not known.
         """
         sinks: list[Sink] = []
         if self.wandb is not None:
-            from cl_bench.reports.sinks.wandb_sink import WandbSink
+            from cl_bench.cli.differing import differing
+            from cl_bench.reports.sinks.wandb_sink import About, WandbSink
 
-            sinks.append(WandbSink(self.wandb))
+            classes = class_names(config, run) if self.predictions else None
+            sinks.append(WandbSink(self.wandb, About(differing(config, run), classes)))
         if self.tensorboard is not None:
             from cl_bench.reports.sinks.tensorboard_sink import TensorBoardSink
 
@@ -65,11 +85,12 @@ class Dashboards:
         return sinks
 
 
-def chosen(given: Mapping[str, Any]) -> Dashboards:
+def chosen(given: Mapping[str, Any], runs: int = 1) -> Dashboards:
     """What the options ask for; without ``--wandb``, ``WANDB_MODE`` decides.
 
     Args:
         given: values of :class:`BoardOptions`.
+        runs: how many runs they are for.
 
     Raises:
         UserError: a value is impossible.
@@ -78,22 +99,41 @@ def chosen(given: Mapping[str, Any]) -> Dashboards:
     mode = said.wandb or os.environ.get("WANDB_MODE") or "disabled"
     if mode not in MODES:
         raise unknown("mode of W&B", mode, MODES)
-    return Dashboards(None if mode == "disabled" else _place(mode, said), said.tensorboard)
+    _must_name_one(said, runs)
+    place = None if mode == "disabled" else _place(mode, said, machine=not said.wandb_no_system)
+    return Dashboards(place, said.tensorboard, said.wandb_predictions)
+
+
+def _must_name_one(said: BoardOptions, runs: int) -> None:
+    """Raise where one name would be given to several runs: nothing would tell them apart."""
+    if said.wandb_name is not None and runs > 1:
+        raise UserError(
+            f"--wandb-name {said.wandb_name!r} would be the name of {runs} runs; leave it out (a name "
+            "holds method, order, seed and settings), or say --wandb-group"
+        )
 
 
 def _place(mode: str, said: BoardOptions, **more: Any) -> Place:
     from cl_bench.reports.sinks.wandb_sink import Mode, Place
 
     assert mode in get_args(Mode)
-    words = tuple(tag.strip() for tag in (said.wandb_tags or "").split(",") if tag.strip())
-    return Place(mode, said.wandb_project, said.wandb_entity, words, **more)  # type: ignore[arg-type]
+    return Place(
+        mode,  # type: ignore[arg-type]
+        said.wandb_project,
+        said.wandb_entity,
+        tuple(tag.strip() for tag in (said.wandb_tags or "").split(",") if tag.strip()),
+        said.wandb_group,
+        said.wandb_name,
+        said.wandb_notes,
+        **more,
+    )
 
 
 def sync_command(
     runs: Sequence[Path], target: str, said: BoardOptions, checkpoints: bool, report: Path | None
 ) -> None:
     """Send runs from their logs, finished or not; those that are there already stay one run."""
-    from cl_bench.benchmark.record import must_be_whole
+    from cl_bench.benchmark.record import must_be_whole, read_config
     from cl_bench.cli.console import console
     from cl_bench.reports.runs.find import find_runs
     from cl_bench.reports.sinks.sink import replay
@@ -102,9 +142,10 @@ def sync_command(
     found = find_runs(runs)
     if not found:
         raise UserError(f"no runs under {', '.join(map(str, runs))}")
+    _must_name_one(said, len(found))
     for path in found:
         must_be_whole(path)
-        (sink,) = boards.sinks()
+        (sink,) = boards.sinks(read_config(path), path)
         try:
             replay(path, sink)
         except UserError:
@@ -123,4 +164,5 @@ def _targets(target: str, said: BoardOptions, checkpoints: bool, report: Path | 
     mode = said.wandb or "online"
     if mode not in MODES[:2]:
         raise unknown("mode of W&B", mode, MODES[:2])
-    return Dashboards(_place(mode, said, checkpoints=checkpoints, report=report))
+    place = _place(mode, said, checkpoints=checkpoints, report=report)
+    return Dashboards(place, None, said.wandb_predictions)

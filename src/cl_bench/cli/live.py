@@ -22,7 +22,7 @@ from cl_bench.reports.terminal.show import render
 
 def show_run(plan: Plan, boards: Dashboards) -> None:
     """Run a plan, or continue it, with everything that is to be seen of it."""
-    config, sinks = plan.config, boards.sinks()
+    config, sinks = plan.config, boards.sinks(plan.config, plan.folder)
     _show_beginning(plan)
     if is_finished(plan.folder):
         must_be_of(plan.folder, config)

@@ -59,7 +59,7 @@ def run(
         numbers,
         Path(out or file.get("out", "runs")),
         dry_run,
-        chosen(of_boards),
+        chosen(of_boards, len(numbers)),
     )
 
 

@@ -65,7 +65,6 @@ def sweep(
     from cl_bench.cli.sweep.launchers import find_launcher
     from cl_bench.reports.runs.command import option_words
 
-    chosen(boards)  # a mistake in them shows now and not in every run
     how = validated(lambda: SweepOptions.model_validate(asked))
     grid = Sweep(
         make_grid(methods, how.orders, how.seeds),
@@ -74,6 +73,7 @@ def sweep(
         tuple(option_words(boards)),
         how.out or Path("sweep"),
     )
+    chosen(boards, len(grid.cells))  # a mistake in them shows now and not in every run
     if how.emit is not None:
         emit_command(grid, how.emit)
         return
