@@ -167,11 +167,14 @@ def report(
         list[Path] | None, typer.Argument(help="Runs, or folders of them. (default: runs)")
     ] = None,
     out: Annotated[Path, typer.Option(help="Where to write.", metavar="DIR")] = Path("report"),
+    style: Annotated[
+        str, typer.Option(help="Of the pictures: screen, or paper for the columns of a paper.")
+    ] = "screen",
 ) -> None:
     """Write tables and pictures of a folder of runs."""
     from cl_bench.reports.report import write_report
 
-    written = write_report(runs or [Path("runs")], out)
+    written = write_report(runs or [Path("runs")], out, style)
     for path, reason in written.left_out:
         typer.secho(f"left out {path}: {reason}", fg="yellow", err=True)
     for path in written.files:
