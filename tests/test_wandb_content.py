@@ -224,3 +224,44 @@ def test_metrics_of_the_process_that_trains(
     with pytest.raises(ConnectionError):
         WandbSink(Place("offline", machine=True)).begin(finished.path)
     assert seen["settings"].x_stats_pid == trains.pid
+
+
+@pytest.mark.filterwarnings("ignore::pydantic.PydanticDeprecatedSince20")  # wandb-workspaces' own
+def test_a_workspace_has_a_panel_for_every_number_that_is_sent(
+    finished: RunResult, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is drawn over what, as the run's own points have it."""
+    words = ("sync", str(finished.path), "--wandb-project", "mine", "--wandb-entity", "me")
+    with serving(monkeypatch) as server:
+        assert cl_bench(monkeypatch, *words, "--workspace") == 0
+    (view,) = server.views
+    assert (view["entityName"], view["projectName"]) == ("me", "mine")
+    assert "workspace  http" in capsys.readouterr().out
+    bank = json.loads(view["spec"])["section"]["panelBankConfig"]
+    plots = [panel["config"] for section in bank["sections"] for panel in section["panels"]]
+    drawn = {(plot["xAxis"], name) for plot in plots for name in plot["metrics"]}
+    sent = set()
+    for row in server.runs[run_id(finished.config)].rows():
+        for axis in [name for name in row if name.endswith("/step") or name == "task/learned"]:
+            sent |= {(axis, name) for name in row}
+    assert len(drawn) == len(plots) == 10 and drawn <= sent
+
+
+@pytest.mark.parametrize("more", [["--wandb", "offline"], ["--to", "tensorboard"]])
+def test_a_workspace_needs_the_server(
+    more: list[str], finished: RunResult, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    assert cl_bench(monkeypatch, "sync", str(finished.path), "--workspace", *more) == 2
+    assert "--workspace makes a view on W&B's server" in capsys.readouterr().err
+
+
+def test_sync_sends_predictions_of_a_run_whose_suite_is_found(
+    finished: RunResult, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["sync", str(finished.path), "--wandb", "offline", "--wandb-predictions"]
+    assert cl_bench(monkeypatch, *words) == 0
+    assert "predictions/nrows" in history(stored(finished.path))[-1]
+    monkeypatch.setattr("cl_bench.datasets.catalog.BUILT_IN", {})
+    assert cl_bench(monkeypatch, *words) == 2
+    assert "unknown suite 'mini'" in capsys.readouterr().err

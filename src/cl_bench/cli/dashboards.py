@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
@@ -130,7 +131,12 @@ def _place(mode: str, said: BoardOptions, **more: Any) -> Place:
 
 
 def sync_command(
-    runs: Sequence[Path], target: str, said: BoardOptions, checkpoints: bool, report: Path | None
+    runs: Sequence[Path],
+    target: str,
+    said: BoardOptions,
+    checkpoints: bool,
+    report: Path | None,
+    workspace: bool,
 ) -> None:
     """Send runs from their logs, finished or not; those that are there already stay one run."""
     from cl_bench.benchmark.record import must_be_whole, read_config
@@ -139,6 +145,8 @@ def sync_command(
     from cl_bench.reports.sinks.sink import replay
 
     boards = _targets(target, said, checkpoints, report)
+    if workspace:
+        _must_have_views(boards)
     found = find_runs(runs)
     if not found:
         raise UserError(f"no runs under {', '.join(map(str, runs))}")
@@ -146,13 +154,38 @@ def sync_command(
     for path in found:
         must_be_whole(path)
         (sink,) = boards.sinks(read_config(path), path)
-        try:
+        with _named(f"{sink} did not take {path}"):
             replay(path, sink)
-        except UserError:
-            raise
-        except Exception as error:  # whatever a client of the network raises
-            raise UserError(f"{sink} did not take {path}: {in_one_line(error)}") from error
         console.print(f"sent {path} to {sink}", soft_wrap=True)
+    if workspace and boards.wandb is not None:
+        from cl_bench.reports.sinks.wandb_workspace import save_workspace
+
+        with _named("W&B did not take the workspace"):
+            place = boards.wandb
+            view = save_workspace(
+                [read_config(path) for path in found], place.entity, place.project
+            )
+        console.print(f"workspace  {view}", soft_wrap=True)
+
+
+def _must_have_views(boards: Dashboards) -> None:
+    """Raise where no workspace can be made, before anything is sent."""
+    from cl_bench.reports.sinks.wandb_workspace import must_be_installed
+
+    if boards.wandb is None or boards.wandb.mode != "online":
+        raise UserError("--workspace makes a view on W&B's server: it needs --to wandb, online")
+    must_be_installed()
+
+
+@contextmanager
+def _named(what: str) -> Iterator[None]:
+    """Let what a client of the network raises say what it is about."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(f"{what}: {in_one_line(error)}") from error
 
 
 def _targets(target: str, said: BoardOptions, checkpoints: bool, report: Path | None) -> Dashboards:
