@@ -11,7 +11,7 @@ from written_run import write_run
 
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.record import RunResult, read_run
-from cl_bench.experiment.class_names import class_names
+from cl_bench.experiment.class_names import class_names, suite_of_run
 from cl_bench.reports.sinks.predictions import Row, prediction_rows
 
 
@@ -22,7 +22,7 @@ def finished(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 
 def rows_of(run: RunResult) -> list[Row]:
-    return prediction_rows(run, class_names(run.config, run.path))
+    return prediction_rows(run, class_names(run.config, suite_of_run(run.config, run.path)))
 
 
 def test_the_rows_give_the_last_row_of_the_matrix(finished: RunResult) -> None:
@@ -53,7 +53,7 @@ def test_true_classes_are_those_of_the_test_images(finished: RunResult) -> None:
 
 def test_classes_of_another_label_space_are_refused(finished: RunResult) -> None:
     """As few classes as one task has, for predictions over those of both."""
-    classes = class_names(finished.config, finished.path)
+    classes = class_names(finished.config, suite_of_run(finished.config, finished.path))
     few = {task: space[:2] for task, space in classes.items()}
     with pytest.raises(UserError, match="these are the classes of another label space"):
         prediction_rows(finished, few)
@@ -66,6 +66,6 @@ def test_a_suite_that_changed_gives_no_names(tmp_path: Path) -> None:
     path = write_run(tmp_path, tasks=plan.config.tasks)
     (path / "config.json").write_text(json.dumps(fields))
     with pytest.raises(UserError, match="its suite mini is not what it was"):
-        class_names(plan.config.model_validate(fields), path)
+        suite_of_run(plan.config.model_validate(fields), path)
     with pytest.raises(UserError, match="unknown suite 'toy'"):
-        class_names(read_run(write_run(tmp_path / "toy")).config, path)
+        suite_of_run(read_run(write_run(tmp_path / "toy")).config, path)

@@ -13,6 +13,7 @@ from cl_bench.benchmark.record import read_run
 from cl_bench.benchmark.records.manifest import Manifest
 from cl_bench.cli.differing import differing
 from cl_bench.experiment.choices import Choices
+from cl_bench.experiment.class_names import suite_of_run
 from cl_bench.experiment.resolve import resolve
 from cl_bench.methods.catalog import BUILT_IN, find_method
 from cl_bench.reports.runs.flat_config import MOST, OF_CL_BENCH, flat_config
@@ -25,7 +26,8 @@ def named(**choices: Any) -> tuple[str, RunConfig]:
     """The name of a run, and its configuration."""
     asked = {"suite": "mini", "order": "II", "device": "cpu", **choices}
     plan = resolve(Choices.model_validate(asked))
-    return run_name(plan.config, differing(plan.config, plan.folder)), plan.config
+    suite = suite_of_run(plan.config, plan.folder)
+    return run_name(plan.config, differing(plan.config, suite)), plan.config
 
 
 @pytest.mark.parametrize(
@@ -79,7 +81,7 @@ def test_the_settings_of_a_run_whose_suite_is_gone_are_its_own(tmp_path: Path) -
     """Two values were typed: the run's is the one that it has."""
     choices = {"method": "lora", "overrides": ["rank=8", "rank=4", "nothing=1"]}
     config = read_run(write_run(tmp_path, choices=choices)).config
-    assert differing(config, tmp_path) == {"rank": 4}
+    assert differing(config, None) == {"rank": 4}
     assert run_name(config, {"rank": 4}) == "lora I seed0 rank=4"
 
 

@@ -18,7 +18,7 @@ from wandb_server import serving
 
 from cl_bench.benchmark.record import RunResult
 from cl_bench.cli.dashboards import BoardOptions, chosen
-from cl_bench.experiment.class_names import class_names
+from cl_bench.experiment.class_names import class_names, suite_of_run
 from cl_bench.reports.runs.flat_config import flat_config
 from cl_bench.reports.sinks.points import points
 from cl_bench.reports.sinks.predictions import COLUMNS, prediction_rows
@@ -141,7 +141,7 @@ def test_the_table_of_predictions_is_whole(
     """Also where it is longer than W&B's tables are, which cuts them off without a word."""
     monkeypatch.setattr(wandb.Table, "MAX_ROWS", 5)
     monkeypatch.setattr(wandb.Table, "MAX_ARTIFACT_ROWS", 5)
-    classes = class_names(finished.config, finished.path)
+    classes = class_names(finished.config, suite_of_run(finished.config, finished.path))
     rows = prediction_rows(finished, classes)
     file = sent(finished, Place("offline"), About(classes=classes))
     (table,) = file.parent.glob("files/media/table/predictions_*.table.json")
@@ -153,7 +153,7 @@ def test_the_table_of_predictions_is_whole(
 def test_predictions_can_follow_later_and_come_once(
     finished: RunResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    classes = class_names(finished.config, finished.path)
+    classes = class_names(finished.config, suite_of_run(finished.config, finished.path))
     count = len(list(points(finished.config, finished.events)))
     with serving(monkeypatch) as server:
         replay(finished.path, WandbSink(Place("online")))

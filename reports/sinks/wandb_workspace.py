@@ -66,5 +66,5 @@ def _section(name: str, panels: Iterable[tuple[str, str, str]]) -> Section:
     import wandb_workspaces.workspaces as ws
     from wandb_workspaces.reports.v2.interface import LinePlot
 
-    plots = [LinePlot(title=title, x=x, y=[y]) for title, x, y in panels]
+    plots: list[Any] = [LinePlot(title=title, x=x, y=[y]) for title, x, y in panels]
     return ws.Section(name=name, panels=plots, is_open=True)

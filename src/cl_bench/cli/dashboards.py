@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 from cl_bench.benchmark.config import RunConfig, Settings
 from cl_bench.benchmark.errors import UserError, in_one_line, unknown
 from cl_bench.experiment.choices import Folder, Written, validated
-from cl_bench.experiment.class_names import class_names
+from cl_bench.experiment.class_names import class_names, suite_of_run
 
 if TYPE_CHECKING:
     from cl_bench.reports.sinks.sink import Sink
-    from cl_bench.reports.sinks.wandb_sink import Place
+    from cl_bench.reports.sinks.wandb_sink import About, Place
 
 MODES = ("online", "offline", "disabled")
 TARGETS = ("wandb", "tensorboard")
@@ -74,16 +74,28 @@ class Dashboards:
         """
         sinks: list[Sink] = []
         if self.wandb is not None:
-            from cl_bench.cli.differing import differing
-            from cl_bench.reports.sinks.wandb_sink import About, WandbSink
+            from cl_bench.reports.sinks.wandb_sink import WandbSink
 
-            classes = class_names(config, run) if self.predictions else None
-            sinks.append(WandbSink(self.wandb, About(differing(config, run), classes)))
+            sinks.append(WandbSink(self.wandb, _about(config, run, self.predictions)))
         if self.tensorboard is not None:
             from cl_bench.reports.sinks.tensorboard_sink import TensorBoardSink
 
             sinks.append(TensorBoardSink(self.tensorboard))
         return sinks
+
+
+def _about(config: RunConfig, run: Path, predictions: bool) -> About:
+    """What a run's suite says of it; without predictions it may be gone."""
+    from cl_bench.cli.differing import differing
+    from cl_bench.reports.sinks.wandb_sink import About
+
+    try:
+        suite = suite_of_run(config, run)
+    except UserError:
+        if predictions:
+            raise
+        return About(differing(config, None))
+    return About(differing(config, suite), class_names(config, suite) if predictions else None)
 
 
 def chosen(given: Mapping[str, Any], runs: int = 1) -> Dashboards:

@@ -15,19 +15,15 @@ Class = tuple[str, str]
 """Task and class name."""
 
 
-def class_names(config: RunConfig, run: Path) -> dict[str, tuple[Class, ...]]:
+def class_names(config: RunConfig, suite: Suite) -> dict[str, tuple[Class, ...]]:
     """By task, the classes of its label space, in the order in which predictions count them.
 
     Under X-TAIL that is one space for all tasks: their classes one after the other.
 
     Args:
         config: of the run.
-        run: its directory.
-
-    Raises:
-        UserError: the suite is not found, or is no longer what the run was made on.
+        suite: that it was made on.
     """
-    suite = suite_of_run(config, run)
     own = {name: tuple((name, one) for one in suite.task(name).classnames) for name in config.tasks}
     if config.protocol.labels == "own":
         return own
@@ -35,7 +31,11 @@ def class_names(config: RunConfig, run: Path) -> dict[str, tuple[Class, ...]]:
 
 
 def suite_of_run(config: RunConfig, run: Path) -> Suite:
-    """The suite that the run was made on, as it is found now.
+    """The suite that the run was made on, as it is found now, with its own backbone.
+
+    Args:
+        config: of the run.
+        run: its directory.
 
     Raises:
         UserError: it is not found, or its digest is another.
@@ -48,8 +48,9 @@ def suite_of_run(config: RunConfig, run: Path) -> Suite:
         relative={k: v for k, v in kept.relative.items() if k in ("suite", "data_root")},
     )
     for there in found_again(named, run, {}):
-        suite = suite_of(there)[0].model_copy(update={"backbone": config.backbone})
-        if suite.identify().digest == config.suite.digest:
+        suite = suite_of(there)[0]
+        on_backbone = suite.model_copy(update={"backbone": config.backbone})
+        if on_backbone.identify().digest == config.suite.digest:
             return suite
     raise UserError(
         f"{run}: its suite {config.suite.name} is not what it was: its digest is no longer "
