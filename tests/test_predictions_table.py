@@ -6,12 +6,15 @@ import json
 from pathlib import Path
 
 import pytest
+from own_suite import write_classes, write_suite
 from small_run import small_plan, small_run, small_stream
 from written_run import write_run
 
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.record import RunResult, read_run
+from cl_bench.experiment.choices import Choices
 from cl_bench.experiment.class_names import class_names, suite_of_run
+from cl_bench.experiment.resolve import resolve
 from cl_bench.reports.sinks.predictions import Row, prediction_rows
 
 
@@ -69,3 +72,22 @@ def test_a_suite_that_changed_gives_no_names(tmp_path: Path) -> None:
         suite_of_run(plan.config.model_validate(fields), path)
     with pytest.raises(UserError, match="unknown suite 'toy'"):
         suite_of_run(read_run(write_run(tmp_path / "toy")).config, path)
+
+
+def test_a_suite_of_ones_own_is_found_where_it_is_now_and_only_as_it_was(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    for split in ("train", "test"):
+        write_classes(home / "pets" / split, {"cat": 3, "dog": 2}, seed=len(split))
+    file = write_suite(home, 'name = "pets"\ntrain = "pets/train"\ntest = "pets/test"')
+    plan = resolve(
+        Choices(suite=str(file), method="lora", order="pets", device="cpu"), home / "out"
+    )
+    moved = home.rename(tmp_path / "moved")
+    run = moved / plan.folder.relative_to(home)
+    run.mkdir(parents=True)
+    suite = suite_of_run(plan.config, run)
+    assert class_names(plan.config, suite) == {"pets": (("pets", "cat"), ("pets", "dog"))}
+    (moved / "pets" / "train" / "dog").rename(moved / "pets" / "train" / "hound")
+    (moved / "pets" / "test" / "dog").rename(moved / "pets" / "test" / "hound")
+    with pytest.raises(UserError, match="its suite own is not what it was"):
+        suite_of_run(plan.config, run)
