@@ -101,7 +101,7 @@ def test_the_main_table_fits_a_wide_screen(opened: Page) -> None:
 
 
 def test_a_range_is_never_broken(opened: Page) -> None:
-    resize(opened, 400, whole=False)
+    resize(opened, 400, whole=True)
     lines = opened.evaluate(
         """() => [...document.querySelectorAll('table.sortable td > span')]
         .filter(span => span.offsetParent).map(span => span.getClientRects().length)"""
