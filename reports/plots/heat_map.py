@@ -94,12 +94,8 @@ def cells_figure(
     _frames(axes, rows, look)
     longest = look.clipped(LONGEST_NAME)
     _names(axes, [clip(one_line(name), longest) for name in short_names(tasks)], rows, look)
-    if look.paper:
-        axes.set_xlabel("evaluated on")
-        title = [*title, LEGEND]
-    else:
-        axes.set_xlabel(f"evaluated on   ({LEGEND})", fontsize=8)
-    set_title(figure, title, look)
+    axes.set_xlabel("evaluated on" if look.paper else f"evaluated on   ({LEGEND})", fontsize=8)
+    set_title(figure, [*title, LEGEND] if look.paper else title, look)
     figure.colorbar(shown, ax=axes, label=meaning, fraction=0.04, pad=0.02)
     return figure
 

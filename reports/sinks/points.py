@@ -53,16 +53,7 @@ def points(config: RunConfig, events: Iterable[Event]) -> Iterator[Point]:
     for event in events:
         match event:
             case Step(task=task):
-                own = {"loss": event.loss, "lr": event.lr}
-                yield Point(
-                    "train/step",
-                    before[task] + event.step,
-                    {f"train/{name}": value for name, value in own.items()}
-                    | {"train/task": place[task]},
-                    named[task],
-                    event.step,
-                    own,
-                )
+                yield _of_step(event, before[task] + event.step, place[task], named[task])
             case Learned():
                 yield Point("task/learned", event.learned, _cost(event))
             case Saved():
@@ -79,6 +70,13 @@ def points(config: RunConfig, events: Iterable[Event]) -> Iterator[Point]:
                     | {f"metrics/{name}": value for name, value in matrix.so_far().items()}
                     | {"cost/evaluate_seconds": event.seconds},
                 )
+
+
+def _of_step(event: Step, at: int, place: int, curve: str) -> Point:
+    """Loss and rate, over the steps of the stream and over those of the task."""
+    own = {"loss": event.loss, "lr": event.lr}
+    whole = {f"train/{name}": value for name, value in own.items()} | {"train/task": place}
+    return Point("train/step", at, whole, curve, event.step, own)
 
 
 def curves(config: RunConfig) -> list[str]:

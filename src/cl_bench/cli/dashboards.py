@@ -170,14 +170,16 @@ def sync_command(
             replay(path, sink)
         console.print(f"sent {path} to {sink}", soft_wrap=True)
     if workspace and boards.wandb is not None:
-        from cl_bench.reports.sinks.wandb_workspace import save_workspace
+        _save_view([read_config(path) for path in found], boards.wandb)
 
-        with _named("W&B did not take the workspace"):
-            place = boards.wandb
-            view = save_workspace(
-                [read_config(path) for path in found], place.entity, place.project
-            )
-        console.print(f"workspace  {view}", soft_wrap=True)
+
+def _save_view(configs: Sequence[RunConfig], place: Place) -> None:
+    from cl_bench.cli.console import console
+    from cl_bench.reports.sinks.wandb_workspace import save_workspace
+
+    with _named("W&B did not take the workspace"):
+        view = save_workspace(configs, place.entity, place.project)
+    console.print(f"workspace  {view}", soft_wrap=True)
 
 
 def _must_have_views(boards: Dashboards) -> None:
