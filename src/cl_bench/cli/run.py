@@ -65,5 +65,5 @@ def run(
         if write_config is not None:
             write_config_file(write_config, asked)
             return
-        boards_of = chosen(asked.boards)
+        boards_of = chosen(asked.boards, len(asked.seeds) * max(1, len(asked.orders)))
         run_command(asked.choices, asked.seeds, asked.folder, dry_run, boards_of, asked.orders)
