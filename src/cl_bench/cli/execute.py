@@ -14,15 +14,20 @@ from cl_bench.experiment.resolve import resolve
 
 
 def run_command(
-    choices: Choices, seeds: list[int], out: Path, dry_run: bool, boards: Dashboards
+    choices: Choices,
+    seeds: list[int],
+    out: Path,
+    dry_run: bool,
+    boards: Dashboards,
+    estimates: bool = True,
 ) -> None:
-    """One run per seed, or the plan of the first."""
+    """One run per seed, or the plan of the first and, unless not wanted, what it will take."""
     per_seed = [choices.model_copy(update={"seed": seed}) for seed in seeds]
     plans = [resolve(each, out, needs_data=not dry_run) for each in per_seed]
     if dry_run:
         from cl_bench.cli.dry_run import show_plan
 
-        show_plan(plans[0], len(seeds))
+        show_plan(plans[0], len(seeds), estimates)
         return
     from cl_bench.cli.live import show_run
 

@@ -36,12 +36,17 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the plan and what it will cost; train nothing.")
     ] = False,
+    no_estimate: Annotated[
+        bool, typer.Option("--no-estimate", help="With --dry-run: the plan alone, at once.")
+    ] = False,
 ) -> None:
     """Let a method learn a suite's tasks in order; continues a run that was interrupted."""
     from cl_bench.cli.dashboards import chosen
     from cl_bench.cli.execute import run_command
     from cl_bench.experiment.config_file import read_config_file
 
+    if no_estimate and not dry_run:
+        raise UserError("--no-estimate belongs to --dry-run: add it, or leave --no-estimate out")
     also = ("seeds", "out", *BoardOptions.model_fields)
     file = read_config_file(config, also) if config else {}
     of_run = {name: value for name, value in file.items() if name in OPTIONS} | given
@@ -60,6 +65,7 @@ def run(
         Path(out or file.get("out", "runs")),
         dry_run,
         chosen(of_boards),
+        *((False,) if no_estimate else ()),
     )
 
 

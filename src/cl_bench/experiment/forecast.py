@@ -1,0 +1,173 @@
+"""What a plan will take on this machine, before any of it is done: stand-ins for its images, and its method."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from cl_bench.benchmark.assets import Assets
+from cl_bench.benchmark.clip import Clip
+from cl_bench.benchmark.estimate.expected import TaskSize
+from cl_bench.benchmark.estimate.forecast import Forecast, Run, foresee
+from cl_bench.benchmark.estimate.rehearsal import BATCHES, Rules, prompts_of
+from cl_bench.benchmark.estimate.scale import Growth
+from cl_bench.benchmark.images import Images
+from cl_bench.benchmark.method import Method
+from cl_bench.benchmark.task import LabelSpace, Task, TaskStream
+from cl_bench.datasets import backbones
+from cl_bench.datasets.images.store import Store
+from cl_bench.datasets.streams import build_stream
+from cl_bench.datasets.suite import TaskSpec
+from cl_bench.experiment.resolve import Plan
+
+REFERENCES = 128, 128  # images or texts of the first play, and more of the second
+ROUNDS = 2, 20  # of an inner loop
+TEST_IMAGES = 64  # of a stand-in
+
+
+def forecast(plan: Plan) -> Forecast:
+    """What a run of the plan takes, measured and calculated in a few seconds; nothing is kept of it.
+
+    Raises:
+        UserError: what the method needs cannot be loaded.
+    """
+    config = plan.config
+    spaces = [_labels(task) for task in plan.tasks]
+    first = config.protocol.prompts == "first"
+    prompts = [prompts_of(space.first_prompts() if first else space) for space in spaces]
+    together = config.protocol.labels == "all"  # all images are classified over one space
+    sizes = tuple(
+        TaskSize(
+            train=_train_size(task, config.protocol.shots),
+            test=task.test_size,
+            steps=config.budget.steps[task.name],
+            prompts=0 if together and i > 0 else sum(prompts) if together else prompts[i],
+        )
+        for i, task in enumerate(plan.tasks)
+    )
+    classes = [len(space.classnames) for space in spaces]
+    run = Run(
+        rules=Rules(
+            config.recipe, config.protocol, config.budget.batch_size, config.budget.steps,
+            keeps_images="earlier images" in config.extra_data,
+        ),
+        tasks=sizes,
+        prompts=tuple(classes),
+        classes=sum(classes) if together else max(classes),
+        references=_references(plan),
+        rounds=_rounds(plan),
+        pixels=0,
+        device=config.device,
+    )  # fmt: skip
+    return foresee(run, _Cast(plan))
+
+
+def _labels(task: TaskSpec) -> LabelSpace:
+    return LabelSpace.from_templates(task.classnames, task.templates)
+
+
+def _train_size(task: TaskSpec, shots: int | None) -> int:
+    return min(task.train_size, shots * len(task.classnames)) if shots else task.train_size
+
+
+def _references(plan: Plan) -> dict[str, Growth]:
+    """Of the reference images and texts that the method uses."""
+    small = max(REFERENCES[0], plan.config.budget.batch_size)
+    return {
+        need: Growth.to(source.count(), small, REFERENCES[1])
+        for need, source in plan.sources.items()
+        if source.count() > 0
+    }
+
+
+def _rounds(plan: Plan) -> dict[str, Growth]:
+    settings = plan.config.method_settings
+    return {name: Growth.to(settings[name], *ROUNDS) for name in plan.entry.Config.repeats}
+
+
+@dataclass(frozen=True)
+class _Cast:
+    """Models, methods and images that stand in for a plan's."""
+
+    plan: Plan
+
+    def outline(self) -> Clip:
+        return backbones.outline(self.plan.config.backbone)
+
+    @cached_property
+    def _loaded(self) -> Clip:
+        """With random weights where those of a tag may not be here yet; a file is checked."""
+        backbone = self.plan.config.backbone
+        unknown = backbone.model_copy(update={"weights": backbones.RANDOM})
+        return backbones.load(backbone if backbone.sha256 else unknown, self.plan.config.device)
+
+    def clip(self) -> Clip:
+        return copy.deepcopy(self._loaded)
+
+    def stream(self, which: Sequence[int], real: bool) -> TaskStream:
+        tasks = [self.plan.tasks[i] for i in which]
+        size, batch = self._image_size, self.plan.config.budget.batch_size
+        if real and all(task.source.kind == "mini" for task in tasks):
+            drawn = build_stream("drawn", tasks, size).tasks
+            return TaskStream("drawn", tuple(_cut(task, batch) for task in drawn))
+        make = _noise if real else _blank
+        batches = BATCHES if real else 2
+        made = (_stand_in(task, batches * batch, size, make) for task in tasks)
+        return TaskStream("stand-ins", tuple(made))
+
+    @cached_property
+    def _image_size(self) -> int:
+        return self.outline().image_size
+
+    def method(self, clip: Clip, sizes: Mapping[str, int], stream: TaskStream) -> Method:
+        entry, config = self.plan.entry, self.plan.config
+        rounds = {name: sizes[name] for name in entry.Config.repeats}
+        settings = entry.Config.model_validate(config.method_settings | rounds)
+        return entry.method(clip, settings, self._assets(clip, settings.needs(), sizes, stream))
+
+    def _assets(
+        self, clip: Clip, needs: Sequence[str], sizes: Mapping[str, int], stream: TaskStream
+    ) -> Assets:
+        real = 0 not in next(clip.parameters()).stride()
+        images = None
+        if "reference images" in needs:
+            make = _noise if real else _blank
+            count = sizes["reference images"]
+            images = Images(make(count, clip.image_size), torch.zeros(count, dtype=torch.int64))
+        loaded: dict[Any, Any] = {
+            need: source.load(clip.image_size, self.plan.config.device if real else "cpu", Store())
+            for need, source in self.plan.sources.items()
+            if need != "reference images"
+        }
+        return Assets(
+            images=images,
+            texts=loaded.get("reference texts", ())[: sizes.get("reference texts")],
+            selector=loaded.get("selector"),
+            stream=stream if "all tasks" in needs else None,
+        )
+
+
+def _stand_in(spec: TaskSpec, train: int, size: int, make: Callable[[int, int], Tensor]) -> Task:
+    classes, test = len(spec.classnames), min(spec.test_size, TEST_IMAGES)
+    images = [Images(make(n, size), torch.arange(n) % classes) for n in (train, test)]
+    return Task(spec.name, _labels(spec), *images)
+
+
+def _cut(task: Task, batch: int) -> Task:
+    """A task with a few of its images, of all classes."""
+    few = torch.linspace(0, len(task.train) - 1, min(BATCHES * batch, len(task.train))).long()
+    return Task(task.name, task.labels, task.train.subset(few.unique()), task.test)
+
+
+def _noise(count: int, size: int) -> Tensor:
+    return torch.randint(256, (count, 3, size, size), dtype=torch.uint8)
+
+
+def _blank(count: int, size: int) -> Tensor:
+    return torch.zeros(1, dtype=torch.uint8).expand(count, 1, size, size)
