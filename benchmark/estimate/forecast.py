@@ -145,7 +145,10 @@ def _count(
     run: Run, cast: Cast, counter: ShapesOnly, which: Sequence[int]
 ) -> tuple[list[Parts], Amounts]:
     """Work of the start and of some tasks at full sizes, and of a play for real, about."""
-    stream = cast.stream(which, real=False)
+    stream, protocol = cast.stream(which, real=False), run.rules.protocol
+    if protocol.precision == "fp16":  # numbers as short, and no scale that would skip steps
+        plain = protocol.model_copy(update={"precision": "bf16"})
+        run = replace(run, rules=replace(run.rules, protocol=plain))
     play = _Play(run, cast.method, lambda: counter.work.copy(), is_real=False)
     with counter, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of gradients without content: their strides

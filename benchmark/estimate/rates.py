@@ -50,7 +50,8 @@ def measure_rates(
         y.sum().backward()
 
     ratio = _seconds(both_ways, device) / float(work @ rates)
-    return rates * np.array([ratio, 1, ratio, 1])
+    scaled: Amounts = rates * np.array([ratio, 1, ratio, 1])
+    return scaled
 
 
 def _alone(tokens: int, width: int, device: str, precision: str) -> Amounts:
@@ -82,7 +83,8 @@ def _block_work(block: nn.Module, tokens: int, width: int) -> Amounts:
     with ShapesOnly() as counted:
         x = without_content((IMAGES, tokens, width), torch.float32).requires_grad_(True)
         block(x).sum().backward()
-    return counted.work
+    work: Amounts = counted.work
+    return work
 
 
 def _with_content(block: nn.Module) -> nn.Module:

@@ -124,7 +124,7 @@ class Rehearsal:
             each = (marks[-1] - marks[0]) / max(len(marks) - 1, 1)
             self._passes.append((len(marks), each))
 
-        training.epoch = epoch  # type: ignore[method-assign, assignment]
+        training.epoch = epoch  # type: ignore[method-assign]
 
     def _phase(self, name: str, work: Callable[[], None]) -> dict[str, Amounts]:
         """What a phase takes for a batch of all its passes, and for the rest."""
@@ -181,7 +181,7 @@ class Rehearsal:
                     _ = classify(normalise(task.test.take(some))).argmax(dim=-1).tolist()
                 classes.append((marks[1] - marks[0]) / prompts_of(labels))
                 images.append((self.meter() - marks[-1]) / len(some))
-        return {"prompts": sum(classes) / len(classes), "image": sum(images) / len(images)}
+        return {"prompts": np.mean(classes, axis=0), "image": np.mean(images, axis=0)}
 
 
 def prompts_of(labels: LabelSpace) -> int:

@@ -67,7 +67,7 @@ class ShapesOnly(TorchDispatchMode):
 
     def __init__(self) -> None:
         """Nothing is counted yet."""
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.work: Amounts = np.zeros(len(KINDS))
         self.largest = 0
         self._known: dict[Any, _Result] = {}

@@ -37,7 +37,7 @@ def forecast(plan: Plan) -> Forecast:
     Raises:
         UserError: what the method needs cannot be loaded.
     """
-    config = plan.config
+    config, cast = plan.config, _Cast(plan)
     spaces = [_labels(task) for task in plan.tasks]
     first = config.protocol.prompts == "first"
     prompts = [prompts_of(space.first_prompts() if first else space) for space in spaces]
@@ -62,10 +62,10 @@ def forecast(plan: Plan) -> Forecast:
         classes=sum(classes) if together else max(classes),
         references=_references(plan),
         rounds=_rounds(plan),
-        pixels=0,
+        pixels=_pixels(plan, cast.image_size),
         device=config.device,
     )  # fmt: skip
-    return foresee(run, _Cast(plan))
+    return foresee(run, cast)
 
 
 def _labels(task: TaskSpec) -> LabelSpace:
@@ -74,6 +74,14 @@ def _labels(task: TaskSpec) -> LabelSpace:
 
 def _train_size(task: TaskSpec, shots: int | None) -> int:
     return min(task.train_size, shots * len(task.classnames)) if shots else task.train_size
+
+
+def _pixels(plan: Plan, size: int) -> int:
+    """Bytes of all images in memory; those of a cache stay on the disk."""
+    if plan.cache is not None:
+        return 0
+    images = sum(_train_size(t, plan.config.protocol.shots) + t.test_size for t in plan.tasks)
+    return images * 3 * size**2
 
 
 def _references(plan: Plan) -> dict[str, Growth]:
@@ -112,7 +120,7 @@ class _Cast:
 
     def stream(self, which: Sequence[int], real: bool) -> TaskStream:
         tasks = [self.plan.tasks[i] for i in which]
-        size, batch = self._image_size, self.plan.config.budget.batch_size
+        size, batch = self.image_size, self.plan.config.budget.batch_size
         if real and all(task.source.kind == "mini" for task in tasks):
             drawn = build_stream("drawn", tasks, size).tasks
             return TaskStream("drawn", tuple(_cut(task, batch) for task in drawn))
@@ -122,7 +130,8 @@ class _Cast:
         return TaskStream("stand-ins", tuple(made))
 
     @cached_property
-    def _image_size(self) -> int:
+    def image_size(self) -> int:
+        """Side of the backbone's input in pixels."""
         return self.outline().image_size
 
     def method(self, clip: Clip, sizes: Mapping[str, int], stream: TaskStream) -> Method:
