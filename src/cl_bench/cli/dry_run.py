@@ -126,7 +126,7 @@ def _phases(found: Forecast) -> Table:
     for phase, title in PHASES.items():
         flops, moved = ("", "")
         if (work := found.work.get(phase)) is not None:
-            flops, moved = f"{work[0] / 1e12:,.3g}", f"{work[2] / 2**30:,.3g}"
+            flops, moved = _figure(work[0] / 1e12), _figure(work[2] / 2**30)
         table.add_row(title, duration(found.seconds[phase]), flops, moved)
     table.add_row("together", duration(sum(found.seconds.values())), style="bold")
     return table
@@ -164,6 +164,11 @@ def duration(seconds: float) -> str:
     if seconds < 7200:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.1f} h" if seconds < 172_800 else f"{seconds / 86_400:,.1f} days"
+
+
+def _figure(amount: float) -> str:
+    """Three digits, or all before the point."""
+    return f"{amount:,.0f}" if amount >= 100 else f"{amount:.3g}"
 
 
 def _size(count: float) -> str:
