@@ -18,7 +18,7 @@ from cl_bench.benchmark.precision import autocast
 from cl_bench.benchmark.records.files import sha256_of
 
 IMAGES = 2  # through one block of the backbone
-TIMES = 3  # of each measurement the fastest counts: the rest is what else the machine does
+LEAST, MOST, ENOUGH = 3, 50, 0.1  # calls of what is measured, and seconds after which few will do
 SMALL = 200  # operations on one number
 STORED = 2**23  # bytes of a checkpoint
 
@@ -97,15 +97,15 @@ def _with_content(block: nn.Module) -> nn.Module:
 
 
 def _seconds(work: Callable[[], object], device: str) -> float:
-    """The least of several calls; one more goes before them and prepares the device."""
-    taken = []
-    for _ in range(1 + TIMES):
+    """The least of several calls: the rest is what else the machine does, or prepares the device."""
+    taken: list[float] = []
+    while len(taken) < LEAST or (len(taken) < MOST and sum(taken) < ENOUGH):
         start = time.perf_counter()
         work()
         if device.startswith("cuda"):
             torch.cuda.synchronize(device)
         taken.append(time.perf_counter() - start)
-    return min(taken[1:])
+    return min(taken)
 
 
 def seconds_per_stored_byte() -> float:

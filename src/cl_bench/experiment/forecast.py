@@ -77,11 +77,10 @@ def _train_size(task: TaskSpec, shots: int | None) -> int:
 
 
 def _pixels(plan: Plan, size: int) -> int:
-    """Bytes of all images in memory; those of a cache stay on the disk."""
-    if plan.cache is not None:
-        return 0
-    images = sum(_train_size(t, plan.config.protocol.shots) + t.test_size for t in plan.tasks)
-    return images * 3 * size**2
+    """Bytes of images in memory; those of a cache, which MTIL's data root always has, stay on the disk."""
+    in_memory = [t for t in plan.tasks if plan.cache is None and t.source.kind != "mtil"]
+    shots = plan.config.protocol.shots
+    return sum(_train_size(t, shots) + t.test_size for t in in_memory) * 3 * size**2
 
 
 def _references(plan: Plan) -> dict[str, Growth]:
