@@ -167,12 +167,21 @@ def test_the_checkpoint_is_the_methods_own(method: str, tmp_path: Path) -> None:
 
 def test_of_what_can_be_played_the_steps_are_measured(tmp_path: Path) -> None:
     """KeepLoRA's protected directions depend on images; those of mini are the run's own."""
-    plan = small_plan("keeplora", tasks=1)
+    plan = small_plan("keeplora", tasks=1, overrides=("steps=3",))  # fewer than are played
     found = forecast(plan)
     assert found.is_played and found.seconds["train"] > 0 and found.measured > 0
     small_run(plan, tmp_path)
     (file,) = tmp_path.rglob("*.safetensors")
     assert found.checkpoint == pytest.approx(file.stat().st_size, rel=0.1)
+
+
+@pytest.mark.usefixtures("counted")
+def test_a_batch_is_no_larger_than_its_task() -> None:
+    def of(batch: int) -> float:
+        overrides = (f"batch_size={batch}", "steps=1")
+        return flops(forecast(plan_of(Products, tasks=1, overrides=overrides)))["train"]
+
+    assert of(5_000) == of(600) == pytest.approx(2 * 600 * 2 * D * M)
 
 
 @pytest.mark.usefixtures("counted")

@@ -92,6 +92,7 @@ class Rehearsal:
     def _learn(
         self, method: Method, task: Task, stream: TaskStream, earlier: EarlierImages
     ) -> Parts:
+        """What one task takes."""
         rules = self.rules
         generator = seed_everything(0, task.name)
         cropped = rules.protocol.augment == "random_resized_crop"
@@ -139,9 +140,8 @@ class Rehearsal:
     def _train(self, method: Method, task: TrainingTask) -> dict[str, Amounts]:
         """What a step takes, and what the first takes beyond that."""
         rules = self.rules
-        training = Training(
-            method, task, rules.recipe, rules.steps[task.name], rules.protocol.precision
-        )
+        steps = max(rules.steps[task.name], self.steps + 1)  # a schedule has an end
+        training = Training(method, task, rules.recipe, steps, rules.protocol.precision)
         if not self.is_real:
             training.step = 1  # the first step of a run also counts FLOPs, in a slow way
         taken = []

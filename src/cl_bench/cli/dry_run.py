@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from cl_bench.benchmark.errors import UserError, in_one_line
+from cl_bench.benchmark.errors import in_one_line
 from cl_bench.cli.console import console
 from cl_bench.datasets import backbones
 from cl_bench.experiment.resolve import Plan
@@ -112,7 +112,7 @@ def _show_expected(plan: Plan, seeds: int) -> None:
 
     try:
         found = forecast(plan)
-    except (UserError, RuntimeError, OSError) as error:
+    except Exception as error:  # whatever a method's code raises where it cannot be played
         _fold("expected", f"not known: {in_one_line(error)}")
         return
     console.print(_phases(found))

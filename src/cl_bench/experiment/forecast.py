@@ -15,7 +15,7 @@ from cl_bench.benchmark.assets import Assets
 from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.estimate.expected import TaskSize
 from cl_bench.benchmark.estimate.forecast import Forecast, Run, foresee
-from cl_bench.benchmark.estimate.rehearsal import BATCHES, Rules, prompts_of
+from cl_bench.benchmark.estimate.rehearsal import BATCHES, Rules
 from cl_bench.benchmark.estimate.scale import Growth
 from cl_bench.benchmark.images import Images
 from cl_bench.benchmark.method import Method
@@ -38,34 +38,35 @@ def forecast(plan: Plan) -> Forecast:
         UserError: what the method needs cannot be loaded.
     """
     config, cast = plan.config, _Cast(plan)
-    spaces = [_labels(task) for task in plan.tasks]
-    first = config.protocol.prompts == "first"
-    prompts = [prompts_of(space.first_prompts() if first else space) for space in spaces]
-    together = config.protocol.labels == "all"  # all images are classified over one space
-    sizes = tuple(
-        TaskSize(
-            train=_train_size(task, config.protocol.shots),
-            test=task.test_size,
-            steps=config.budget.steps[task.name],
-            prompts=0 if together and i > 0 else sum(prompts) if together else prompts[i],
-        )
-        for i, task in enumerate(plan.tasks)
-    )
-    classes = [len(space.classnames) for space in spaces]
+    classes = [len(task.classnames) for task in plan.tasks]
+    rules = Rules(
+        config.recipe, config.protocol, config.budget.batch_size, config.budget.steps,
+        keeps_images="earlier images" in config.extra_data,
+    )  # fmt: skip
     run = Run(
-        rules=Rules(
-            config.recipe, config.protocol, config.budget.batch_size, config.budget.steps,
-            keeps_images="earlier images" in config.extra_data,
-        ),
-        tasks=sizes,
+        rules=rules,
+        tasks=_sizes(plan),
         prompts=tuple(classes),
-        classes=sum(classes) if together else max(classes),
+        classes=sum(classes) if config.protocol.labels == "all" else max(classes),
         references=_references(plan),
         rounds=_rounds(plan),
         pixels=_pixels(plan, cast.image_size),
         device=config.device,
-    )  # fmt: skip
+    )
     return foresee(run, cast)
+
+
+def _sizes(plan: Plan) -> tuple[TaskSize, ...]:
+    """How large the tasks are; one space of all classes is encoded once, with the first."""
+    protocol, steps = plan.config.protocol, plan.config.budget.steps
+    ensemble = protocol.prompts == "ensemble"
+    prompts = [len(t.classnames) * (len(t.templates) if ensemble else 1) for t in plan.tasks]
+    if protocol.labels == "all":
+        prompts = [sum(prompts), *(0 for _ in prompts[1:])]
+    return tuple(
+        TaskSize(_train_size(task, protocol.shots), task.test_size, steps[task.name], count)
+        for task, count in zip(plan.tasks, prompts, strict=True)
+    )
 
 
 def _labels(task: TaskSpec) -> LabelSpace:
@@ -125,7 +126,9 @@ class _Cast:
             return TaskStream("drawn", tuple(_cut(task, batch) for task in drawn))
         make = _noise if real else _blank
         batches = BATCHES if real else 2
-        made = (_stand_in(task, batches * batch, size, make) for task in tasks)
+        shots = self.plan.config.protocol.shots
+        counts = [min(batches * batch, _train_size(task, shots)) for task in tasks]
+        made = (_stand_in(*of, size, make) for of in zip(tasks, counts, strict=True))
         return TaskStream("stand-ins", tuple(made))
 
     @cached_property
