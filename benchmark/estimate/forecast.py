@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -35,7 +34,7 @@ from cl_bench.benchmark.method import Method
 from cl_bench.benchmark.task import TaskStream
 
 AFFORDABLE = 6.0  # seconds of a play for real, by the machine's rates
-STEPS = {"counted": 2, "real": 6, "brief": 2, "untrained": 0}  # of every played task
+STEPS = {"counted": 2, "real": 5, "brief": 2, "untrained": 0}  # of every played task
 BYTES = ("state", "trainable", "held", "saved")  # the parts that are no work
 
 
@@ -116,15 +115,13 @@ def foresee(run: Run, cast: Cast) -> Forecast:
     """Count a run's work, measure this machine, and put both together."""
     process = peak_memory(torch.device("cpu"))["process"]
     counter = ShapesOnly()
-    which = representatives(run.prompts)
-    counted, short = _count(run, cast, counter, which)
-    every = [counted[0], *of_every_task(counted[1:], which, run.prompts)]
+    counted = _count(run, cast, counter)
     start = time.perf_counter()
     rates, per_byte = _rates(run, cast), seconds_per_stored_byte()
-    parts = [_in_seconds(those, rates) for those in every]
-    is_played = float(short @ rates) <= AFFORDABLE
+    parts = [_in_seconds(those, rates) for those in counted.parts]
+    is_played = float(counted.short @ rates) <= AFFORDABLE
     if is_played:
-        parts = corrected(parts, _measure(run, cast))
+        parts = corrected(parts, _measure(run, cast, counted, rates))
     measured = time.perf_counter() - start
     seconds = by_phase(parts, run.tasks, run.rules.batch_size)
     states = [float(of["state"][0]) for of in parts[1:]]
@@ -132,7 +129,7 @@ def foresee(run: Run, cast: Cast) -> Forecast:
     return Forecast(
         seconds={phase: float(s[0]) for phase, s in seconds.items()}
         | {"save": per_byte * sum(states)},
-        work=by_phase(every, run.tasks, run.rules.batch_size),
+        work=by_phase(counted.parts, run.tasks, run.rules.batch_size),
         memory=base + memory_peak(parts, run.rules.recipe, counter.largest),
         checkpoint=int(states[-1]),
         records=record_bytes(run.tasks, run.classes) + PICTURE,
@@ -141,15 +138,27 @@ def foresee(run: Run, cast: Cast) -> Forecast:
     )
 
 
-def _count(
-    run: Run, cast: Cast, counter: ShapesOnly, which: Sequence[int]
-) -> tuple[list[Parts], Amounts]:
-    """Work of the start and of some tasks at full sizes, and of a play for real, about."""
-    stream, protocol = cast.stream(which, real=False), run.rules.protocol
-    if protocol.precision == "fp16":  # numbers as short, and no scale that would skip steps
-        plain = protocol.model_copy(update={"precision": "bf16"})
-        run = replace(run, rules=replace(run.rules, protocol=plain))
-    play = _Play(run, cast.method, lambda: counter.work.copy(), is_real=False)
+@dataclass(frozen=True)
+class _Counted:
+    """Work of a run.
+
+    Attributes:
+        parts: of the start and of every task, at full sizes.
+        references: in it, what reference images and texts add beyond those of a play, for each need.
+        short: about what a play for real takes.
+    """
+
+    parts: list[Parts]
+    references: list[list[Parts]]
+    short: Amounts
+
+
+def _count(run: Run, cast: Cast, counter: ShapesOnly) -> _Counted:
+    """Play without content."""
+    which = representatives(run.prompts)
+    stream = cast.stream(which, real=False)
+    play = _Play(_in_16_bit(run), cast.method, lambda: counter.work.copy(), is_real=False)
+    references = []
     with counter, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of gradients without content: their strides
         parts = play(cast.outline, stream, {}, "counted")
@@ -159,27 +168,34 @@ def _count(
         for name, growth in run.grown.items():
             larger = play(cast.outline, two, {name: growth.larger}, run.brief(name))
             more = list(map(growth.beyond, base, larger))
+            references += [more] if name in run.references else []
             parts = added(parts, more + [more[-1]] * (len(parts) - len(more)))
-    return parts, short
+    every = [parts[0], *of_every_task(parts[1:], which, run.prompts)]
+    return _Counted(every, references, short)
 
 
-def _measure(run: Run, cast: Cast) -> list[Parts]:
-    """Seconds of the start and of the first two tasks at full sizes."""
+def _in_16_bit(run: Run) -> Run:
+    """With bfloat16 in the place of float16: numbers as short, and no scale that would skip steps."""
+    protocol = run.rules.protocol
+    if protocol.precision != "fp16":
+        return run
+    other = protocol.model_copy(update={"precision": "bf16"})
+    return replace(run, rules=replace(run.rules, protocol=other))
+
+
+def _measure(run: Run, cast: Cast, counted: _Counted, rates: Amounts) -> list[Parts]:
+    """Seconds of the start and of the first two tasks; reference data beyond a few by the rates."""
     stream = cast.stream(range(min(2, len(run.tasks))), real=True)
     meter = as_seconds(torch.device(run.device), time.perf_counter)
     play = _Play(run, cast.method, meter, is_real=True)
-    parts = play(cast.clip, stream, {}, "real")
-    more = [
-        list(
-            map(
-                growth.beyond,
-                parts,
-                play(cast.clip, stream, {name: growth.larger}, run.brief(name)),
-            )
-        )
-        for name, growth in run.grown.items()
-    ]
-    return functools.reduce(added, more, parts)
+    parts = base = play(cast.clip, stream, {}, "real")
+    for name, growth in run.grown.items():
+        if name in run.rounds:
+            larger = play(cast.clip, stream, {name: growth.larger}, "untrained")
+            parts = added(parts, list(map(growth.beyond, base, larger)))
+    for more in counted.references:
+        parts = added(parts, [_in_seconds(of, rates) for of in more[: len(parts)]])
+    return parts
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from cl_bench.benchmark.precision import autocast
 from cl_bench.benchmark.records.files import sha256_of
 
 IMAGES = 2  # through one block of the backbone
-LEAST, MOST, ENOUGH = 3, 50, 0.1  # calls of what is measured, and seconds after which few will do
+LEAST, MOST, ENOUGH = 2, 50, 0.1  # calls of what is measured, and seconds after which few will do
 SMALL = 200  # operations on one number
 STORED = 2**23  # bytes of a checkpoint
 

@@ -86,7 +86,10 @@ class Rehearsal:
         method = make_method()
         row = {"start": self.meter() - start}
         earlier = EarlierImages(stream, declared=self.rules.keeps_images)
-        row |= self._evaluate(method, stream) if self.is_whole else {}
+        if self.is_whole:
+            if self.is_real:
+                self._evaluate(method, stream)  # prepares the device
+            row |= self._evaluate(method, stream)
         return [row, *(self._learn(method, task, stream, earlier) for task in stream.tasks)]
 
     def _learn(
@@ -176,11 +179,9 @@ class Rehearsal:
                 marks = [self.meter()]
                 classify = method.classifier(labels)
                 marks.append(self.meter())
-                for _ in range(2 if self.is_real else 1):  # the first also prepares the device
-                    marks.append(self.meter())
-                    _ = classify(normalise(task.test.take(some))).argmax(dim=-1).tolist()
+                _ = classify(normalise(task.test.take(some))).argmax(dim=-1).tolist()
                 classes.append((marks[1] - marks[0]) / prompts_of(labels))
-                images.append((self.meter() - marks[-1]) / len(some))
+                images.append((self.meter() - marks[1]) / len(some))
         return {"prompts": np.mean(classes, axis=0), "image": np.mean(images, axis=0)}
 
 
