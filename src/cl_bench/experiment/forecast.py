@@ -127,7 +127,9 @@ class _Cast:
         make = _noise if real else _blank
         batches = BATCHES if real else 2
         shots = self.plan.config.protocol.shots
-        counts = [min(batches * batch, _train_size(task, shots)) for task in tasks]
+        sizes = [_train_size(task, shots) for task in tasks]
+        # whole batches, as most steps have; a task that is smaller than one has that
+        counts = [n if n < batch else min(batches, -(-n // batch)) * batch for n in sizes]
         made = (_stand_in(*of, size, make) for of in zip(tasks, counts, strict=True))
         return TaskStream("stand-ins", tuple(made))
 
