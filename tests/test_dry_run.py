@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -106,6 +107,15 @@ def test_the_published_run_is_foreseen_without_its_model(
     # 43,160 steps of 64 images, 35 GFLOP each way through a ViT-B/16; texts and adapters on top
     least = 43_160 * 64 * 2 * 35.1e9 / 1e12
     assert least < float(found[1].replace(",", "")) < 1.4 * least
+
+
+def test_a_method_of_ones_own_is_foreseen(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(parts_of_forecast, "measure_rates", lambda *of: np.ones(4))
+    plugin = str(Path(__file__).parents[1] / "docs" / "norm_tuning.py")
+    assert cl_bench(monkeypatch, *SMALL, "--method", "norm-tuning", "--plugin", plugin) == 0
+    assert re.search(r"^training +\S+ days +\S+ +\S+$", capsys.readouterr().out, re.M)
 
 
 def test_several_seeds_are_several_runs(

@@ -134,10 +134,10 @@ def _phases(found: Forecast) -> Table:
 
 def _show_totals(plan: Plan, found: Forecast, seeds: int) -> None:
     device = plan.config.device
-    how = (
-        "the method's own steps, measured on this machine"
+    how, good = (
+        ("the method's own steps, measured on this machine", "within 30 % on mini")
         if found.is_played
-        else "counted operations and this machine's speed, measured"
+        else ("counted operations and this machine's speed, measured", "a rough figure")
     )
     _fold("memory", f"about {_size(found.memory)} at the peak, on {device}")
     _fold(
@@ -152,8 +152,8 @@ def _show_totals(plan: Plan, found: Forecast, seeds: int) -> None:
         )
     _fold(
         "estimate",
-        f"made from {how} for {found.measured:.1f} s on {device}; within 30 % on mini while nothing "
-        "else computes. Reading and decoding image files is not in it.",
+        f"made from {how} for {found.measured:.1f} s on {device}; {good} while nothing else "
+        "computes. Reading and decoding image files is not in it.",
     )
 
 

@@ -120,17 +120,17 @@ class _Cast:
 
     def stream(self, which: Sequence[int], real: bool) -> TaskStream:
         tasks = [self.plan.tasks[i] for i in which]
-        size, batch = self.image_size, self.plan.config.budget.batch_size
-        if real and all(task.source.kind == "mini" for task in tasks):
-            drawn = build_stream("drawn", tasks, size).tasks
-            return TaskStream("drawn", tuple(_cut(task, batch) for task in drawn))
-        make = _noise if real else _blank
-        batches = BATCHES if real else 2
-        shots = self.plan.config.protocol.shots
+        shots, batch = self.plan.config.protocol.shots, self.plan.config.budget.batch_size
         sizes = [_train_size(task, shots) for task in tasks]
         # whole batches, as most steps have; a task that is smaller than one has that
-        counts = [n if n < batch else min(batches, -(-n // batch)) * batch for n in sizes]
-        made = (_stand_in(*of, size, make) for of in zip(tasks, counts, strict=True))
+        most = BATCHES if real else 2
+        counts = [n if n < batch else min(most, -(-n // batch)) * batch for n in sizes]
+        if real and all(task.source.kind == "mini" for task in tasks):
+            drawn = build_stream("drawn", tasks, self.image_size).tasks
+            made = [_cut(task, count) for task, count in zip(drawn, counts, strict=True)]
+        else:
+            make, size = _noise if real else _blank, self.image_size
+            made = [_stand_in(*of, size, make) for of in zip(tasks, counts, strict=True)]
         return TaskStream("stand-ins", tuple(made))
 
     @cached_property
@@ -172,10 +172,10 @@ def _stand_in(spec: TaskSpec, train: int, size: int, make: Callable[[int, int], 
     return Task(spec.name, _labels(spec), *images)
 
 
-def _cut(task: Task, batch: int) -> Task:
-    """A task with a few of its images, of all classes."""
-    few = torch.linspace(0, len(task.train) - 1, min(BATCHES * batch, len(task.train))).long()
-    return Task(task.name, task.labels, task.train.subset(few.unique()), task.test)
+def _cut(task: Task, count: int) -> Task:
+    """A task with a few of its training images, of all classes."""
+    few = torch.linspace(0, len(task.train) - 1, min(count, len(task.train))).long()
+    return Task(task.name, task.labels, task.train.subset(few), task.test)
 
 
 def _noise(count: int, size: int) -> Tensor:
