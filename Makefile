@@ -39,6 +39,7 @@ bench: $(VENV)/installed  ## measure speed, as ratios taken side by side
 	$(BIN)/python tests/bench/step_memory.py zscl
 	$(BIN)/python tests/bench/step_memory.py moe-adapters
 	$(BIN)/python tests/bench/mini_run.py
+	$(BIN)/python tests/bench/predict.py
 	$(BIN)/python tests/bench/methods_on_mini.py
 	$(BIN)/python tests/bench/two_at_once.py
 	$(BIN)/python tests/bench/logging_cost.py

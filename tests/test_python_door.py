@@ -181,7 +181,7 @@ def test_a_method_tells_its_settings_without_torch() -> None:
     assert told.card == cl_bench.list_methods()["keeplora"] and "keeplora: LoRA" in repr(told)
     code = "import sys, cl_bench; cl_bench.method('keeplora').settings(); print('torch' in sys.modules)"
     assert ask(code) == "False"
-    own = cl_bench.method("norm-tuning", plugin=ROOT / "docs" / "norm_tuning.py")
+    own = cl_bench.method("norm-tuning", plugin=ROOT / "examples" / "methods" / "norm_tuning.py")
     assert own.settings()[0].name == "pull" and own.card.about.startswith("Cross-entropy + pull")
     for wrong in (lambda: cl_bench.method("keeplroa"), lambda: told.settings("mimi")):
         with pytest.raises(UserError, match="did you mean"):

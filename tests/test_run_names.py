@@ -19,7 +19,7 @@ from cl_bench.methods.catalog import BUILT_IN, find_method
 from cl_bench.reports.runs.flat_config import MOST, OF_CL_BENCH, flat_config
 from cl_bench.reports.runs.run_name import LONGEST, run_name
 
-PLUGIN = Path(__file__).parents[1] / "docs" / "norm_tuning.py"
+PLUGIN = Path(__file__).parents[1] / "examples" / "methods" / "norm_tuning.py"
 
 
 def named(**choices: Any) -> tuple[str, RunConfig]:

@@ -19,8 +19,9 @@ def run_command(
     dry_run: bool,
     boards: Dashboards,
     orders: Sequence[str] = (),
+    estimates: bool = True,
 ) -> None:
-    """One run per seed and order, or the plans of the first seed's.
+    """One run per seed and order, or the plans of the first seed's with what each will take.
 
     Raises:
         UserError: a choice is wrong, or data is missing.
@@ -33,7 +34,7 @@ def run_command(
         from cl_bench.cli.dry_run import show_plan
 
         for plan in plans[: len(plans) // len(seeds)]:
-            show_plan(plan, len(seeds))
+            show_plan(plan, len(seeds), estimates)
         return
     from cl_bench.cli.live import Terminal
     from cl_bench.experiment.run import carry_out

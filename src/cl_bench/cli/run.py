@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cl_bench.benchmark.errors import UserError
 from cl_bench.cli.completion import several_orders
 from cl_bench.cli.dashboards import BoardOptions
 from cl_bench.cli.options import Quiet, takes
@@ -38,6 +39,9 @@ WriteConfig = Annotated[
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Show the plan and what it will cost; train nothing.")
 ]
+NoEstimate = Annotated[
+    bool, typer.Option("--no-estimate", help="With --dry-run: the plan alone, at once.")
+]
 
 
 @takes("given", Choices, OPTIONS)
@@ -51,6 +55,7 @@ def run(
     out: Out = None,
     write_config: WriteConfig = None,
     dry_run: DryRun = False,
+    no_estimate: NoEstimate = False,
     quiet: Quiet = False,
 ) -> None:
     """Let a method learn a suite's tasks in order; continues a run that was interrupted."""
@@ -60,10 +65,15 @@ def run(
     from cl_bench.cli.execute import run_command
     from cl_bench.cli.write_config import write_config_file
 
+    if no_estimate and not dry_run:
+        raise UserError("--no-estimate belongs to --dry-run: add it, or leave --no-estimate out")
     asked = asked_for(given, boards, orders, seeds, config, out)
     with silenced(quiet):
         if write_config is not None:
             write_config_file(write_config, asked)
             return
         boards_of = chosen(asked.boards, len(asked.seeds) * max(1, len(asked.orders)))
-        run_command(asked.choices, asked.seeds, asked.folder, dry_run, boards_of, asked.orders)
+        run_command(
+            asked.choices, asked.seeds, asked.folder, dry_run, boards_of, asked.orders,
+            estimates=not no_estimate,
+        )  # fmt: skip

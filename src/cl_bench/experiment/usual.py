@@ -1,4 +1,4 @@
-"""A run as it would be if its settings were the usual ones. No torch."""
+"""A run's settings as they would be if none had been typed. No torch."""
 
 from __future__ import annotations
 
@@ -6,9 +6,16 @@ from cl_bench.benchmark.config import RunConfig
 from cl_bench.datasets.suite import Suite
 from cl_bench.experiment.arithmetic import computed_on
 from cl_bench.experiment.choices import Choices
-from cl_bench.experiment.merge import merge
+from cl_bench.experiment.merge import Merged, merge
 from cl_bench.experiment.resolve import budget_of
-from cl_bench.methods.catalog import find_method
+from cl_bench.methods.catalog import MethodEntry, find_method
+
+
+def usual_settings(config: RunConfig, suite: Suite, entry: MethodEntry) -> Merged:
+    """What method, suite and preset give, and few images a class where that was asked for."""
+    preset = "fair" if config.preset == "fair" else "paper"
+    choices = Choices.model_validate({"preset": preset, "shots": config.protocol.shots})
+    return merge(choices, {}, entry, suite)
 
 
 def usual_config(config: RunConfig, suite: Suite) -> RunConfig:
@@ -21,9 +28,7 @@ def usual_config(config: RunConfig, suite: Suite) -> RunConfig:
     Raises:
         UserError: there is no such method any more.
     """
-    preset, shots = "fair" if config.preset == "fair" else "paper", config.protocol.shots
-    choices = Choices.model_validate({"preset": preset, "shots": shots})
-    said = merge(choices, {}, find_method(config.method), suite)
+    said = usual_settings(config, suite, find_method(config.method))
     tasks = tuple(suite.task(name) for name in config.tasks)
     usual = {
         "backbone": suite.backbone,
