@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from cl_bench.benchmark.attention import Attended, Attention
-from cl_bench.benchmark.clip import Clip, cut_padding
+from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.passes import summed
 from cl_bench.benchmark.task import Batch, LabelSpace, TrainingTask
+from cl_bench.benchmark.tokens import cut_padding
 
 
 class Statistic(Protocol):
