@@ -31,9 +31,9 @@ class Scaling:
         skipped: how many steps had been skipped when ``check`` last looked.
     """
 
-    def __init__(self, device: str, precision: str) -> None:
-        """A fresh scale for one task."""
-        self._scaler = torch.amp.GradScaler(device, enabled=precision == "fp16")
+    def __init__(self, device: torch.device, precision: str) -> None:
+        """A fresh scale for one task, on the device of what trains."""
+        self._scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")
         self._one = torch.ones((), device=device)
         self._scales = [
             self._scale()
