@@ -8,51 +8,23 @@ the wrapped ones, so that all results are those of the CPU. Noted is where a GPU
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from unittest import mock
 
+import disturbing
 import torch
+from disturbing import DEVICE, HOST, Kind, Seen, disturbance, tensors_in
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode, return_and_correct_aliasing
 from torch.utils._pytree import tree_map_only
 
-DEVICE, HOST = torch.device("cpu:0"), torch.device("cpu")
-UNSEEN = (str(Path(torch.__file__).parent), __file__)  # whose lines ask for nothing themselves
-
-# What torch computes on a GPU by reading from it: a value, or the size of a result.
-WAITS = {
-    "_local_scalar_dense", "equal", "is_nonzero", "nonzero", "nonzero_numpy", "argwhere",
-    "masked_select", "_unique", "_unique2", "unique_dim", "unique_consecutive", "bincount",
-    "_coalesce", "_linalg_check_errors", "_linalg_eigh", "_linalg_svd",
-}  # fmt: skip
-INDEXED = {"index", "index_put", "index_put_", "_index_put_impl_"}
-Kind = Literal["wait", "copy", "mix"]
+# Whose lines ask for nothing themselves.
+UNSEEN = (str(Path(torch.__file__).parent), disturbing.__file__, __file__)
 MADE_OF_LISTS = (torch.tensor, torch.as_tensor, torch.asarray)
-
-
-@dataclass(frozen=True)
-class Seen:
-    """One thing that would disturb a GPU.
-
-    Attributes:
-        kind: ``wait``: the host waits for the device. ``copy``: data moves, and nobody waits. ``mix``: host and device in one operation, which a GPU refuses.
-        what: the operation.
-        where: the line that asked for it, as ``file.py:123``.
-        phase: the part of the work, as :meth:`StandIn.phase` named it.
-    """
-
-    kind: Kind
-    what: str
-    where: str
-    phase: str
-
-    def __str__(self) -> str:
-        return f"{self.where} in {self.phase}: {self.kind}, {self.what}"
 
 
 class OnDevice(Tensor):
@@ -140,12 +112,13 @@ class StandIn(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = dict(kwargs or {})
         target = kwargs.get("device")
-        given = tuple(_tensors((args, tuple(kwargs.values()))))
+        given = tuple(tensors_in((args, tuple(kwargs.values()))))
         if target != DEVICE and not any(isinstance(x, OnDevice) for x in given):
             return func(*args, **kwargs)
         name = func._schema.name.removeprefix("aten::")
-        if (disturbance := self._disturbance(name, func._overloadname, args, kwargs)) is not None:
-            self.note(*disturbance)
+        found = disturbance(name, func._overloadname, args, kwargs, self._pinned)
+        if found is not None:
+            self.note(*found)
         bare = {key: _changed(x, OnDevice, _inner) for key, x in kwargs.items()}
         if target is not None:
             bare["device"] = HOST
@@ -168,43 +141,6 @@ class StandIn(TorchDispatchMode):
         copy = torch.full_like(values, 77)
         self.on_their_way.append((copy, values.clone()))
         return copy
-
-    def _disturbance(
-        self, name: str, overload: str, args: Any, kwargs: dict[str, Any]
-    ) -> tuple[Kind, str] | None:
-        """What a GPU would have to do for an operation beside computing it."""
-        if name in ("_to_copy", "copy_"):
-            return self._moved(name, args, kwargs)
-        if name in INDEXED:
-            return _indexed(name, args)
-        if name in WAITS or (name, overload) == ("repeat_interleave", "Tensor"):
-            return "wait", name
-        given = _tensors((args, tuple(kwargs.values())))
-        if any(not isinstance(x, OnDevice) and x.ndim > 0 for x in given):
-            return "mix", name
-        return None
-
-    def _moved(self, name: str, args: Any, kwargs: dict[str, Any]) -> tuple[Kind, str] | None:
-        source = args[1] if name == "copy_" else args[0]
-        there = isinstance(args[0], OnDevice)
-        if name == "_to_copy" and kwargs.get("device") is not None:
-            there = kwargs["device"] == DEVICE
-        if there == isinstance(source, OnDevice) or (source.ndim == 0 and there):
-            return None
-        unblocked = kwargs.get("non_blocking", args[2] if len(args) > 2 else False)
-        if there and source.untyped_storage().data_ptr() not in self._pinned:
-            unblocked = False  # the driver reads no other memory by itself
-        return "copy" if unblocked else "wait", f"a copy {'to' if there else 'from'} the device"
-
-
-def _indexed(name: str, args: Any) -> tuple[Kind, str] | None:
-    indices = [i for i in args[1] if i is not None]
-    if not all(isinstance(i, OnDevice) for i in indices):
-        return "wait", "indices on the host"
-    filled = name != "index" and args[2].numel() == 1  # torch fills under a mask without reading it
-    if not filled and any(i.dtype in (torch.bool, torch.uint8) for i in indices):
-        return "wait", "a mask as an index"
-    return None
 
 
 class _Event:
@@ -232,15 +168,6 @@ def _by_way_of_host(make: Callable[..., Tensor]) -> Callable[..., Tensor]:
         return make(*args, **kwargs | {"device": HOST}).to(DEVICE)
 
     return made
-
-
-def _tensors(args: Iterable[Any]) -> Iterator[Tensor]:
-    """Those among an operation's arguments and in their lists."""
-    for x in args:
-        if isinstance(x, Tensor):
-            yield x
-        elif isinstance(x, list | tuple):
-            yield from _tensors(x)
 
 
 def _changed(x: Any, kind: type[Tensor], change: Callable[[Any], Tensor]) -> Any:

@@ -9,7 +9,8 @@ from typing import Any
 
 import open_clip
 import torch
-from stand_in_device import DEVICE, OnDevice, Seen, StandIn, host_copy
+from disturbing import DEVICE, Seen
+from stand_in_device import OnDevice, StandIn, host_copy
 from torch import Tensor, nn
 
 from cl_bench.benchmark.assets import Assets
@@ -21,12 +22,23 @@ from cl_bench.benchmark.precision import autocast
 from cl_bench.benchmark.randomness import seed_everything
 from cl_bench.benchmark.task import LabelSpace, Task, TaskStream, TrainingTask
 from cl_bench.benchmark.train import Training
+from cl_bench.methods.catalog import find_method
 
 STEPS, BATCH, IMAGES = 3, 4, 6  # a pass over a task has two batches, so that another one begins
 NAMES = (("cat", "a tall old oak", "boat"), ("fish", "the small house at a lake", "moon"))
 
 VISION = {"image_size": 32, "patch_size": 16, "width": 32, "layers": 2, "head_width": 16}
 TEXT = {"context_length": 20, "vocab_size": 60, "width": 32, "layers": 2, "heads": 2}
+
+SMALL: dict[str, dict[str, Any]] = {
+    "moe-adapters": {
+        "experts": 5, "bottleneck": 4, "selector_steps": 3, "reference_steps": 3, "threshold": 1.0,
+    },
+}  # fmt: skip
+
+GUARDED = {"step", "loss", "after_backward", "after_step", "classifier"}
+# A batch is handed over in a step, and by three methods in the loss: from pinned memory, unwaited for.
+HANDED_OVER = ("hand_over.py", "pixels.py")
 
 Make = Callable[[Clip, Assets], Method]
 
@@ -76,10 +88,24 @@ class Watch:
         return watched
 
 
+def known(name: str, **more: Any) -> tuple[Make, Recipe]:
+    """A method of the catalogue with small settings, and its recipe."""
+    entry = find_method(name)
+    settings = entry.defaults("config", "fair", "") | SMALL.get(name, {}) | more
+    config, method = entry.Config.model_validate(settings), entry.method
+    recipe = Recipe.model_validate(entry.defaults("recipe", "fair", ""))
+    return lambda clip, assets: method(clip, config, assets), recipe
+
+
 def played(
-    make: Make, recipe: Recipe, precision: str, stand_in: StandIn | None, resident: bool = True
+    make: Make,
+    recipe: Recipe,
+    precision: str,
+    stand_in: StandIn | None,
+    resident: bool = True,
+    names: Sequence[tuple[str, ...]] = NAMES,
 ) -> Played:
-    """Learn two tasks.
+    """Learn the tasks in turn.
 
     Args:
         make: the method.
@@ -87,6 +113,7 @@ def played(
         precision: as ``train`` takes it.
         stand_in: where the model is, entered already; ``None``: on the host.
         resident: whether the tasks' images lie on the device, too.
+        names: the classes of every task.
     """
     torch.manual_seed(5)
     watch = Watch(stand_in)
@@ -96,7 +123,7 @@ def played(
     if stand_in is not None:
         clip.to(DEVICE)
         selector.to(DEVICE)
-    tasks = tuple(_task(i, resident and stand_in is not None) for i in range(len(NAMES)))
+    tasks = tuple(_task(i, of, resident and stand_in is not None) for i, of in enumerate(names))
     method = make(clip, _assets(tasks, selector))
     losses = [loss for task in tasks for loss in _learn(method, task, recipe, precision, watch)]
     logits = [_logits(method, task, precision, watch) for task in tasks]
@@ -104,11 +131,11 @@ def played(
     return Played(host_copy(method.state_dict()), losses, logits, seen, watch.tokenised)
 
 
-def _task(number: int, on_device: bool) -> Task:
+def _task(number: int, names: tuple[str, ...], on_device: bool) -> Task:
     draw = torch.Generator().manual_seed(number)
     pixels = torch.randint(256, (IMAGES, 3, 32, 32), generator=draw, dtype=torch.uint8)
     images = Images(OnDevice(pixels) if on_device else pixels, torch.arange(IMAGES) % 3)
-    labels = LabelSpace.from_templates(NAMES[number], ("a photo of a {}.",))
+    labels = LabelSpace.from_templates(names, ("a photo of a {}.",))
     return Task(f"toy{number}", labels, images, images)
 
 
@@ -149,3 +176,13 @@ def _logits(method: Method, task: Task, precision: str, watch: Watch) -> Tensor:
         logits = watch.during("classifier", classify)(images)
         assert torch.equal(watch.during("classifier", classify)(images), logits)
     return host_copy(logits)  # type: ignore[no-any-return]
+
+
+def guarded(of: Played) -> list[Seen]:
+    """What disturbs the device in a guarded phase, without what is handed over."""
+    return [
+        seen
+        for seen in of.seen
+        if seen.phase in GUARDED
+        and not (seen.kind == "copy" and seen.where.startswith(HANDED_OVER))
+    ]
