@@ -118,24 +118,39 @@ class MoEAdapters(Method):
     def classifier(self, labels: LabelSpace) -> Classifier:
         """Route every image (or batch), then compare with classes encoded by the same router.
 
-        Which routers are chosen is known on the device alone, so that the classes are encoded by all,
-        and the images of a batch pass in one go, each by its own router.
+        The images of a batch pass in one go, each by its own router. On a GPU, classes are encoded by
+        every router from the start: whom a batch needs is known on the device alone.
         """
         together = ROUTED_TOGETHER if self.config.routing == "batch" else 1
         routers = range(NO_ROUTER, max(len(self.selector.encoders) - 1, 0))
-        classes = torch.cat([self._classes(router, labels) for router in routers])
-        count = len(labels.classnames)
+        classes = [torch.zeros(0)] * len(routers)  # by each router, [C, D]; empty: not needed yet
+
+        def encode(needed: Iterable[int]) -> None:
+            for router in needed:
+                if not len(classes[router - NO_ROUTER]):
+                    classes[router - NO_ROUTER] = self._classes(router, labels)
+
+        if self.clip.model.logit_scale.is_cuda or len(routers) == 1:
+            encode(routers)
 
         def classify(images: Tensor) -> Tensor:
             if len(routers) == 1:  # nothing was learned
-                return self.clip.logits(self.clip.encode_images(images), classes)
+                return self.clip.logits(self.clip.encode_images(images), classes[0])
             chosen = self.selector.choose(images, together)  # [B]
+            if not chosen.is_cuda:
+                encode(chosen.unique().tolist())
             with self._routed(chosen):
                 features = self.clip.encode_images(images)
-            by_router: Tensor = self.clip.logits(features, classes).unflatten(-1, (-1, count))
-            return by_router[torch.arange(len(images), device=images.device), chosen - NO_ROUTER]
+            return self._own_logits(features, classes, chosen)
 
         return classify
+
+    def _own_logits(self, features: Tensor, classes: list[Tensor], chosen: Tensor) -> Tensor:
+        """Logits [B, C] of features [B, D] over the classes of each image's router, int64 [B]."""
+        nothing = torch.zeros_like(max(classes, key=len))  # of routers that no image has
+        every = torch.cat([of_router if len(of_router) else nothing for of_router in classes])
+        by_router: Tensor = self.clip.logits(features, every).unflatten(-1, (-1, len(nothing)))
+        return by_router[torch.arange(len(chosen), device=chosen.device), chosen - NO_ROUTER]
 
     def _classes(self, router: int, labels: LabelSpace) -> Tensor:
         """The classes as ``router`` encodes them, [C, D]."""

@@ -62,7 +62,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--batch-size", type=int, default=4)
-    parser.add_argument("--steps", type=int, default=9)
+    parser.add_argument("--steps", type=int, default=5)
     options = parser.parse_args()
     for name in METHODS:
         before, now = (waits(name, tokens) for tokens in (Anew, LabelTokens))
