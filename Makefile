@@ -36,6 +36,8 @@ bench: $(VENV)/installed  ## measure speed, as ratios taken side by side
 	$(BIN)/python tests/bench/data.py
 	$(BIN)/python tests/bench/zscl_step.py
 	$(BIN)/python tests/bench/expert_dispatch.py
+	$(BIN)/python tests/bench/expert_choice.py
+	$(BIN)/python tests/bench/step_waits.py
 	$(BIN)/python tests/bench/step_memory.py zscl
 	$(BIN)/python tests/bench/step_memory.py moe-adapters
 	$(BIN)/python tests/bench/mini_run.py

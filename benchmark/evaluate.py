@@ -9,11 +9,12 @@ from torch import Tensor
 
 from cl_bench.benchmark import matrix
 from cl_bench.benchmark.errors import NotFiniteError
+from cl_bench.benchmark.hand_over import inputs
+from cl_bench.benchmark.image_order import ImageOrder
 from cl_bench.benchmark.images import Images
 from cl_bench.benchmark.method import Classifier, Method
 from cl_bench.benchmark.pixels import Pixels
 from cl_bench.benchmark.precision import autocast
-from cl_bench.benchmark.prefetch import prefetch
 from cl_bench.benchmark.task import LabelSpace
 
 EVALUATION_BATCH = 256
@@ -63,10 +64,11 @@ def predict(classify: Classifier, images: Images, normalise: Pixels) -> Tensor:
     Raises:
         NotFiniteError: a logit is not a number or +inf, whose arg-max would be a class by chance.
     """
-    parts = torch.arange(len(images)).split(EVALUATION_BATCH)
+    order = ImageOrder.as_stored(len(images))
+    parts = [slice(i, i + EVALUATION_BATCH) for i in range(0, len(images), EVALUATION_BATCH)]
     predictions, largest = [], []
-    for pixels in prefetch(images.take, parts, workers=1):
-        logits = classify(normalise(pixels))  # [B, C]
+    for x in inputs(images, order, parts, normalise):
+        logits = classify(x)  # [B, C]
         chosen = logits.argmax(dim=-1)  # NaN counts as the largest
         predictions.append(chosen)
         largest.append(logits.gather(-1, chosen[:, None]))

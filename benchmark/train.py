@@ -110,7 +110,7 @@ class Training:
             trainable, recipe, recipe.lr_of(task.name), steps, task.batches_per_epoch()
         )
         self._device = self._parameters[0].device
-        self._scaling = Scaling(self._device.type, precision)
+        self._scaling = Scaling(self._device, precision)
         self._batches = task.endless()
         self._losses: list[Tensor] = []  # since the last report
         self._lr, self._step_flops = 0.0, 0

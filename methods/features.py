@@ -11,9 +11,11 @@ import torch
 from torch import Tensor
 
 from cl_bench.benchmark.attention import Attended, Attention
-from cl_bench.benchmark.clip import Clip, cut_padding
+from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.passes import summed
+from cl_bench.benchmark.precision import autocast
 from cl_bench.benchmark.task import Batch, LabelSpace, TrainingTask
+from cl_bench.benchmark.tokens import cut_padding
 
 
 class Statistic(Protocol):
@@ -80,7 +82,7 @@ def gram(features: Tensor) -> Tensor:
     """
     d = features.shape[-1]
     total = torch.zeros(d, d, dtype=torch.float64, device=features.device)
-    with torch.autocast(features.device.type, enabled=False):
+    with autocast(features.device.type, "fp32"):
         for part in features.float().split(2048):
             total += part.T @ part
     return total
