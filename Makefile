@@ -36,9 +36,12 @@ bench: $(VENV)/installed  ## measure speed, as ratios taken side by side
 	$(BIN)/python tests/bench/data.py
 	$(BIN)/python tests/bench/zscl_step.py
 	$(BIN)/python tests/bench/expert_dispatch.py
+	$(BIN)/python tests/bench/expert_choice.py
+	$(BIN)/python tests/bench/step_waits.py
 	$(BIN)/python tests/bench/step_memory.py zscl
 	$(BIN)/python tests/bench/step_memory.py moe-adapters
 	$(BIN)/python tests/bench/mini_run.py
+	$(BIN)/python tests/bench/predict.py
 	$(BIN)/python tests/bench/methods_on_mini.py
 	$(BIN)/python tests/bench/two_at_once.py
 	$(BIN)/python tests/bench/logging_cost.py

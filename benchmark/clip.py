@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import open_clip
 import torch
@@ -19,13 +19,11 @@ from cl_bench.benchmark.prompt_tokens import behind_the_first, check_room, per_b
 from cl_bench.benchmark.quick_gelu import QuickGELU
 from cl_bench.benchmark.rows import images_through, texts_through
 from cl_bench.benchmark.task import Batch, LabelSpace
+from cl_bench.benchmark.tokens import LabelTokens, Tokenizer, cut_padding, short_tokens
 
-PROMPTS_AT_ONCE = 2048  # bounds the memory of an ensemble over a thousand classes
 # OpenAI's pixel statistics; the weights of a few tags were trained with others, which open_clip knows.
 PIXEL_MEAN = (0.48145466, 0.4578275, 0.40821073)
 PIXEL_STD = (0.26862954, 0.26130258, 0.27577711)
-
-Tokenizer = Callable[[Sequence[str]], Tensor]
 
 
 class Clip(nn.Module):
@@ -66,6 +64,7 @@ class Clip(nn.Module):
         self.eval()  # CLIP has no dropout; nothing here differs between training and evaluation
         self._pretrained = {name: _fingerprint(t) for name, t in self.model.state_dict().items()}
         self._frozen: tuple[LabelSpace, Tensor] | None = None
+        self._tokens = LabelTokens()
 
     def blocks(self) -> dict[str, list[nn.Module]]:
         """The blocks of each tower in depth order, under ``"v"`` (vision) and ``"t"`` (text).
@@ -138,7 +137,8 @@ class Clip(nn.Module):
         """
         added = self._entering("t", prompt_tokens, len(tokens))
         if added is not None:
-            tokens = cut_padding(tokens)  # padding takes room
+            if added.shape[2] + tokens.shape[1] > self.context_length:
+                tokens = cut_padding(tokens)  # padding takes room
             check_room(added.shape[2], tokens.shape[1], self.context_length)
         return texts_through(self._text_tower, tokens, added)
 
@@ -166,7 +166,7 @@ class Clip(nn.Module):
             prompts: in words.
             prompt_tokens: as ``encode_text`` takes them.
         """
-        tokens = cut_padding(self.tokenize(prompts))
+        tokens = short_tokens(prompts, self.tokenizer, self.model.logit_scale)
         return F.normalize(self.encode_text(tokens, prompt_tokens), dim=-1)
 
     def encode_classes(self, labels: LabelSpace, prompt_tokens: Tensor | None = None) -> Tensor:
@@ -176,9 +176,9 @@ class Clip(nn.Module):
             labels: C classes with their prompts.
             prompt_tokens: the same for all prompts, as ``encode_text`` takes them.
         """
-        flat = [prompt for prompts in labels.prompts for prompt in prompts]
-        parts = [flat[i : i + PROMPTS_AT_ONCE] for i in range(0, len(flat), PROMPTS_AT_ONCE)]
-        features = torch.cat([self.encode_prompts(part, prompt_tokens) for part in parts])
+        parts = self._tokens.of(labels, self.tokenizer, self.model.logit_scale)
+        encoded = torch.cat([self.encode_text(part, prompt_tokens) for part in parts])
+        features = F.normalize(encoded, dim=-1)
         counts = [len(prompts) for prompts in labels.prompts]
         if len(set(counts)) == 1:
             means = features.unflatten(0, (len(counts), -1)).mean(dim=1)  # [C, D]
@@ -243,10 +243,7 @@ def _check_layout(model: open_clip.CLIP) -> None:
         )
 
 
-def cut_padding(tokens: Tensor) -> Tensor:
-    """Drop the positions that are padding in every row: [N, 77] -> [N, longest]."""
-    return tokens[:, : int(tokens.argmax(dim=-1).max()) + 1]
-
-
 def _fingerprint(tensor: Tensor) -> bytes:
+    if tensor.dim() and not any(tensor.stride()):  # one number for all elements: an estimate's
+        tensor = tensor.as_strided((1,), (1,))
     return hashlib.blake2b(tensor.detach().cpu().contiguous().numpy().data, digest_size=16).digest()

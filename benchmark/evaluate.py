@@ -9,11 +9,12 @@ from torch import Tensor
 
 from cl_bench.benchmark import group, matrix
 from cl_bench.benchmark.errors import NotFiniteError
+from cl_bench.benchmark.hand_over import inputs
+from cl_bench.benchmark.image_order import ImageOrder
 from cl_bench.benchmark.images import Images
 from cl_bench.benchmark.method import Classifier, Method
 from cl_bench.benchmark.pixels import Pixels
 from cl_bench.benchmark.precision import autocast
-from cl_bench.benchmark.prefetch import prefetch
 from cl_bench.benchmark.task import LabelSpace
 
 EVALUATION_BATCH = 256
@@ -49,16 +50,16 @@ def predict_all(
             labels = spaces[name]
             if last is None or last[0] != labels:
                 last = (labels, method.classifier(labels))
-            found[name][torch.cat(parts)] = _chosen(last[1], tests[name], normalise, parts)
+            found[name] = _chosen(last[1], tests[name], normalise, parts)
     return {name: _finite(group.add_up(of_task)) for name, of_task in found.items()}
 
 
-def _own_parts(spaces: Iterable[str], tests: Mapping[str, Images]) -> dict[str, list[Tensor]]:
-    """The images that this process classifies, by task: every n-th part of all tasks', int64 [B]."""
-    parts = [(task, rows) for task in spaces for rows in _parts(tests[task])]
-    own: dict[str, list[Tensor]] = {}
-    for task, rows in parts[group.rank() :: group.size()]:
-        own.setdefault(task, []).append(rows)
+def _own_parts(spaces: Iterable[str], tests: Mapping[str, Images]) -> dict[str, list[slice]]:
+    """The images that this process classifies, by task: every n-th part of all tasks'."""
+    parts = [(task, part) for task in spaces for part in _parts(tests[task])]
+    own: dict[str, list[slice]] = {}
+    for task, part in parts[group.rank() :: group.size()]:
+        own.setdefault(task, []).append(part)
     return own
 
 
@@ -80,22 +81,27 @@ def predict(classify: Classifier, images: Images, normalise: Pixels) -> Tensor:
     return _finite(_chosen(classify, images, normalise, _parts(images)))
 
 
-def _parts(images: Images) -> list[Tensor]:
-    """Which images are classified at once, int64 [B]."""
-    return list(torch.arange(len(images)).split(EVALUATION_BATCH))
+def _parts(images: Images) -> list[slice]:
+    """Which images are classified at once."""
+    return [slice(i, i + EVALUATION_BATCH) for i in range(0, len(images), EVALUATION_BATCH)]
 
 
 def _chosen(
-    classify: Classifier, images: Images, normalise: Pixels, parts: Sequence[Tensor]
+    classify: Classifier, images: Images, normalise: Pixels, parts: Sequence[slice]
 ) -> Tensor:
-    """The classes of the images of some parts, on the CPU; ``NO_CLASS`` where a logit is not finite."""
-    chosen = []
-    for pixels in prefetch(images.take, parts, workers=1):
-        logits = classify(normalise(pixels))  # [B, C]
+    """The classes of all images, on the CPU: 0 outside of ``parts``, ``NO_CLASS`` for a logit not finite."""
+    chosen, order = [], ImageOrder.as_stored(len(images))
+    for x in inputs(images, order, parts, normalise):
+        logits = classify(x)  # [B, C]
         classes = logits.argmax(dim=-1)  # NaN counts as the largest
         largest = logits.gather(-1, classes[:, None])[:, 0]
         chosen.append(torch.where(largest.isfinite(), classes, NO_CLASS))
-    return torch.cat(chosen).cpu()
+    found = torch.zeros(len(images), dtype=torch.int64)
+    for part, classes in zip(
+        parts, torch.cat(chosen).cpu().split([len(c) for c in chosen]), strict=True
+    ):
+        found[part] = classes
+    return found
 
 
 def _finite(classes: Tensor) -> Tensor:

@@ -202,6 +202,15 @@ def add_up(tensor: Tensor) -> Tensor:
     return tensor if dense is tensor else tensor.copy_(dense)
 
 
+def total_of(number: int) -> int:
+    """The sum of all processes' numbers."""
+    if _joined is None:
+        return number
+    import torch
+
+    return int(add_up(torch.tensor(number)))
+
+
 def part_of(count: int) -> slice:
     """This process's part of ``count`` things in a row: the parts differ by one at most."""
     first, beyond = (count * i // size() for i in (rank(), rank() + 1))

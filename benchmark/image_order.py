@@ -31,6 +31,11 @@ class ImageOrder:
         # all seeds at once: they do not depend on how far ahead batches are made
         return cls(rows, torch.randint(2**62, (count,), generator=generator))
 
+    @classmethod
+    def as_stored(cls, count: int) -> ImageOrder:
+        """``count`` images one after the other, whole."""
+        return cls(torch.arange(count), None)
+
     def pixels(self, images: Images, part: slice, size: int) -> Tensor:
         """Some of its images, uint8 [B, C, H, H]; crops are of side ``size``."""
         if self.seeds is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -13,8 +14,10 @@ from cl_bench.benchmark.errors import NotFiniteError
 LEAST_SCALE = 1.0  # below it, the gradient overflows without any scaling: training has diverged
 
 
-def autocast(device: str, precision: str) -> torch.autocast:
-    """The precision context of training and evaluation on ``device``."""
+def autocast(device: str, precision: str) -> AbstractContextManager[Any]:
+    """The precision context of training and evaluation on ``device``; ``fp32`` ends any other."""
+    if precision == "fp32" and not torch.amp.is_autocast_available(device):
+        return nullcontext()  # torch's meta device, for one: it knows no other precision
     dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
     return torch.autocast(device, dtype=dtype, enabled=precision != "fp32")
 
@@ -31,9 +34,9 @@ class Scaling:
         skipped: how many steps had been skipped when ``check`` last looked.
     """
 
-    def __init__(self, device: str, precision: str) -> None:
-        """A fresh scale for one task."""
-        self._scaler = torch.amp.GradScaler(device, enabled=precision == "fp16")
+    def __init__(self, device: torch.device, precision: str) -> None:
+        """A fresh scale for one task, on the device of what trains."""
+        self._scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")
         self._one = torch.ones((), device=device)
         self._scales = [
             self._scale()

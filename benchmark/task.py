@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,12 +11,10 @@ from torch import Tensor
 
 from cl_bench.benchmark import group, keeping
 from cl_bench.benchmark.endless import Endless
+from cl_bench.benchmark.hand_over import inputs, sent
 from cl_bench.benchmark.image_order import ImageOrder
 from cl_bench.benchmark.images import Images
 from cl_bench.benchmark.pixels import Pixels
-from cl_bench.benchmark.prefetch import prefetch
-
-CROPPERS = min(os.cpu_count() or 1, 16)  # threads that decode and crop training images
 
 
 @dataclass(frozen=True)
@@ -246,21 +243,17 @@ class TrainingTask:
 
     def _batches(self, order: ImageOrder, starts: range) -> Iterator[Batch]:
         """The batches that begin at some places of a pass."""
-
-        def make(start: int) -> tuple[Tensor, Tensor]:
-            part = slice(start, start + self.batch_size)
-            pixels = order.pixels(self._train, part, self._normalise.size)
-            if self._normalise.mean.is_cuda and not pixels.is_cuda:
-                pixels = pixels.pin_memory()  # so that the copy to the GPU waits for nothing
-            return pixels, order.rows[part]
-
-        for pixels, rows in prefetch(make, starts, 1 if order.seeds is None else CROPPERS):
+        parts = [slice(start, start + self.batch_size) for start in starts]
+        both = torch.stack(
+            [self._train.targets[order.rows], order.rows]
+        )  # [2, N], of the whole pass
+        both = sent(both, self._normalise.mean)
+        images = inputs(self._train, order, parts, self._normalise)
+        for x, part in zip(images, parts, strict=True):
             if self._closed:
                 raise keeping.over(self.name)
-            self._drawn += len(rows)
-            images = self._normalise(pixels)
-            both = torch.stack([self._train.targets[rows], rows]).to(images.device)
-            yield Batch(images, both[0], self.labels, both[1])
+            self._drawn += len(x)
+            yield Batch(x, both[0, part], self.labels, both[1, part])
 
     def endless(self, *, plain: bool = False) -> Endless[Batch]:
         """ImageOrder after pass, with a place that can be kept (and the task's own state beside it)."""

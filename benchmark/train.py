@@ -120,7 +120,7 @@ class Training:
             trainable, recipe, recipe.lr_of(task.name), steps, task.batches_per_epoch()
         )
         self._device = self._parameters[0].device
-        self._scaling = Scaling(self._device.type, precision)
+        self._scaling = Scaling(self._device, precision)
         self._division = Division(shared=True, images_at_once=images_at_once)
         if not method.row_by_row:
             self._division = WHOLE
@@ -149,7 +149,7 @@ class Training:
             self._scaling.backward(loss)
         if counter is not None:
             own = counter.get_total_flops() if self._division.shared or group.leads() else 0
-            self._step_flops = int(group.add_up(torch.tensor(own)))
+            self._step_flops = group.total_of(own)
         self._change_weights()
         self.step += 1
         self._method.after_step(self.step)

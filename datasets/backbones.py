@@ -6,8 +6,10 @@ import hashlib
 import json
 import logging
 import warnings
+from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cl_bench.benchmark.config import Backbone
 from cl_bench.benchmark.errors import UserError, in_one_line, unknown
@@ -19,6 +21,7 @@ from cl_bench.datasets.pretrained.weight_file import is_openai_archive
 
 if TYPE_CHECKING:  # torch and open_clip take seconds to import, and naming a model needs neither
     import open_clip
+    from torch import Tensor
 
     from cl_bench.benchmark.clip import Clip
 
@@ -130,6 +133,42 @@ def load(backbone: Backbone, device: str) -> Clip:
     return Clip(model, tokenizer).to(device)
 
 
+def outline(backbone: Backbone) -> Clip:
+    """The model without content: its tensors have shapes and types, and take no memory.
+
+    It turns the same prompts into tokens once.
+    """
+    import open_clip
+    import torch
+
+    from cl_bench.benchmark.clip import Clip
+    from cl_bench.benchmark.estimate.shapes import empty_of_content
+
+    logging.disable(logging.WARNING)  # that it has no weights
+    try:
+        with torch.device("meta"):
+            model = (
+                open_clip.CLIP(**_tiny_config())
+                if backbone.name == TINY
+                else open_clip.create_model(model_name(backbone.name), device="meta")
+            )
+    finally:
+        logging.disable(logging.NOTSET)
+    empty_of_content(model)
+    name = "ViT-B-16" if backbone.name == TINY else model_name(backbone.name)
+    return Clip(model, _tokenize_once(name))
+
+
+@cache
+def _tokenize_once(name: str) -> Callable[[Sequence[str]], Tensor]:
+    """A model's tokenizer that remembers."""
+    import open_clip
+
+    tokenizer = open_clip.get_tokenizer(name)
+    remembered = cache(lambda *prompts: tokenizer(list(prompts)))
+    return lambda prompts: remembered(*prompts)
+
+
 def _built(backbone: Backbone) -> open_clip.CLIP:
     """The model with its weights."""
     import open_clip
@@ -161,10 +200,15 @@ def _tiny_model(backbone: Backbone) -> open_clip.CLIP:
     weights = _SHIPPED / "tiny_clip.safetensors"
     if _sha256(weights) != backbone.sha256:
         raise UserError(f"{weights} is damaged: its SHA-256 is not {backbone.sha256}; reinstall")
-    config = json.loads((_SHIPPED / "tiny_clip.json").read_text())
+    config = _tiny_config()
     model = open_clip.CLIP(**config)
     model.load_state_dict(load_state(weights, config["text_cfg"]["vocab_size"]), strict=False)
     return model
+
+
+def _tiny_config() -> dict[str, Any]:
+    config: dict[str, Any] = json.loads((_SHIPPED / "tiny_clip.json").read_text())
+    return config
 
 
 def _sha256(path: Path) -> str:

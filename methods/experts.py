@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -34,10 +35,11 @@ class Experts(nn.Module):
         frozen: bool [E], experts that are not trained any more.
         counts: int64 [E], how often each was chosen since ``begin``.
         router: which router gates; ``NO_ROUTER`` leaves the block as it was pre-trained.
+        routers: a router for every sample of a batch instead, int64 [B]; outside of training.
         noisy: whether noise and dropout are drawn.
         chosen_now: int64 [E], how often each was chosen in the last training step.
-        trains_now: per expert, whether the step's gradient reaches it; to be set after the forward
-            pass, from ``chosen_now``, by whoever reads the device once for all blocks.
+        trains_now: per expert, whether the step's gradient reaches it. Whoever knows ``chosen_now``
+            before the backward pass sets it; who learns it later calls ``rest`` afterwards.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Experts(nn.Module):
         self.frozen: Tensor
         self.counts: Tensor
         self.router, self.noisy = NO_ROUTER, False
+        self.routers: Tensor | None = None
         self.chosen_now = self.counts
         self.trains_now = [True] * experts
 
@@ -109,6 +112,18 @@ class Experts(nn.Module):
         self.router, self.noisy = NO_ROUTER, False
         self.frozen[self.counts.topk(freeze).indices] = True
 
+    def rest(self, chosen: Sequence[int]) -> None:
+        """Take the gradient from experts that were ``chosen`` zero times: no step moves them then."""
+        for parameters in self._windows.values():
+            for parameter, times in zip(parameters, chosen, strict=True):
+                if times == 0:
+                    parameter.grad = None
+
+    @property
+    def idle(self) -> bool:
+        """Whether the block is to stay as it was pre-trained, for all samples."""
+        return self.router == NO_ROUTER and self.routers is None
+
     def _whole(self, name: str) -> Tensor:
         """A weight of all experts, [E, ...], whose gradient goes to the experts' own parameters."""
         whole: Tensor = getattr(self, name)
@@ -119,12 +134,21 @@ class Experts(nn.Module):
 
     def gates(self, r: Tensor) -> tuple[Tensor, Tensor]:
         """Chosen experts, int64 [B, k], and their shares, [B, k], for gate inputs [B, d]."""
+        if self.routers is not None:
+            return self._gates_of_each(r, self.routers)
         z = r @ self.w_gate[self.router]  # [B, E]
         if self.noisy:
             spread = F.softplus(r @ self.w_noise[self.router]) + NOISE_FLOOR
             z = z + self.draw_noise(z) * spread
         top, chosen = z.topk(self.top_k, dim=-1)
         return chosen, top.softmax(dim=-1)
+
+    def _gates_of_each(self, r: Tensor, routers: Tensor) -> tuple[Tensor, Tensor]:
+        """The same, every sample by its own router; shares of zero where it has none."""
+        z = r @ torch.stack(list(self.w_gate))  # [routers, B, E]
+        samples = torch.arange(len(r), device=r.device)
+        top, chosen = z[routers.clamp_min(0), samples].topk(self.top_k, dim=-1)
+        return chosen, top.softmax(dim=-1) * (routers != NO_ROUTER)[:, None]
 
     def draw_noise(self, like: Tensor) -> Tensor:
         """Standard normal ε, [B, E]."""
@@ -181,7 +205,7 @@ def attach(block: nn.Module, experts: Experts) -> None:
     seen: list[Tensor] = []
 
     def remember(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        if experts.router != NO_ROUTER:
+        if not experts.idle:
             seen.append(inputs[0])
 
     def add(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor | None:

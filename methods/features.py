@@ -12,9 +12,11 @@ from torch import Tensor
 
 from cl_bench.benchmark import group
 from cl_bench.benchmark.attention import Attended, Attention
-from cl_bench.benchmark.clip import Clip, cut_padding
+from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.passes import summed
+from cl_bench.benchmark.precision import autocast
 from cl_bench.benchmark.task import Batch, LabelSpace, TrainingTask
+from cl_bench.benchmark.tokens import cut_padding
 
 
 class Statistic(Protocol):
@@ -53,7 +55,7 @@ class BatchMean:
     def add_others(self) -> None:
         """The mean over the batches of all processes."""
         assert self.mean is not None, "no features were added"
-        batches = int(group.add_up(torch.tensor(self._batches)))
+        batches = group.total_of(self._batches)
         group.add_up(self.mean.mul_(self._batches / batches))
         self._batches = batches
 
@@ -96,7 +98,7 @@ def gram(features: Tensor) -> Tensor:
     """
     d = features.shape[-1]
     total = torch.zeros(d, d, dtype=torch.float64, device=features.device)
-    with torch.autocast(features.device.type, enabled=False):
+    with autocast(features.device.type, "fp32"):
         for part in features.float().split(2048):
             total += part.T @ part
     return total

@@ -9,9 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cl_bench.benchmark.assets import Assets
-from cl_bench.benchmark.clip import Clip, cut_padding
+from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.method import Method
 from cl_bench.benchmark.task import Batch, TrainingTask
+from cl_bench.benchmark.tokens import cut_padding
 from cl_bench.methods.configs.finetune import FineTuneConfig
 
 

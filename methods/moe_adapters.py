@@ -6,7 +6,8 @@ CVPR, arXiv 2403.11549; published code JiazuoYu/MoE-Adapters4CL.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from cl_bench.benchmark.assets import Assets
 from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.endless import shuffled
 from cl_bench.benchmark.method import Classifier, Method
+from cl_bench.benchmark.reading import Reading
 from cl_bench.benchmark.task import Batch, LabelSpace, TrainingTask
 from cl_bench.methods.auto_selector import AutoSelector, fit
 from cl_bench.methods.configs.moe_adapters import ROUTED_TOGETHER, MoEAdaptersConfig
@@ -91,11 +93,17 @@ class MoEAdapters(Method):
         """Cross-entropy; the published load-balance term is computed and thrown away there."""
         classes = self.clip.encode_classes(batch.labels)  # text first: the order of random draws
         logits = self.clip.logits(self.clip.encode_images(batch.images), classes)
-        # The one place where a step waits for the device: whom did it choose, in all blocks?
-        chosen = torch.stack([experts.chosen_now for experts in self._all()]).tolist()
-        for experts, times in zip(self._all(), chosen, strict=True):
-            experts.trains_now = [n > 0 for n in times]
+        chosen = torch.stack([experts.chosen_now for experts in self._all()])
+        self.chosen = Reading(chosen)
+        if not chosen.is_cuda:  # known at once: no gradient is made for experts that nobody chose
+            for experts, times in zip(self._all(), self.chosen.values(), strict=True):
+                experts.trains_now = [n > 0 for n in times]
         return F.cross_entropy(logits, batch.targets, label_smoothing=self.config.label_smoothing)
+
+    def after_backward(self) -> None:
+        """Let the experts rest whom no sample chose. The device has the backward pass to do now."""
+        for experts, times in zip(self._all(), self.chosen.values(), strict=True):
+            experts.rest(times)
 
     def after_task(self, task: TrainingTask) -> None:
         """Freeze the most used experts; teach the selector what the task looks like."""
@@ -108,31 +116,61 @@ class MoEAdapters(Method):
         fit(encoder, features, c.selector_steps, task.batches_per_epoch(), c.selector_lr)
 
     def classifier(self, labels: LabelSpace) -> Classifier:
-        """Route every image (or batch), then compare with classes encoded by the same router."""
-        classes: dict[int, Tensor] = {}  # router -> [C, D], encoded when first chosen
+        """Route every image (or batch), then compare with classes encoded by the same router.
+
+        The images of a batch pass in one go, each by its own router. On a GPU, classes are encoded by
+        every router from the start: whom a batch needs is known on the device alone.
+        """
         together = ROUTED_TOGETHER if self.config.routing == "batch" else 1
+        routers = range(NO_ROUTER, max(len(self.selector.encoders) - 1, 0))
+        classes = [torch.zeros(0)] * len(routers)  # by each router, [C, D]; empty: not needed yet
+
+        def encode(needed: Iterable[int]) -> None:
+            for router in needed:
+                if not len(classes[router - NO_ROUTER]):
+                    classes[router - NO_ROUTER] = self._classes(router, labels)
+
+        if self.clip.model.logit_scale.is_cuda or len(routers) == 1:
+            encode(routers)
 
         def classify(images: Tensor) -> Tensor:
-            if not self.selector.encoders:
-                routers = torch.full((len(images),), NO_ROUTER, device=images.device)
-            else:
-                routers = self.selector.choose(images, together)
-            logits = images.new_zeros(len(images), len(labels.classnames))
-            for router in routers.unique().tolist():
-                self._use(router)
-                if router not in classes:
-                    classes[router] = self.clip.encode_classes(labels)
-                mine = routers == router
-                features = self.clip.encode_images(images[mine])
-                logits[mine] = self.clip.logits(features, classes[router]).to(logits.dtype)
-            self._use(NO_ROUTER)
-            return logits
+            if len(routers) == 1:  # nothing was learned
+                return self.clip.logits(self.clip.encode_images(images), classes[0])
+            chosen = self.selector.choose(images, together)  # [B]
+            if not chosen.is_cuda:
+                encode(chosen.unique().tolist())
+            with self._routed(chosen):
+                features = self.clip.encode_images(images)
+            return self._own_logits(features, classes, chosen)
 
         return classify
+
+    def _own_logits(self, features: Tensor, classes: list[Tensor], chosen: Tensor) -> Tensor:
+        """Logits [B, C] of features [B, D] over the classes of each image's router, int64 [B]."""
+        nothing = torch.zeros_like(max(classes, key=len))  # of routers that no image has
+        every = torch.cat([of_router if len(of_router) else nothing for of_router in classes])
+        by_router: Tensor = self.clip.logits(features, every).unflatten(-1, (-1, len(nothing)))
+        return by_router[torch.arange(len(chosen), device=chosen.device), chosen - NO_ROUTER]
+
+    def _classes(self, router: int, labels: LabelSpace) -> Tensor:
+        """The classes as ``router`` encodes them, [C, D]."""
+        self._use(router)
+        classes = self.clip.encode_classes(labels)
+        self._use(NO_ROUTER)
+        return classes
 
     def _use(self, router: int) -> None:
         for experts in self._all():
             experts.router = router
+
+    @contextmanager
+    def _routed(self, routers: Tensor) -> Iterator[None]:
+        """Inside, a router of its own for every image of a batch, int64 [B]."""
+        for experts in self.experts["v"]:
+            experts.routers = routers
+        yield
+        for experts in self.experts["v"]:
+            experts.routers = None
 
     def state_dict(self) -> dict[str, Any]:
         """Experts, routers, what is frozen, and the auto-encoders; CLIP itself never changes."""

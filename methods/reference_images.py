@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import torch
 from torch import Tensor
 
 from cl_bench.benchmark.clip import Clip
+from cl_bench.benchmark.endless import Endless
+from cl_bench.benchmark.hand_over import inputs, sent
+from cl_bench.benchmark.image_order import ImageOrder
 from cl_bench.benchmark.images import Images
 from cl_bench.benchmark.pixels import Pixels
 
@@ -26,17 +31,41 @@ class ReferenceImages:
         self._features = self._features.to(teacher.device)
         self._known: set[int] = set()  # groups
 
-    def at(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Images [B, 3, S, S] and features [B, D] of ``rows``, int64 [B] on the CPU."""
-        return self._normalise(self._images.take(rows)), self.of(rows)
+    def batches(self, size: int, generator: torch.Generator) -> Endless[tuple[Tensor, Tensor]]:
+        """Batches of images [B, 3, S, S] and their features [B, D], every pass in a fresh order.
 
-    @torch.no_grad()
+        Args:
+            size: images in a batch.
+            generator: what the orders are drawn from.
+        """
+        count = len(self._images)
+
+        def begin(done: int) -> Iterator[tuple[Tensor, Tensor]]:
+            order = ImageOrder.draw(count, generator, cropped=False)
+            return self._pass(order, [slice(i, i + size) for i in range(done * size, count, size)])
+
+        return Endless(begin, generator)
+
+    def _pass(self, order: ImageOrder, parts: Sequence[slice]) -> Iterator[tuple[Tensor, Tensor]]:
+        rows = sent(order.rows, self._features)
+        images = inputs(self._images, order, parts, self._normalise)
+        for x, part in zip(images, parts, strict=True):
+            self._encode(order.rows[part])
+            yield x, self._features[rows[part]]
+
     def of(self, rows: Tensor) -> Tensor:
         """Features [B, D] of the images ``rows``, int64 [B] on the CPU."""
-        for group in set((rows // IMAGES_AT_ONCE).tolist()) - self._known:
-            end = min((group + 1) * IMAGES_AT_ONCE, len(self._images))
-            here = torch.arange(group * IMAGES_AT_ONCE, end)
-            images = self._normalise(self._images.take(here))
-            self._features[here] = self._teacher.encode_images(images).float()
-            self._known.add(group)
-        return self._features[rows.to(self._features.device)]
+        self._encode(rows)
+        return self._features[sent(rows, self._features)]
+
+    @torch.no_grad()
+    def _encode(self, rows: Tensor) -> None:
+        """Know the features of the images ``rows``, int64 [B] on the CPU."""
+        groups = sorted(set((rows // IMAGES_AT_ONCE).tolist()) - self._known)
+        starts = [group * IMAGES_AT_ONCE for group in groups]
+        parts = [slice(i, min(i + IMAGES_AT_ONCE, len(self._images))) for i in starts]
+        order = ImageOrder.as_stored(len(self._images) if groups else 0)
+        images = inputs(self._images, order, parts, self._normalise)
+        for x, part in zip(images, parts, strict=True):
+            self._features[part] = self._teacher.encode_images(x).float()
+        self._known.update(groups)

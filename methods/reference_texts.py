@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cl_bench.benchmark.clip import Clip, cut_padding
+from cl_bench.benchmark.clip import Clip
+from cl_bench.benchmark.tokens import cut_padding
 
 TEXTS_AT_ONCE = 256  # per forward pass
 RANDOM_TEXTS, RANDOM_LENGTH = 1000, 10  # LwF-VR: sentences, and random tokens in each

@@ -18,10 +18,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cl_bench.benchmark.assets import Assets
-from cl_bench.benchmark.clip import Clip, cut_padding
-from cl_bench.benchmark.endless import Endless, shuffled
+from cl_bench.benchmark.clip import Clip
+from cl_bench.benchmark.endless import Endless
 from cl_bench.benchmark.method import Method
 from cl_bench.benchmark.task import Batch, TrainingTask
+from cl_bench.benchmark.tokens import cut_padding
 from cl_bench.methods.configs.zscl import ZSCLConfig
 from cl_bench.methods.distillation import soft_cross_entropy
 from cl_bench.methods.reference_images import ReferenceImages
@@ -111,8 +112,8 @@ class ZSCL(Method):
         images = self.assets.images
         assert images is not None and self.teacher is not None
         self.F_T = self.F_T or ReferenceImages(images, self.normalise, self.teacher)
-        self.source = shuffled(len(images), batch_size, self.generator)
-        return map(self.F_T.at, self.source)
+        self.source = self.F_T.batches(batch_size, self.generator)
+        return self.source
 
     def _task_references(self, task: TrainingTask) -> Iterator[tuple[Tensor, Tensor]]:
         """The same, of the task's own images in an order of their own."""

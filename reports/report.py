@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cl_bench.benchmark.errors import unknown
 from cl_bench.benchmark.record import RunResult, write_atomically
 from cl_bench.reports.literature import beside
 from cl_bench.reports.page.page import render_page
@@ -16,11 +17,12 @@ from cl_bench.reports.plots.gallery import (
     run_picture,
     write_pictures,
 )
+from cl_bench.reports.plots.look import LOOKS, Look
 from cl_bench.reports.runs.find import LeftOut, read_runs
 from cl_bench.reports.runs.group import group
 from cl_bench.reports.runs.slugs import group_slugs, safe
 from cl_bench.reports.statistics.verdicts import Judged, judge
-from cl_bench.reports.tables import cost, differences, main, per_task, sheets
+from cl_bench.reports.tables import cost, differences, figures, main, per_task, sheets
 
 CHAPTERS = (differences.CHAPTER, per_task.CHAPTER, cost.CHAPTER, beside.CHAPTER)
 
@@ -38,7 +40,7 @@ class Report:
     left_out: tuple[LeftOut, ...]
 
 
-def write_report(paths: Sequence[Path], out: Path) -> Report:
+def write_report(paths: Sequence[Path], out: Path, style: str = "screen") -> Report:
     """Write tables and pictures of every run at or below ``paths``.
 
     ``table`` compares the methods, ``per_task`` does so task by task; ``differences`` says which
@@ -50,36 +52,47 @@ def write_report(paths: Sequence[Path], out: Path) -> Report:
     Args:
         paths: run directories or folders of them.
         out: the folder to write into; what else it holds stays.
+        style: of the pictures: ``screen``, or ``paper`` for the columns of a paper, without titles;
+            ``figures.tex`` then has them with their captions.
 
     Raises:
-        UserError: there is no run, or none that can be read.
+        UserError: there is no such style, no run, or none that can be read.
     """
+    if style not in LOOKS:
+        raise unknown("style", style, LOOKS)
     runs, left_out = read_runs(paths)
     groups = [judge(g) for g in group(runs)]
     files = [out / name for name in _write_tables(groups, left_out, out)]
-    files += _write_pictures_and_page(groups, runs, left_out, out)
+    files += _write_pictures_and_page(groups, runs, left_out, out, LOOKS[style])
     return Report(tuple(files), tuple(left_out))
 
 
 def _write_pictures_and_page(
-    groups: list[Judged], runs: list[RunResult], left_out: list[LeftOut], out: Path
+    groups: list[Judged], runs: list[RunResult], left_out: list[LeftOut], out: Path, look: Look
 ) -> list[Path]:
     slugs = group_slugs([g.group for g in groups])
     span = shared_span([g.group for g in groups])
-    of_groups = [group_pictures(g.group, slug, span) for g, slug in zip(groups, slugs, strict=True)]
-    of_runs = [run_picture(run, _slug(run)) for run in runs]
+    of_groups = [
+        group_pictures(g.group, slug, span, look) for g, slug in zip(groups, slugs, strict=True)
+    ]
+    of_runs = [run_picture(run, _slug(run), look) for run in runs]
     wanted = [*(p for pictures in of_groups for p in pictures), *of_runs]
     written = write_pictures(wanted, out / "plots")
-    there = {picture.name for picture in written}
+    there = {picture.name: picture for picture in written}
     sections = [
-        (slug, g, [p for p in pictures if p.name in there])
+        (slug, g, [there[p.name] for p in pictures if p.name in there])
         for slug, g, pictures in zip(slugs, groups, of_groups, strict=True)
     ]
     page = render_page(
         sections, [(_slug(run), run) for run in runs], left_out, CHAPTERS, out / "plots"
     )
-    write_atomically(out / "report.html", page.encode())
-    return [*(f for p in written for f in files_of(p, out / "plots")), out / "report.html"]
+    texts = {"report.html": page}
+    if look.paper:
+        texts["figures.tex"] = figures.latex([(p.name, p.caption, p.inches) for p in written])
+    for name, text in texts.items():
+        write_atomically(out / name, text.encode())
+    drawn = (file for picture in written for file in files_of(picture, out / "plots"))
+    return [*drawn, *(out / name for name in texts)]
 
 
 def _write_tables(groups: list[Judged], left_out: list[LeftOut], out: Path) -> list[str]:

@@ -1,6 +1,7 @@
 """A small reader of the LaTeX that reports write: enough to tell that it would compile.
 
-It knows environments, braces, math mode and the commands that the tables use, and refuses all else.
+It knows environments, braces, math mode and the commands that tables and figures use, and refuses all
+else.
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ from dataclasses import dataclass, field
 ARGUMENTS = {
     "begin": 1, "end": 1, "caption": 1, "label": 1, "textbf": 1, "underline": 1, "rotatebox": 2,
     "setlength": 2, "item": 0, "toprule": 0, "midrule": 0, "bottomrule": 0, "centering": 0,
-    "footnotesize": 0, "tabcolsep": 0, "textbackslash": 0, "textasciitilde": 0,
+    "includegraphics": 1, "footnotesize": 0, "tabcolsep": 0, "textbackslash": 0, "textasciitilde": 0,
     "textasciicircum": 0, "textless": 0, "textgreater": 0, "textbar": 0, "textquotedbl": 0,
 }  # fmt: skip
 IN_MATH = {"pm", "approx", "downarrow", "Delta"}
 INSIDE = {
-    "table": None, "threeparttable": "table", "tabular": "threeparttable",
+    "table": None, "figure": None, "threeparttable": "table", "tabular": "threeparttable",
     "tablenotes": "threeparttable",
 }  # fmt: skip
 TOKEN = re.compile(r"\\([A-Za-z]+|.)|([{}$&%#_^~])", re.DOTALL)
@@ -40,7 +41,7 @@ def read(text: str) -> Read:
     found, body = Read(), "\n".join(x for x in text.splitlines() if not x.startswith("%"))
     _balanced(body)
     stack: list[str] = []
-    for kind, name in re.findall(r"\\(begin|end)\{(\w+)\}", body):
+    for kind, name in re.findall(r"\\(begin|end)\{(\w+)\*?\}", body):
         if kind == "begin":
             if INSIDE[name] != (stack[-1] if stack else None):
                 raise ValueError(f"{name} inside {stack}")
@@ -76,7 +77,9 @@ def _rows(columns: str, inner: str) -> list[list[str]]:
 def _balanced(body: str) -> None:
     """Braces and dollar signs close; commands are known ones; nothing special stands bare."""
     depth, math = 0, False
-    for match in TOKEN.finditer(re.sub(r"\\label\{[^{}]*\}", "", body)):
+    for match in TOKEN.finditer(
+        re.sub(r"(\\label|\\includegraphics\[[^]]*\])\{[^{}]*\}", "", body)
+    ):
         command, sign = match[1], match[2]
         if command is not None:
             _known(command, math, body)

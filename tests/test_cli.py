@@ -100,7 +100,11 @@ def test_config_file_and_options(
     )
     assert cl_bench(monkeypatch, "run", "--config", str(file), "--set", "rank=2", "--dry-run") == 0
     shown = capsys.readouterr().out
-    assert "'rank': 2" in shown and "(3 epochs)" in shown and "mini-StanfordCars" in shown
+    assert (
+        re.search(r"^\* rank +2 +\(not 16\)$", shown, re.M)
+        and "(3 epochs)" in shown
+        and "mini-StanfordCars" in shown
+    )
     file.write_text("metod = 'lora'\n")
     assert cl_bench(monkeypatch, "run", "--config", str(file)) == 2
     assert "did you mean 'method'" in capsys.readouterr().err

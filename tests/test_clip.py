@@ -9,9 +9,10 @@ from golden_clip import golden_clip, images, recorded
 from torch import Tensor, nn
 
 from cl_bench.benchmark.attention import Attention
-from cl_bench.benchmark.clip import Clip, cut_padding
+from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.task import Batch, LabelSpace
+from cl_bench.benchmark.tokens import cut_padding
 
 PROBE, _ = recorded("tiny_clip")
 LABELS = LabelSpace.from_templates(("cat", "big_dog"), ("a photo of a {}.", "the {}"))

@@ -82,6 +82,36 @@ def test_evaluation_draws_nothing_and_counts_nothing() -> None:
     assert torch.equal(experts(h), experts(h)) and not experts.counts.any()
 
 
+def test_every_sample_of_a_batch_can_have_its_own_router() -> None:
+    experts, h = mixture(), torch.randn(B, L, D)
+    alone = {}
+    for experts.router in (0, 1):
+        alone[experts.router] = experts(h)
+    experts.router = NO_ROUTER
+    experts.routers = torch.tensor([0, 1, -1, 1, -1, 0, 0, 1, -1])
+    together = experts(h)
+    for i, router in enumerate(experts.routers.tolist()):
+        expected = torch.zeros(L, D) if router == NO_ROUTER else alone[router][i]
+        torch.testing.assert_close(together[i], expected, atol=1e-6, rtol=1e-6)
+    assert not torch.allclose(alone[0], alone[1]) and not together[2].any()
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_who_rests_can_be_said_before_or_after_the_gradients(late: bool) -> None:
+    experts, h = mixture(), torch.randn(2, L, D)
+    experts.begin(0)
+    loss = experts(h).square().sum()
+    chosen = experts.chosen_now.tolist()
+    if not late:
+        experts.trains_now = [n > 0 for n in chosen]
+    loss.backward()
+    if late:
+        experts.rest(chosen)
+    for name in ("down_weight", "down_bias", "up_weight", "up_bias"):
+        trained = [window(experts, name, e).grad is not None for e in range(E)]
+        assert trained == [n > 0 for n in chosen] and not all(trained)
+
+
 def test_an_expert_that_nobody_chose_rests_with_its_moments() -> None:
     experts = mixture()
     experts.begin(0)

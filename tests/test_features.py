@@ -36,6 +36,14 @@ def test_a_gram_matrix_is_the_sum_of_products_to_float64s_digits(count: int) -> 
     torch.testing.assert_close(found, x.double().T @ x.double(), rtol=1e-5, atol=1e-6 * count)
 
 
+def test_a_gram_matrix_ends_16_bit_arithmetic_and_needs_no_numbers() -> None:
+    x = normal(300, 4)
+    with torch.autocast("cpu", torch.bfloat16):
+        inside = gram(x)
+    assert torch.equal(inside, gram(x))
+    assert gram(x.to("meta")).shape == (4, 4), "torch's meta device has no autocast"
+
+
 def test_sums_add_up_over_batches_of_any_size() -> None:
     statistic, parts = Gram(), (normal(3, 2, 5, seed=1), normal(1, 2, 5, seed=2))
     for part in parts:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -51,11 +50,9 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(params=METHODS)
-def pair(
-    request: pytest.FixtureRequest, one: Path, two: Path
-) -> Iterator[tuple[RunResult, RunResult]]:
+def pair(request: pytest.FixtureRequest, one: Path, two: Path) -> tuple[RunResult, RunResult]:
     name = request.param
-    yield read_run(one / name), read_run(two / "process0" / name)
+    return read_run(one / name), read_run(two / "process0" / name)
 
 
 def test_two_processes_learn_what_one_learns(pair: tuple[RunResult, RunResult]) -> None:

@@ -11,9 +11,10 @@ import torch.nn.functional as F
 from golden_clip import golden_clip, images, recorded
 from torch import Tensor, nn
 
-from cl_bench.benchmark.clip import Clip, cut_padding
+from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.task import LabelSpace
+from cl_bench.benchmark.tokens import cut_padding
 
 PROBE, FACTS = recorded("tiny_clip")
 TOKENS = PROBE["probe/tokens"].long()

@@ -154,6 +154,8 @@ def test_a_collection_is_filtered_tabulated_compared_and_reported(tmp_path: Path
     differences = runs.differences()
     assert set(differences["metric"]) == {"transfer", "average", "last"}
     assert runs.report(tmp_path / "out").read_text().startswith("<!doctype html>")
+    assert not (tmp_path / "out" / "figures.tex").exists()
+    assert runs.report(tmp_path / "paper", style="paper").with_name("figures.tex").exists()
     with pytest.raises(UserError, match="no runs to report"):
         runs.filter(seed=9).report(tmp_path / "out")
 
@@ -181,7 +183,7 @@ def test_a_method_tells_its_settings_without_torch() -> None:
     assert told.card == cl_bench.list_methods()["keeplora"] and "keeplora: LoRA" in repr(told)
     code = "import sys, cl_bench; cl_bench.method('keeplora').settings(); print('torch' in sys.modules)"
     assert ask(code) == "False"
-    own = cl_bench.method("norm-tuning", plugin=ROOT / "docs" / "norm_tuning.py")
+    own = cl_bench.method("norm-tuning", plugin=ROOT / "examples" / "methods" / "norm_tuning.py")
     assert own.settings()[0].name == "pull" and own.card.about.startswith("Cross-entropy + pull")
     for wrong in (lambda: cl_bench.method("keeplroa"), lambda: told.settings("mimi")):
         with pytest.raises(UserError, match="did you mean"):

@@ -38,11 +38,19 @@ class Server:
     def __init__(self) -> None:
         """Hold nothing."""
         self.runs: dict[str, Stored] = {}
+        self.views: list[dict[str, Any]] = []
         self.refuse: int | None = None
         self.url = ""
 
     def answer(self, operation: str, given: dict[str, Any]) -> dict[str, Any]:
         """The data of a GraphQL answer."""
+        if operation == "UpsertView2":
+            self.views.append(given)
+            view = {"id": "v", "name": given["name"]}
+            return {"upsertView": {"view": view, "inserted": True}}
+        return self._about_runs(operation, given)
+
+    def _about_runs(self, operation: str, given: dict[str, Any]) -> dict[str, Any]:
         project = {"id": "p", "name": "p", "entity": {"id": "e", "name": "me"}}
         match operation:
             case "Viewer":

@@ -57,10 +57,12 @@ class Source:
         about: one line that pins the content, wherever it lies.
         load: brings it; takes the image size, the device and where decoded images are kept. Of
             functions that a process can send to another.
+        count: how many images or texts it has; takes no time.
     """
 
     about: str
     load: Callable[[int, str, Store], object]
+    count: Callable[[], int] = int
 
 
 def find_sources(
@@ -113,7 +115,9 @@ def _missing(need: str, option: str, what: str) -> UserError:
 def _images(folder: Path | None, suite: str, at_least: int) -> Source:
     if folder is None:
         if suite == "mini":
-            return Source("mini: pictures drawn with a seed of their own", _mini_images)
+            return Source(
+                "mini: pictures drawn with a seed of their own", _mini_images, _mini_image_count
+            )
         raise _missing("reference images", "--reference-images", "FOLDER (e.g. ImageNet's train)")
     if not folder.is_dir():
         raise UserError(f"--reference-images {folder} is not a folder")
@@ -128,7 +132,7 @@ def _images(folder: Path | None, suite: str, at_least: int) -> Source:
     listing = "\n".join(f"{f.relative_to(folder).as_posix()} {digest}" for f, digest in contents)
     pin = hashlib.sha256(listing.encode()).hexdigest()[:12]
     about = f"{len(chosen):,} images of {len(files):,} in a folder, listing {pin}"
-    return Source(about, partial(_images_of_files, chosen))
+    return Source(about, partial(_images_of_files, chosen), partial(len, chosen))
 
 
 def _images_of_files(files: tuple[Path, ...], size: int, device: str, store: Store) -> Images:
@@ -138,7 +142,7 @@ def _images_of_files(files: tuple[Path, ...], size: int, device: str, store: Sto
 def _texts(file: Path | None, suite: str, at_least: int) -> Source:
     if file is None:
         if suite == "mini":
-            return Source("mini: captions of its pretraining world", _mini_texts)
+            return Source("mini: captions of its pretraining world", _mini_texts, _mini_text_count)
         raise _missing(
             "reference texts",
             "--reference-texts",
@@ -152,7 +156,9 @@ def _texts(file: Path | None, suite: str, at_least: int) -> Source:
     pin = hashlib.sha256("\n".join(captions).encode()).hexdigest()[:12]
     left_out = f", {skipped} malformed entries left out" if skipped else ""
     return Source(
-        f"{len(captions):,} captions of a file{left_out}, {pin}", partial(_as_read, captions)
+        f"{len(captions):,} captions of a file{left_out}, {pin}",
+        partial(_as_read, captions),
+        partial(len, captions),
     )
 
 
@@ -197,6 +203,18 @@ def _mini_texts(size: int, device: str, store: Store) -> tuple[str, ...]:
     from cl_bench.datasets.mini.references import reference_texts
 
     return reference_texts()
+
+
+def _mini_image_count() -> int:
+    from cl_bench.datasets.mini.references import reference_image_count
+
+    return reference_image_count()
+
+
+def _mini_text_count() -> int:
+    from cl_bench.datasets.mini.references import reference_texts
+
+    return len(reference_texts())
 
 
 def _tiny_selector(size: int, device: str, store: Store) -> Callable[[Tensor], Tensor]:

@@ -31,6 +31,11 @@ def reference_images() -> NDArray[np.uint8]:
     return np.concatenate(images)
 
 
+def reference_image_count() -> int:
+    """How many pictures ``reference_images`` draws."""
+    return PER_CONCEPT * sum(len(world.painters) for world in _EVERYTHING.values())
+
+
 def reference_texts() -> tuple[str, ...]:
     """The sentences."""
     return tuple(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -14,6 +14,8 @@ ROUTED_TOGETHER = 128  # images of one data set that share a router under batch 
 
 class MoEAdaptersConfig(MethodConfig):
     """MoE-Adapters' hyper-parameters (published scripts, full-shot)."""
+
+    repeats: ClassVar[tuple[str, ...]] = ("selector_steps", "reference_steps")
 
     experts: Count = 22
     """E experts per block and tower."""

@@ -15,7 +15,7 @@ from matplotlib.textpath import TextPath, text_to_path
 from matplotlib.transforms import Affine2D, ScaledTranslation
 from numpy.typing import NDArray
 
-from cl_bench.reports.plots.style import FAMILY
+from cl_bench.reports.plots.look import FAMILY
 
 SIZE = 8.0  # points
 

@@ -8,8 +8,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from cl_bench.reports.plots.heat_map import cells_figure
+from cl_bench.reports.plots.look import SCREEN, Look, in_style
 from cl_bench.reports.plots.series import mean_matrix, row_labels
-from cl_bench.reports.plots.style import group_title, in_style
+from cl_bench.reports.plots.style import group_title
 from cl_bench.reports.runs.group import Group, Row
 from cl_bench.reports.runs.numbers import signed
 
@@ -33,8 +34,8 @@ def shared_span(groups: Sequence[Group]) -> float:
     return max([SMALLEST_SPAN, *cells])
 
 
-@in_style()
-def draw_difference(group: Group, row: Row, other: Row, span: float) -> Figure:
+@in_style
+def draw_difference(group: Group, row: Row, other: Row, span: float, look: Look = SCREEN) -> Figure:
     """The accuracies of ``row`` minus those of ``other``, each the mean over its seeds.
 
     Colours diverge from white: green where ``row`` is better, brown where ``other`` is.
@@ -44,6 +45,7 @@ def draw_difference(group: Group, row: Row, other: Row, span: float) -> Figure:
         row: the one.
         other: the other.
         span: difference in points that has the full colour, as ``shared_span`` gives it.
+        look: of the figure.
     """
     difference = mean_matrix(row) - mean_matrix(other)
     labels = row_labels(group)
@@ -57,4 +59,5 @@ def draw_difference(group: Group, row: Row, other: Row, span: float) -> Figure:
         image={"cmap": "BrBG", "vmin": -span, "vmax": span},
         texts=[[signed(value).replace("-", "−") for value in values] for values in difference],
         dark=np.abs(difference) > 0.68 * span,
+        look=look,
     )  # fmt: skip

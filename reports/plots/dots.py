@@ -8,23 +8,26 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from cl_bench.reports.plots.look import SCREEN, Look, in_style
 from cl_bench.reports.plots.series import row_labels
-from cl_bench.reports.plots.style import LINES, group_title, in_style, new_figure, set_title
+from cl_bench.reports.plots.style import LINES, group_title, new_figure, set_title
 from cl_bench.reports.plots.zero_shot import mark_zero_shot, zero_shot_label
 from cl_bench.reports.runs.group import MAIN, METRICS, Group, Row
+from cl_bench.reports.runs.numbers import plain
 from cl_bench.reports.runs.zero_shot import rows_beside_zero_shot, zero_shot_range
 from cl_bench.reports.statistics.spread import Spread
 
 HIGHEST, OTHER = LINES[0][0], "#4d4d4d"
 MARGIN = 0.06  # of the axis, on either side of what is drawn
 SMALLEST_SPAN = 4.0  # points; on a shorter axis noise would look like a difference
+MOST_BESIDE = 12  # characters beside a dot in a paper: "80.47 ± 0.07"
 NUMBERS_AT = 1.04  # of the panel's width: right of it, so that no interval runs through them
 
 Ends = tuple[float, float]
 
 
-@in_style()
-def draw_dots(group: Group) -> Figure | None:
+@in_style
+def draw_dots(group: Group, look: Look = SCREEN) -> Figure | None:
     """One panel per metric, one dot per row with its 95 % interval over seeds.
 
     Rows keep the order of the table; bounds are hollow. The highest mean of each panel is blue, the
@@ -33,10 +36,11 @@ def draw_dots(group: Group) -> Figure | None:
     rows = rows_beside_zero_shot(group)
     if not rows:
         return None
-    figure = new_figure(11.0, max(2.2, 1.4 + 0.24 * len(rows)))
+    height = 0.6 + 0.16 * len(rows) if look.paper else max(2.2, 1.4 + 0.24 * len(rows))
+    figure = new_figure(look.width(11.0, fits_a_column=False), height)
     panels = figure.subplots(1, len(MAIN), sharey=True)
     for axes, metric in zip(panels, MAIN, strict=True):
-        _panel(axes, group, rows, metric)
+        _panel(axes, group, rows, metric, look)
     labels = row_labels(group)
     panels[0].set_yticks(range(len(rows)), [labels[row.label] for row in rows])
     panels[0].set_ylim(len(rows) - 0.4, -0.6)
@@ -44,7 +48,9 @@ def draw_dots(group: Group) -> Figure | None:
         "Means over seeds with 95 % intervals from three seeds on (two: from one to the other); every panel "
         f"has its own scale; blue: highest mean, hollow: bounds, dotted: {zero_shot_label(group)}"
     )
-    set_title(figure, group_title(what, group))
+    if look.paper:
+        what = f"{', '.join(METRICS[metric] for metric in MAIN)}. {what}"
+    set_title(figure, group_title(what, group), look)
     return figure
 
 
@@ -66,28 +72,33 @@ def limits(values: Sequence[float]) -> Ends:
     return low - margin, high + margin
 
 
-def _panel(axes: Axes, group: Group, rows: Sequence[Row], metric: str) -> None:
-    drawn = [value for y, row in enumerate(rows) for value in _dot(axes, group, metric, y, row)]
+def _panel(axes: Axes, group: Group, rows: Sequence[Row], metric: str, look: Look) -> None:
+    drawn = [
+        value for y, row in enumerate(rows) for value in _dot(axes, group, metric, y, row, look)
+    ]
     zero_shot = zero_shot_range(group, metric)
     if zero_shot is not None:
         mark_zero_shot(axes.axvline, zero_shot)
         drawn += zero_shot
     low, high = limits(drawn or [0.0, 100.0])
-    ticks = MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(low, high)
-    axes.set(title=METRICS[metric], xlim=(low, high))
+    ticks = MaxNLocator(3 if look.paper else 5, steps=[1, 2, 5, 10]).tick_values(low, high)
+    axes.set_xlim(low, high)
     axes.set_xticks([tick for tick in ticks if max(0, low) <= tick <= min(100, high)])
-    axes.set_xlabel("per cent")
+    if look.paper:
+        axes.set_xlabel(f"{METRICS[metric]} (%)")
+    else:
+        axes.set(title=METRICS[metric], xlabel="per cent")
     axes.grid(axis="x")
     axes.tick_params(axis="y", length=0)
 
 
-def _dot(axes: Axes, group: Group, metric: str, y: int, row: Row) -> list[float]:
+def _dot(axes: Axes, group: Group, metric: str, y: int, row: Row, look: Look) -> list[float]:
     """Draw a row's dot, its interval and its number; all values that the axis must hold."""
     spread = Spread(row.values(metric))
     highest = group.places.get((row.label, metric)) == 1
     axes.axhline(y, color="#ececec", linewidth=0.8, zorder=0)
     axes.text(
-        NUMBERS_AT, y, spread.words(), transform=axes.get_yaxis_transform(), va="center",
+        NUMBERS_AT, y, _number(spread, look), transform=axes.get_yaxis_transform(), va="center",
         fontsize=8, weight="bold" if highest else None,
     )  # fmt: skip
     if spread.mean is None:
@@ -98,3 +109,10 @@ def _dot(axes: Axes, group: Group, metric: str, y: int, row: Row) -> list[float]
     face = "white" if row.bound else colour
     axes.plot(spread.mean, y, "o", markersize=4, color=colour, markerfacecolor=face, zorder=3)
     return [spread.mean, *(ends or ())]
+
+
+def _number(spread: Spread, look: Look) -> str:
+    """The number of a dot; beside one in a paper there is no room for two ends."""
+    if look.paper and spread.mean is not None and len(spread.words()) > MOST_BESIDE:
+        return plain(spread.mean)
+    return spread.words()

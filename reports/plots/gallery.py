@@ -6,7 +6,7 @@ import gc
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -18,6 +18,7 @@ from cl_bench.reports.plots.difference import draw_difference, rivals
 from cl_bench.reports.plots.dots import draw_dots
 from cl_bench.reports.plots.forgetting import draw_forgetting
 from cl_bench.reports.plots.heat_map import draw_heat_map
+from cl_bench.reports.plots.look import SCREEN, Look
 from cl_bench.reports.plots.pareto import draw_pareto
 from cl_bench.reports.plots.radar import draw_radar
 from cl_bench.reports.plots.sequence import draw_sequence
@@ -38,31 +39,34 @@ class Picture:
         name: of its files, without suffix.
         caption: what it shows, in one line.
         draw: makes it; ``None`` where the runs have nothing to show. Other processes can call it.
+        inches: its width where it was drawn for a paper; the caption then says all of it.
     """
 
     name: str
     caption: str
     draw: Callable[[], Figure | None]
+    inches: float | None = None
 
 
-def run_picture(run: RunResult, slug: str) -> Picture:
+def run_picture(run: RunResult, slug: str, look: Look = SCREEN) -> Picture:
     """The heat map of a run."""
     config = run.config
     caption = f"Accuracy matrix of {config.method}, order {config.order}, seed {config.seed}"
-    return Picture(slug, caption, partial(draw_heat_map, run))
+    return Picture(slug, caption, partial(draw_heat_map, run, look=look))
 
 
-def group_pictures(group: Group, slug: str, span: float) -> list[Picture]:
+def group_pictures(group: Group, slug: str, span: float, look: Look = SCREEN) -> list[Picture]:
     """Everything that may be drawn of a group of comparable runs.
 
     Args:
         group: the runs.
         slug: the names of the files begin with it.
         span: of the colours of all differences of the report, in points.
+        look: of all of them.
     """
     labels = row_labels(group)
     pictures = [
-        Picture(f"{slug}-{name}", caption, partial(draw, group))
+        Picture(f"{slug}-{name}", caption, partial(draw, group, look=look))
         for name, caption, draw in (
             (
                 "dots",
@@ -77,13 +81,12 @@ def group_pictures(group: Group, slug: str, span: float) -> list[Picture]:
     ]
     for place, (first, row) in enumerate(rivals(group), start=2):
         caption = f"{labels[first.label]} minus {labels[row.label]}, cell by cell"
-        draw = partial(draw_difference, group, first, row, span)
+        draw = partial(draw_difference, group, first, row, span, look=look)
         pictures.append(Picture(f"{slug}-difference-1-{place}", caption, draw))
     for place, row in enumerate(group.rows, start=1):
         caption = f"Protected dimensions of {labels[row.label]}, per block and task"
-        pictures.append(
-            Picture(f"{slug}-subspace-{place}", caption, partial(draw_subspace, group, row))
-        )
+        occupied = partial(draw_subspace, group, row, look=look)
+        pictures.append(Picture(f"{slug}-subspace-{place}", caption, occupied))
     return pictures
 
 
@@ -95,7 +98,7 @@ def write_pictures(pictures: Sequence[Picture], folder: Path) -> list[Picture]:
         folder: where ``NAME.png``, ``NAME.svg`` and ``NAME.pdf`` are written.
 
     Returns:
-        Those that had something to show, in their order.
+        Those that had something to show, in their order, as they were drawn.
     """
     processes = min(MOST_PROCESSES, os.cpu_count() or 1)
     if len(pictures) < WORTH_A_POOL or processes == 1:
@@ -104,7 +107,11 @@ def write_pictures(pictures: Sequence[Picture], folder: Path) -> list[Picture]:
         # A fork would copy the locks of this process's threads in whatever state they are.
         with ProcessPoolExecutor(processes, get_context("spawn"), _settle) as pool:
             written = list(pool.map(partial(_write, folder), pictures, chunksize=2))
-    return [picture for picture, there in zip(pictures, written, strict=True) if there]
+    return [
+        _as_drawn(picture, *drawn)
+        for picture, drawn in zip(pictures, written, strict=True)
+        if drawn is not None
+    ]
 
 
 def files_of(picture: Picture, folder: Path) -> list[Path]:
@@ -117,8 +124,15 @@ def _settle() -> None:
     gc.freeze()
 
 
-def _write(folder: Path, picture: Picture) -> bool:
+def _write(folder: Path, picture: Picture) -> tuple[str, float] | None:
+    """Write it; what its figure says of itself, and its width in inches."""
     figure = picture.draw()
-    if figure is not None:
-        save(figure, files_of(picture, folder))
-    return figure is not None
+    if figure is None:
+        return None
+    save(figure, files_of(picture, folder))
+    return str(figure.get_label()), figure.get_figwidth()
+
+
+def _as_drawn(picture: Picture, words: str, inches: float) -> Picture:
+    """The picture with the words that are not in it."""
+    return replace(picture, caption=words, inches=inches) if words else picture

@@ -13,12 +13,15 @@ from numpy.typing import NDArray
 
 from cl_bench.benchmark.record import ZERO_SHOT, RunResult
 from cl_bench.reports.plots.cell_numbers import write_numbers
-from cl_bench.reports.plots.style import DARK_BELOW, in_style, new_figure, save, set_title
+from cl_bench.reports.plots.look import SCREEN, Look, in_style
+from cl_bench.reports.plots.style import DARK_BELOW, new_figure, save, set_title
 from cl_bench.reports.runs.group import MAIN
 from cl_bench.reports.runs.names import clip, one_line, short_names, suite_in_words
 from cl_bench.reports.runs.numbers import plain
 
 LONGEST_NAME = 24  # characters
+LONGEST_UPRIGHT = 9  # characters of two names side by side in one column of a paper
+MOST_IN_A_COLUMN = 3  # tasks; numbers of more would touch each other in one column of a paper
 LEGEND = "framed: just learned; hatched: not learned yet"
 CORNERS = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) / 2  # of a cell around its centre
 
@@ -37,8 +40,8 @@ def save_heat_map(run: RunResult, *paths: Path) -> None:
     save(draw_heat_map(run), paths)
 
 
-@in_style()
-def draw_heat_map(run: RunResult) -> Figure:
+@in_style
+def draw_heat_map(run: RunResult, look: Look = SCREEN) -> Figure:
     """One column per task in the order of learning; zero-shot above one row per learned task.
 
     The cell of the task just learned is framed: left of it stand tasks learned before, right of
@@ -50,6 +53,7 @@ def draw_heat_map(run: RunResult) -> Figure:
         image={"cmap": "cividis", "vmin": 0, "vmax": 100},
         texts=[[plain(value) for value in row] for row in values],
         dark=values < 100 * DARK_BELOW,
+        look=look,
     )  # fmt: skip
 
 
@@ -61,6 +65,7 @@ def cells_figure(
     image: dict[str, Any],
     texts: list[list[str]],
     dark: NDArray[np.bool_],
+    look: Look,
 ) -> Figure:
     """A matrix over tasks as coloured cells with numbers in them.
 
@@ -72,9 +77,12 @@ def cells_figure(
         image: colour map and its limits.
         texts: what stands in the cells.
         dark: which cells are so dark that white is read better on them.
+        look: of the figure.
     """
     rows, columns = values.shape
-    figure = new_figure(max(6.0, 2.6 + 0.62 * columns), 2.0 + 0.4 * rows + 0.2 * len(title))
+    width = look.width(max(6.0, 2.6 + 0.62 * columns), columns <= MOST_IN_A_COLUMN)
+    height = max(2.0, 1.2 + 0.21 * rows) if look.paper else 2.0 + 0.4 * rows + 0.2 * len(title)
+    figure = new_figure(width, height)
     axes = figure.add_subplot()
     axes.spines[:].set_visible(True)
     # a mesh, not an image: it stays sharp in SVG and PDF; its edges close the seams between cells
@@ -83,9 +91,11 @@ def cells_figure(
     axes.invert_yaxis()
     _hatch(axes, dark)
     write_numbers(axes, texts, dark)
-    _frames(axes, rows)
-    _names(axes, [clip(one_line(name), LONGEST_NAME) for name in short_names(tasks)], rows)
-    set_title(figure, title)
+    _frames(axes, rows, look)
+    longest = look.clipped(LONGEST_NAME)
+    _names(axes, [clip(one_line(name), longest) for name in short_names(tasks)], rows, look)
+    axes.set_xlabel("evaluated on" if look.paper else f"evaluated on   ({LEGEND})", fontsize=8)
+    set_title(figure, [*title, LEGEND] if look.paper else title, look)
     figure.colorbar(shown, ax=axes, label=meaning, fraction=0.04, pad=0.02)
     return figure
 
@@ -108,9 +118,10 @@ def _cell(j: int, i: int, size: float = 1.0) -> Values:
     return corners
 
 
-def _frames(axes: Axes, rows: int) -> None:
+def _frames(axes: Axes, rows: int, look: Look) -> None:
     """Frame the task just learned, white inside black: one of the two shows on every colour."""
-    for size, colour, points in ((1.0, "black", 2.4), (0.93, "white", 0.9)):
+    inner = (1.0, "white", 0.6) if look.paper else (0.93, "white", 0.9)
+    for size, colour, points in ((1.0, "black", 2.4), inner):
         frames = [_cell(i - 1, i, size) for i in range(1, rows)]
         axes.add_collection(
             PolyCollection(frames, facecolor="none", edgecolor=colour, linewidth=points),
@@ -118,16 +129,20 @@ def _frames(axes: Axes, rows: int) -> None:
         )
 
 
-def _names(axes: Axes, names: list[str], rows: int) -> None:
-    """Write the tasks' names at both axes; slanted where they would touch each other."""
+def name_columns(axes: Axes, names: list[str], look: Look) -> None:
+    """Write a name below every column; slanted where they would touch each other."""
     axes.set_xticks(range(len(names)), names)
-    if len(names) > 3:
+    if len(names) > 3 or (look.paper and max(map(len, names)) > LONGEST_UPRIGHT):
         for label in axes.get_xticklabels():
             label.set(rotation=40, ha="right", rotation_mode="anchor")
+
+
+def _names(axes: Axes, names: list[str], rows: int, look: Look) -> None:
+    """Write the tasks' names at both axes."""
+    name_columns(axes, names, look)
     learned = [f"after {name}" for name in names[: rows - 1]]
     axes.set_yticks(range(rows), [ZERO_SHOT, *learned])
     axes.tick_params(length=0)
-    axes.set_xlabel(f"evaluated on   ({LEGEND})", fontsize=8)
 
 
 def _title(run: RunResult) -> list[str]:

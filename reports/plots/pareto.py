@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
 from itertools import pairwise
+from math import ceil
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter, StrMethodFormatter
 
 from cl_bench.reports.plots.dots import limits
+from cl_bench.reports.plots.look import SCREEN, Look, in_style
 from cl_bench.reports.plots.placement import place_labels
 from cl_bench.reports.plots.series import row_labels
-from cl_bench.reports.plots.style import (
-    LINES,
-    group_title,
-    in_style,
-    new_figure,
-    set_title,
-)
+from cl_bench.reports.plots.style import LINES, add_legend, group_title, new_figure, set_title
 from cl_bench.reports.plots.zero_shot import mark_zero_shot, zero_shot_label
 from cl_bench.reports.runs.cost import Cost
 from cl_bench.reports.runs.group import Group, Row
@@ -30,6 +28,8 @@ COSTS = {
     "seconds": "seconds of learning, all tasks",
     "memory": "peak memory (GiB)",
 }
+NAMES_ACROSS = 3  # in the list below, in a paper
+AXIS_LABEL = 30  # characters a line below a panel, in a paper
 LOGARITHMIC_FROM = 5.0  # dearest over cheapest
 FRONT, BEHIND = LINES[0][0], "#8a8a8a"
 
@@ -51,36 +51,57 @@ class Point:
     costs: tuple[float, ...] = ()
 
 
-@in_style()
-def draw_pareto(group: Group) -> Figure | None:
+@in_style
+def draw_pareto(group: Group, look: Look = SCREEN) -> Figure | None:
     """Average against parameters, seconds and memory, each with its front of best trades.
 
     A method is on the front where none is both cheaper and better. The dotted line is zero-shot, where it
-    is near. ``None`` where no ranked run recorded what it cost.
+    is near. In a paper points have numbers, and the names stand below. ``None`` where no ranked run
+    recorded what it cost.
     """
     clouds = {cost: c for cost in COSTS if (c := cloud(group, cost))}
     if not clouds:
         return None
-    figure = new_figure(4.4 * len(clouds) + 0.4, 5.2)
+    shown = list(dict.fromkeys(p.label for points in clouds.values() for p in points))
+    rows_below = ceil(len(shown) / NAMES_ACROSS)
+    figure = new_figure(
+        look.width(4.4 * len(clouds) + 0.4, fits_a_column=False),
+        2.5 + 0.17 * rows_below if look.paper else 5.2,
+    )
     panels = figure.subplots(1, len(clouds), sharey=True, squeeze=False)[0]
     for axes, (cost, points) in zip(panels, clouds.items(), strict=True):
-        _panel(axes, points, cost)
-        axes.set_xlabel(axis_label(group, cost))
-    inside = _heights(panels[0], group, [p.average for points in clouds.values() for p in points])
+        _panel(axes, points, cost, look)
+        words = axis_label(group, cost)
+        axes.set_xlabel(textwrap.fill(words, AXIS_LABEL) if look.paper else words)
+    averages = [p.average for points in clouds.values() for p in points]
+    inside, where = _heights(panels[0], group, averages)
     for axes in panels if inside else []:
         mark_zero_shot(axes.axhline, zero_shot_range(group, "average") or (0.0, 0.0))
+    panels[0].set_ylabel("Average (%)" if look.paper else f"Average (%){where}")
     what = (
         "Average against cost; blue: no method is both cheaper and higher, horizontal lines: lowest to "
         f"highest seed{f', dotted: {zero_shot_label(group)}' if inside else ''}"
     )
-    set_title(figure, group_title(what, group))
+    set_title(figure, group_title(what + (where if look.paper else ""), group), look)
+    _label(figure, dict(zip(panels, clouds.values(), strict=True)), shown, look)
+    return figure
+
+
+def _label(figure: Figure, clouds: dict[Axes, list[Point]], shown: list[str], look: Look) -> None:
+    """Name every point: beside it, or in a paper by its number in the list below."""
+    names = {label: str(n) if look.paper else label for n, label in enumerate(shown, start=1)}
+    if look.paper:
+        add_legend(
+            figure, [Line2D([], [], linestyle="none") for _ in shown],
+            [f"{names[label]}  {label}" for label in shown], loc="outside lower left",
+            ncols=NAMES_ACROSS, handlelength=0, handletextpad=0,
+        )  # fmt: skip
     engine = figure.get_layout_engine()
     assert engine is not None
     engine.execute(figure)  # the labels need to know where the points lie
     figure.set_layout_engine("none")
-    for axes, points in zip(panels, clouds.values(), strict=True):
-        place_labels(axes, [(p.cost, p.average, p.label) for p in points])
-    return figure
+    for axes, points in clouds.items():
+        place_labels(axes, [(p.cost, p.average, names[p.label]) for p in points], look)
 
 
 def cloud(group: Group, cost: str) -> list[Point]:
@@ -139,8 +160,8 @@ def front(points: list[Point]) -> list[Point]:
     return best
 
 
-def _heights(axes: Axes, group: Group, averages: list[float]) -> bool:
-    """Fit the panels' common axis to the points; whether zero-shot lies on it.
+def _heights(axes: Axes, group: Group, averages: list[float]) -> tuple[bool, str]:
+    """Fit the panels' common axis to the points; whether zero-shot lies on it, and where else it is.
 
     Far from all points it would take the room that tells them apart: then it is given in words.
     """
@@ -148,19 +169,17 @@ def _heights(axes: Axes, group: Group, averages: list[float]) -> bool:
     ends = zero_shot_range(group, "average") or (low, high)
     near = low - (high - low) <= ends[0] and ends[1] <= high + (high - low)
     words = "" if near else f"; zero-shot is {range_in_words(ends)}, outside of this axis"
-    axes.set_ylabel(f"Average (%){words}")
     axes.set_ylim(limits([*averages, *ends] if near else averages))
-    return near
+    return near, words
 
 
-def _panel(axes: Axes, points: list[Point], cost: str) -> None:
+def _panel(axes: Axes, points: list[Point], cost: str, look: Look) -> None:
     best = front(points)
     costs = [p.cost for p in points]
     if min(costs) > 0 and max(costs) > LOGARITHMIC_FROM * min(costs):
         axes.set_xscale("log")
-        axes.xaxis.set_major_locator(
-            LogLocator(subs=(1, 2, 5) if max(costs) < 200 * min(costs) else (1,))
-        )
+        fine = max(costs) < (20 if look.paper else 200) * min(costs)
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if fine else (1,)))
         axes.xaxis.set_minor_formatter(NullFormatter())
     engineers = EngFormatter(sep="")  # 200k: parameters are many, seconds and GiB are not
     axes.xaxis.set_major_formatter(

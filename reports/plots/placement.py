@@ -12,7 +12,8 @@ from matplotlib.patheffects import withStroke
 from matplotlib.text import Annotation
 from matplotlib.transforms import Bbox
 
-FONT = 7.5  # points
+from cl_bench.reports.plots.look import SCREEN, Look
+
 DISTANCES = (7.0, 12.0, 18.0, 26.0, 36.0, 48.0, 62.0, 78.0, 96.0)  # points, of the nearest edge
 DIRECTIONS = 16
 LEADER_FROM = 12.0  # points; a label that far away is tied to its point by a line
@@ -45,7 +46,9 @@ class _Spot:
         return own is None or not any(own.intersects_bbox(box, filled=False) for box in labels)
 
 
-def place_labels(axes: Axes, points: Sequence[tuple[float, float, str]]) -> None:
+def place_labels(
+    axes: Axes, points: Sequence[tuple[float, float, str]], look: Look = SCREEN
+) -> None:
     """Write each label at the nearest free place around its point, inside the axes.
 
     The figure must have been laid out. Points that come first choose first. A label for which no
@@ -54,6 +57,7 @@ def place_labels(axes: Axes, points: Sequence[tuple[float, float, str]]) -> None
     Args:
         axes: where the points are drawn.
         points: x, y and label of each.
+        look: of the letters.
     """
     scale = axes.figure.dpi / 72  # pixels a point
     centres = [axes.transData.transform((x, y)) for x, y, _ in points]
@@ -63,11 +67,11 @@ def place_labels(axes: Axes, points: Sequence[tuple[float, float, str]]) -> None
     for (x, y, label), (px, py) in zip(points, centres, strict=True):
         text = axes.annotate(
             label, (x, y), (0, 0), textcoords="offset points", ha="center", va="center",
-            fontsize=FONT, zorder=5, path_effects=[HALO],
+            fontsize=look.label, zorder=5, path_effects=[HALO],
         )  # fmt: skip
         spots = [
             spot
-            for spot in _spots(text, (px, py), scale)
+            for spot in _spots(text, (px, py), scale, look.nearer)
             if _within(spot.box, inside) and not any(map(spot.box.overlaps, (*markers, *labels)))
         ]
         spot = next((s for s in spots if s.clear(lines, labels)), spots[0] if spots else None)
@@ -96,19 +100,21 @@ def _tie(axes: Axes, point: tuple[float, float], edge: tuple[float, float]) -> N
     axes.annotate("", point, edge, textcoords="offset points", arrowprops=line, zorder=2)
 
 
-def _spots(text: Annotation, centre: tuple[float, float], scale: float) -> Iterator[_Spot]:
+def _spots(
+    text: Annotation, centre: tuple[float, float], scale: float, nearer: float
+) -> Iterator[_Spot]:
     """Places around a point at ``centre`` in pixels, near ones first, right before left."""
     extent = text.get_window_extent()
     half = extent.width / 2 / scale + ROOM, extent.height / 2 / scale + ROOM
     px, py = centre
-    for distance in DISTANCES:
+    for distance in (each - nearer for each in DISTANCES):
         for step in range(DIRECTIONS):
             turn = (step + 1) // 2 * (1 if step % 2 else -1)
             angle = 2 * pi * turn / DIRECTIONS
             dx, dy = (distance + half[0]) * cos(angle), (distance + half[1]) * sin(angle)
             box = _box(px + dx * scale, py + dy * scale, half[0] * scale, half[1] * scale)
             tied, leader = None, None
-            if distance >= LEADER_FROM:
+            if distance >= LEADER_FROM - nearer:
                 tied = _nearest(dx, half[0]), _nearest(dy, half[1])
                 leader = Path([(px, py), (px + tied[0] * scale, py + tied[1] * scale)])
             yield _Spot(box, (dx, dy), tied, leader)

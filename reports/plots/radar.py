@@ -6,15 +6,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.projections.polar import PolarAxes
 
-from cl_bench.reports.plots.sequence import line_legend
+from cl_bench.reports.plots.look import SCREEN, Look, in_style
+from cl_bench.reports.plots.sequence import legend_below, line_legend
 from cl_bench.reports.plots.series import mean_matrix, series
-from cl_bench.reports.plots.style import (
-    ZERO_SHOT_LINE,
-    group_title,
-    in_style,
-    new_figure,
-    set_title,
-)
+from cl_bench.reports.plots.style import ZERO_SHOT_LINE, group_title, new_figure, set_title
 from cl_bench.reports.plots.zero_shot import zero_shot_curves, zero_shot_label
 from cl_bench.reports.runs.group import Group
 from cl_bench.reports.runs.names import clip, one_line, short_names
@@ -24,18 +19,21 @@ MOST = 4  # methods; the outlines of more cannot be told apart
 FEWEST_TASKS = 5  # with fewer spokes, dots say it better
 
 
-@in_style()
-def draw_radar(group: Group) -> Figure | None:
+@in_style
+def draw_radar(group: Group, look: Look = SCREEN) -> Figure | None:
     """One spoke per data set: accuracy after the last task of the best methods, and zero-shot.
 
     ``None`` where no method is ranked or there are fewer than five tasks.
     """
     shown = tuple(s for s in series(group, MOST) if s.line)
-    names = [clip(one_line(name), LONGEST_NAME) for name in short_names(group.config.tasks)]
+    longest = look.clipped(LONGEST_NAME)
+    names = [clip(one_line(name), longest) for name in short_names(group.config.tasks)]
     if not shown or len(names) < FEWEST_TASKS:
         return None
-    figure = new_figure(8.6, 5.6)
-    grid = figure.add_gridspec(1, 2, width_ratios=(3, 1.2))
+    figure = new_figure(look.width(8.6, fits_a_column=True), 3.4 if look.paper else 5.6)
+    grid = figure.add_gridspec(
+        1, 1 if look.paper else 2, width_ratios=None if look.paper else (3, 1.2)
+    )
     axes = figure.add_subplot(grid[0], projection="polar")
     assert isinstance(axes, PolarAxes)
     angles = np.linspace(0, 2 * np.pi, len(names) + 1)
@@ -47,17 +45,22 @@ def draw_radar(group: Group) -> Figure | None:
         axes.plot(angles, [*curve, curve[0]], **ZERO_SHOT_LINE)
     lowest = min(float(c.min()) for c in [*curves, *zero_shot])
     inner = max(0, int(lowest // 10) * 10 - 10)
-    _spokes(axes, angles[:-1], names, inner)
-    legend = figure.add_subplot(grid[1])
-    legend.axis("off")
-    line_legend(legend, shown, zero_shot_label(group))
-    which = f"the {len(shown)} methods with the highest Average"
-    what = f"Last (%) of each data set: {which}, and zero-shot; the centre is {inner} %"
-    set_title(figure, group_title(what, group))
+    _spokes(axes, angles[:-1], names, inner, look)
+    if look.paper:
+        legend_below(figure, shown, zero_shot_label(group), columns=1)
+    else:
+        legend = figure.add_subplot(grid[1])
+        legend.axis("off")
+        line_legend(legend, shown, zero_shot_label(group))
+    what = (
+        f"Last (%) of each data set: the {len(shown)} methods with the highest Average, and zero-shot; "
+        f"the centre is {inner} %"
+    )
+    set_title(figure, group_title(what, group), look)
     return figure
 
 
-def _spokes(axes: PolarAxes, angles: np.ndarray, names: list[str], inner: int) -> None:
+def _spokes(axes: PolarAxes, angles: np.ndarray, names: list[str], inner: int, look: Look) -> None:
     """Names outside, each flush with its spoke; rings from ``inner`` to 100 %."""
     axes.set_theta_offset(np.pi / 2)
     axes.set_theta_direction(-1)
@@ -69,4 +72,4 @@ def _spokes(axes: PolarAxes, angles: np.ndarray, names: list[str], inner: int) -
     axes.tick_params(axis="x", pad=2)
     axes.set_yticks(range(inner + 20, 101, 20))
     axes.set_rlabel_position(float(np.degrees(angles[1]) / 2))
-    axes.tick_params(axis="y", labelsize=7, labelcolor="#555555")
+    axes.tick_params(axis="y", labelsize=look.small, labelcolor="#555555")

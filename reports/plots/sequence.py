@@ -11,13 +11,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
+from cl_bench.reports.plots.look import SCREEN, Look, in_style
 from cl_bench.reports.plots.series import Series, mean_matrix, series
 from cl_bench.reports.plots.style import (
     OTHERS,
     ZERO_SHOT_LINE,
     add_legend,
     group_title,
-    in_style,
+    name_panel,
     new_figure,
     set_title,
 )
@@ -26,12 +27,14 @@ from cl_bench.reports.runs.group import Group
 from cl_bench.reports.runs.names import clip, one_line, short_names
 
 WHAT = "Accuracy of each data set over the sequence; every panel has its own scale"
+READING = "0: zero-shot; vertical line: this data set"
 LONGEST_NAME = 26  # characters
+LEGEND = "highest Average first"
 ACROSS = (4, 5, 3)  # panels; of equally many empty places the first is taken
 
 
-@in_style()
-def draw_sequence(group: Group) -> Figure | None:
+@in_style
+def draw_sequence(group: Group, look: Look = SCREEN) -> Figure | None:
     """One panel per data set: its accuracy before anything was learned and after each task.
 
     The methods with the highest Average have a line of their own, the others are grey; a vertical line
@@ -41,22 +44,31 @@ def draw_sequence(group: Group) -> Figure | None:
     if not shown:
         return None
     tasks = short_names(group.config.tasks)
-    across, down = layout(len(tasks) + 1)
-    figure = new_figure(2.7 * across + 0.4, 1.9 * down + 0.9)
+    across, down = layout(len(tasks) + (0 if look.paper else 1))
+    height = 1.2 * down + 0.8 if look.paper else 1.9 * down + 0.9
+    figure = new_figure(look.width(2.7 * across + 0.4, fits_a_column=False), height)
     panels = figure.subplots(down, across, sharex=True, squeeze=False).ravel()
     matrices, zero_shot = [mean_matrix(s.row) for s in shown], zero_shot_curves(group)
     for j, (name, axes) in enumerate(zip(tasks, panels, strict=False)):
         _panel(axes, shown, [m[:, j] for m in matrices], zero_shot[:, j])
         axes.axvline(j + 1, color="#888888", linewidth=0.8, zorder=1)
-        axes.set_title(f"{j + 1}  {clip(one_line(name), LONGEST_NAME)}", loc="left")
+        words = f"{j + 1}  {clip(one_line(name), look.clipped(LONGEST_NAME))}"
+        name_panel(axes, words, look, loc="left")
     for axes in panels[len(tasks) :]:
         axes.axis("off")
     for axes in panels[max(0, len(tasks) - across) : len(tasks)]:
         axes.tick_params(labelbottom=True)
-    line_legend(panels[len(tasks)], shown, zero_shot_label(group))
-    figure.supxlabel("tasks learned (0: zero-shot; vertical line: this data set)", fontsize=9)
-    figure.supylabel("accuracy (%)", fontsize=9)
-    set_title(figure, group_title(WHAT, group))
+    if look.paper:
+        legend_below(figure, shown, zero_shot_label(group))
+        for axes in panels[(down - 1) * across : len(tasks)]:
+            axes.set_xlabel("tasks learned")
+        for axes in panels[::across]:
+            axes.set_ylabel("accuracy (%)")
+    else:
+        line_legend(panels[len(tasks)], shown, zero_shot_label(group))
+        figure.supxlabel(f"tasks learned ({READING})")
+        figure.supylabel("accuracy (%)")
+    set_title(figure, group_title(f"{WHAT}; {READING}" if look.paper else WHAT, group), look)
     return figure
 
 
@@ -88,13 +100,33 @@ def draw_lines(
     """One curve per series: the others thin and grey below, the best on top of all."""
     for i, (one, (x, y)) in enumerate(zip(shown, curves, strict=True)):
         if one.line is None:
-            axes.plot(x, y, color=OTHERS, linewidth=0.9, zorder=1.5)
+            dot = "." if len(x) == 1 else ""  # a line through one point shows nothing
+            axes.plot(x, y, color=OTHERS, linewidth=0.9, marker=dot, zorder=1.5)
         else:
             axes.plot(x, y, **one.style(every), zorder=4 - 0.1 * i)
 
 
 def line_legend(where: Axes, shown: tuple[Series, ...], zero_shot: str) -> None:
     """Who is who, in the middle of a panel of its own."""
+    handles, labels = _entries(shown, textwrap.fill(zero_shot, 26))
+    add_legend(
+        where, handles, labels, loc="center left", handlelength=3.2,
+        title=LEGEND, title_fontsize=8, alignment="left",
+    )  # fmt: skip
+
+
+def legend_below(
+    figure: Figure, shown: tuple[Series, ...], zero_shot: str, columns: int = 3
+) -> None:
+    """Who is who, below all panels."""
+    handles, labels = _entries(shown, textwrap.fill(zero_shot, 32))
+    add_legend(
+        figure, handles, labels, loc="outside lower center", ncols=columns, title=LEGEND,
+        alignment="left",
+    )  # fmt: skip
+
+
+def _entries(shown: tuple[Series, ...], zero_shot: str) -> tuple[list[Line2D], list[str]]:
     best = [s for s in shown if s.line is not None]
     handles = [Line2D([], [], **s.style()) for s in best]
     labels = [s.label for s in best]
@@ -102,7 +134,4 @@ def line_legend(where: Axes, shown: tuple[Series, ...], zero_shot: str) -> None:
         handles.append(Line2D([], [], color=OTHERS))
         labels.append(f"{len(shown) - len(best)} other methods")
     handles.append(Line2D([], [], **ZERO_SHOT_LINE))
-    add_legend(
-        where, handles, [*labels, textwrap.fill(zero_shot, 26)], loc="center left", handlelength=3.2,
-        title="highest Average first", title_fontsize=8, alignment="left",
-    )  # fmt: skip
+    return handles, [*labels, zero_shot]

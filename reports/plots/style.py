@@ -1,4 +1,4 @@
-"""How every picture looks and how it is saved: one place for fonts, colours, sizes and formats.
+"""How every picture is drawn and saved: one place for colours, titles, legends and formats.
 
 Colours are Okabe and Ito's (2008, "Color Universal Design", jfly.uni-koeln.de/color) for lines and
 cividis and its kin for areas; lines differ in dash and marker, too, so that all reads in grey.
@@ -9,12 +9,9 @@ from __future__ import annotations
 import textwrap
 import warnings
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, ContextDecorator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import matplotlib as mpl
-import matplotlib.style
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -23,29 +20,10 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 
+from cl_bench.reports.plots.look import Look, in_style
 from cl_bench.reports.runs.group import Group
 from cl_bench.reports.runs.names import suite_in_words
 
-FAMILY = "DejaVu Sans"  # matplotlib brings it along
-STYLE: dict[str, Any] = {
-    "font.family": FAMILY,
-    "font.size": 9,
-    "axes.titlesize": 9,
-    "axes.labelsize": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "grid.color": "#dddddd",
-    "grid.linewidth": 0.6,
-    "legend.frameon": False,
-    "legend.fontsize": 8,
-    "lines.linewidth": 1.4,
-    "lines.markersize": 4,
-    "hatch.linewidth": 0.8,
-    "text.parse_math": False,  # a name may hold dollar signs
-    "svg.hashsalt": "cl-bench",  # else an SVG holds random identifiers
-    "pdf.fonttype": 42,  # publishers refuse Type 3
-}
 FORMATS = ("png", "svg", "pdf")
 DPI = 150
 CHARACTERS_PER_INCH = 12.5  # of a title, on the safe side
@@ -64,12 +42,6 @@ ZERO_SHOT_LINE: dict[str, Any] = {"color": "black", "linestyle": ":", "linewidth
 DARK_BELOW = 0.48  # of cividis' range; below, white has more contrast than black
 
 
-def in_style() -> ContextDecorator:
-    """A decorator for functions that draw or save: the style, whatever the user's settings."""
-    context: AbstractContextManager[None] = mpl.style.context(["default", STYLE])
-    return cast(ContextDecorator, context)
-
-
 def new_figure(width: float, height: float) -> Figure:
     """An empty figure of so many inches that draws without a display."""
     figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
@@ -77,7 +49,7 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
-@in_style()
+@in_style
 def save(figure: Figure, paths: Sequence[Path]) -> None:
     """Write a figure in the format of each path's suffix; the same figure gives the same bytes.
 
@@ -110,13 +82,26 @@ def _write(figure: Figure, path: Path) -> None:
         canvas.print_png(path, pil_kwargs={"compress_level": 3})
 
 
-def set_title(figure: Figure, lines: Sequence[str]) -> None:
-    """Write a title of several lines at the upper left, wrapped to the figure's width."""
+def set_title(figure: Figure, lines: Sequence[str], look: Look) -> None:
+    """Say what the figure shows: wrapped at its upper left, or in its label, for the caption."""
+    if look.paper:
+        figure.set_label("; ".join(line.strip() for line in lines if line.strip()))
+        return
     width = int(figure.get_figwidth() * CHARACTERS_PER_INCH)
     wrapped = [
         part for line in lines for part in textwrap.wrap(line, width, break_on_hyphens=False)
     ]
     figure.suptitle("\n".join(wrapped), fontsize=TITLE_SIZE, x=0.01, ha="left")
+
+
+def name_panel(axes: Axes, words: str, look: Look, loc: Any = "center") -> None:
+    """Write what a panel shows above it."""
+    if look.paper:
+        axes.annotate(
+            words, (0, 1), (0, 2), xycoords="axes fraction", textcoords="offset points", va="bottom"
+        )
+    else:
+        axes.set_title(words, loc=loc)
 
 
 def group_title(what: str, group: Group) -> list[str]:

@@ -14,11 +14,13 @@ from matplotlib.figure import Figure
 from cl_bench.benchmark.record import RunResult
 from cl_bench.benchmark.records.events import Learned, those
 from cl_bench.reports.plots.cell_numbers import write_numbers
+from cl_bench.reports.plots.heat_map import MOST_IN_A_COLUMN, name_columns
+from cl_bench.reports.plots.look import SCREEN, Look, in_style
 from cl_bench.reports.plots.series import row_labels
 from cl_bench.reports.plots.style import (
     DARK_BELOW,
     group_title,
-    in_style,
+    name_panel,
     new_figure,
     set_title,
 )
@@ -33,8 +35,8 @@ KEY = re.compile(r"subspace/([^.]+)\.(\d+)\.([^.]+)")  # tower, block, matrix
 Occupancy = dict[str, dict[int, list[float]]]  # tower -> block -> dimensions after each task
 
 
-@in_style()
-def draw_subspace(group: Group, row: Row) -> Figure | None:
+@in_style
+def draw_subspace(group: Group, row: Row, look: Look = SCREEN) -> Figure | None:
     """Protected dimensions after each task, one row per block: mean over its matrices and seeds.
 
     One panel per tower, as their widths differ. ``None`` for a method that protects none.
@@ -43,21 +45,19 @@ def draw_subspace(group: Group, row: Row) -> Figure | None:
     if not occupancy:
         return None
     blocks = [len(of) for of in occupancy.values()]
-    names = [clip(one_line(name), LONGEST_NAME) for name in short_names(group.config.tasks)]
-    figure = new_figure(
-        max(6.0, 2.2 + 0.62 * len(names)), 1.9 + 0.34 * sum(blocks) + 0.5 * len(blocks)
-    )
+    longest = look.clipped(LONGEST_NAME)
+    names = [clip(one_line(name), longest) for name in short_names(group.config.tasks)]
+    width = look.width(max(6.0, 2.2 + 0.62 * len(names)), len(names) <= MOST_IN_A_COLUMN)
+    own = 1.9 + 0.34 * sum(blocks) + 0.5 * len(blocks)
+    figure = new_figure(width, 0.9 + 0.18 * sum(blocks) + 0.25 * len(blocks) if look.paper else own)
     panels = figure.subplots(len(blocks), 1, sharex=True, squeeze=False, height_ratios=blocks)
     for axes, (tower, of) in zip(panels[:, 0], occupancy.items(), strict=True):
-        _panel(axes, tower, of)
+        _panel(axes, tower, of, look)
     last = panels[-1, 0]
-    last.set_xticks(range(len(names)), names)
-    if len(names) > 3:
-        for label in last.get_xticklabels():
-            label.set(rotation=40, ha="right", rotation_mode="anchor")
+    name_columns(last, names, look)
     last.set_xlabel("after learning")
     what = f"{row_labels(group)[row.label]}: protected dimensions, mean of a block's matrices"
-    set_title(figure, group_title(what, group))
+    set_title(figure, group_title(what, group), look)
     return figure
 
 
@@ -94,7 +94,7 @@ def _mean(seeds: list[Occupancy]) -> Occupancy:
     }
 
 
-def _panel(axes: Axes, tower: str, of: dict[int, list[float]]) -> None:
+def _panel(axes: Axes, tower: str, of: dict[int, list[float]], look: Look) -> None:
     values = np.array([of[block] for block in sorted(of)])  # [blocks, T]
     low, high = float(values.min()), float(values.max())
     shown = axes.imshow(
@@ -105,5 +105,5 @@ def _panel(axes: Axes, tower: str, of: dict[int, list[float]]) -> None:
     axes.spines[:].set_visible(True)
     axes.set_yticks(range(len(of)), [f"block {block}" for block in sorted(of)])
     axes.tick_params(length=0)
-    axes.set_title(f"{TOWERS.get(tower, tower)} tower", loc="left")
+    name_panel(axes, f"{TOWERS.get(tower, tower)} tower", look, loc="left")
     axes.figure.colorbar(shown, ax=axes, fraction=0.04, pad=0.02)

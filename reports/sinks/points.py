@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Literal
 
@@ -24,11 +24,17 @@ class Point:
             tasks.
         at: the place.
         values: name -> number.
+        curve: of the task being learned, ``<n>-<task>`` with its place in the order; else empty.
+        step: of that task, from 1: the place of ``of_task``.
+        of_task: name -> number of the task's own curves.
     """
 
     axis: Axis
     at: int
     values: dict[str, float]
+    curve: str = ""
+    step: int = 0
+    of_task: dict[str, float] = field(default_factory=dict)
 
 
 def points(config: RunConfig, events: Iterable[Event]) -> Iterator[Point]:
@@ -41,12 +47,13 @@ def points(config: RunConfig, events: Iterable[Event]) -> Iterator[Point]:
     steps = [config.budget.steps[task] for task in config.tasks]
     before = dict(zip(config.tasks, accumulate(steps, initial=0), strict=False))
     shown = dict(zip(config.tasks, short_names(config.tasks), strict=True))
+    named = dict(zip(config.tasks, curves(config), strict=True))
+    place = {task: n for n, task in enumerate(config.tasks, start=1)}
     matrix: AccuracyMatrix | None = None
     for event in events:
         match event:
-            case Step():
-                values = {"train/loss": event.loss, "train/lr": event.lr}
-                yield Point("train/step", before[event.task] + event.step, values)
+            case Step(task=task):
+                yield _of_step(event, before[task] + event.step, place[task], named[task])
             case Learned():
                 yield Point("task/learned", event.learned, _cost(event))
             case Saved():
@@ -63,6 +70,18 @@ def points(config: RunConfig, events: Iterable[Event]) -> Iterator[Point]:
                     | {f"metrics/{name}": value for name, value in matrix.so_far().items()}
                     | {"cost/evaluate_seconds": event.seconds},
                 )
+
+
+def _of_step(event: Step, at: int, place: int, curve: str) -> Point:
+    """Loss and rate, over the steps of the stream and over those of the task."""
+    own = {"loss": event.loss, "lr": event.lr}
+    whole = {f"train/{name}": value for name, value in own.items()} | {"train/task": place}
+    return Point("train/step", at, whole, curve, event.step, own)
+
+
+def curves(config: RunConfig) -> list[str]:
+    """What the curves of every task are called: ``1-DTD``, ``2-MNIST``, ..."""
+    return [f"{n}-{name}" for n, name in enumerate(short_names(config.tasks), start=1)]
 
 
 def _cost(event: Learned) -> dict[str, float]:

@@ -5,28 +5,32 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from multiprocessing import parent_process
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from cl_bench.benchmark.config import RunConfig, digest_of
-from cl_bench.benchmark.record import ZERO_SHOT, RunResult, read_config
+from cl_bench.benchmark.config import RunConfig
+from cl_bench.benchmark.record import RunResult, read_config
 from cl_bench.benchmark.records.manifest import read_manifest
-from cl_bench.reports.sinks.points import Point
+from cl_bench.reports.runs.flat_config import Scalar, comparison_hash, flat_config
+from cl_bench.reports.runs.run_name import run_name
+from cl_bench.reports.sinks.picture import picture_of
+from cl_bench.reports.sinks.points import Point, curves
+from cl_bench.reports.sinks.predictions import Class
+from cl_bench.reports.sinks.wandb_content import (
+    matrix_table,
+    predictions_table,
+    record_of,
+)
 
 if TYPE_CHECKING:
     import wandb
 
 Mode = Literal["online", "offline"]
 PATIENCE = 10.0  # seconds that W&B may ask for a key where none is set
-RECORD = (
-    "config.json",
-    "manifest.json",
-    "matrix.csv",
-    "matrix.json",
-    "events.jsonl",
-    "predictions",
-)
+ON_TASKS = ("accuracy/*", "metrics/*", "cost/*", "method/*")
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,11 @@ class Place:
         project: of the run.
         entity: user or team; W&B's default without.
         tags: more of them.
+        group: in the place of the one that says which runs may be compared.
+        name: in the place of the one made of method, order, seed and settings.
+        notes: a text about the run.
+        machine: send what W&B itself records of this machine and the working directory's git state;
+            only true of a run that is being made here and now.
         checkpoints: send the method's state, too.
         report: an HTML report to send with the run.
     """
@@ -46,21 +55,39 @@ class Place:
     project: str = "cl-bench"
     entity: str | None = None
     tags: tuple[str, ...] = ()
+    group: str | None = None
+    name: str | None = None
+    notes: str | None = None
+    machine: bool = False
     checkpoints: bool = False
     report: Path | None = None
+
+
+@dataclass(frozen=True)
+class About:
+    """What the run's own directory does not say of it.
+
+    Attributes:
+        differs: the settings that are not as usual, for its name.
+        classes: by task, the classes that its images are classified over; with them the predictions
+            are sent.
+    """
+
+    differs: Mapping[str, Scalar] = field(default_factory=dict)
+    classes: Mapping[str, Sequence[Class]] | None = None
 
 
 class WandbSink:
     """One run on W&B under an identity of its own, whichever process writes it.
 
-    W&B counts what it is sent: point n is its step n, and the matrix of a finished run comes as one
-    step more. So a continued run begins there where it broke off. Offline runs cannot be continued;
-    the earlier copy of one is replaced.
+    W&B counts what it is sent: point n is its step n; the matrix of a finished run comes as one step
+    more, and its predictions as another. So a continued run begins there where it broke off. Offline
+    runs cannot be continued; the earlier copy of one is replaced.
     """
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, about: About | None = None) -> None:
         """Connect to nothing yet."""
-        self._place = place
+        self._place, self._about = place, about or About()
         self._run: wandb.Run | None = None
         self._count = 0  # points of the run seen so far
 
@@ -73,9 +100,8 @@ class WandbSink:
         os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # W&B's own, of this machine
         import wandb
 
-        self._path, self._config = path, read_config(path)
+        self._config = read_config(path)
         c, place = self._config, self._place
-        manifest = read_manifest(path).model_dump(mode="json")
         identity = run_id(c)
         if "WANDB_SWEEP_ID" in os.environ:  # an agent of a W&B sweep gives its runs their names
             identity = os.environ["WANDB_RUN_ID"]
@@ -89,25 +115,34 @@ class WandbSink:
             resume="allow" if place.mode == "online" else None,
             project=place.project,
             entity=place.entity,
-            name=f"{c.method} {c.order} seed{c.seed}",
-            group=f"{c.suite.name}-{c.order}-{protocol_hash(c)}",
+            name=place.name or run_name(c, self._about.differs),
+            notes=place.notes,
+            group=place.group or f"{c.suite.name}-{c.order}-{comparison_hash(c)}",
             job_type=c.method,
             tags=[c.method, f"order {c.order}", c.backbone.name, f"seed {c.seed}", c.preset, *place.tags],
-            config={"run": c.model_dump(mode="json"), "manifest": manifest},
-            # nothing of the machine, its environment or its screen beside what the run recorded
-            settings=wandb.Settings(
-                silent=True, console="off", x_disable_stats=True, x_disable_meta=True,
-                disable_git=True, save_code=False, disable_code=True, login_timeout=PATIENCE,
-            ),
+            config=flat_config(c, read_manifest(path)),
+            settings=_settings(place.machine),
         )  # fmt: skip
-        for axis, names in {"train/step": ("train/*",), "task/learned": ON_TASKS}.items():
+        self._define_axes()
+
+    def _define_axes(self) -> None:
+        """Say over what each number is drawn; no pattern covers another's names."""
+        assert self._run is not None
+        axes = {
+            "train/step": ("train/loss", "train/lr", "train/task"),
+            "task/learned": ON_TASKS,
+            **{f"train/{task}/step": (f"train/{task}/*",) for task in curves(self._config)},
+        }
+        for axis, names in axes.items():
             self._run.define_metric(axis)
             for name in names:
                 self._run.define_metric(name, step_metric=axis)
 
     def write(self, number: int, point: Point) -> None:
         """Log a point as W&B's step ``number``."""
-        self._log(number, {point.axis: point.at, **point.values})
+        own = {"step": point.step, **point.of_task} if point.curve else {}
+        of_task = {f"train/{point.curve}/{name}": value for name, value in own.items()}
+        self._log(number, {point.axis: point.at, **point.values, **of_task})
         self._count = number + 1
 
     def _log(self, step: int, values: dict[str, Any]) -> None:
@@ -117,42 +152,21 @@ class WandbSink:
             self._run.log(values, step=step)
 
     def end(self, result: RunResult | None) -> None:
-        """Add summary, matrix and record of a finished run, and close it."""
+        """Add summary, matrix, predictions and record of a finished run, and close it."""
         import wandb
 
         assert self._run is not None
         if result is not None:
             self._run.summary.update(result.matrix.metrics())
-            picture = _picture(result)
-            table = wandb.Table(columns=["learned", *result.matrix.tasks], data=matrix_rows(result))
-            self._log(self._count, {"matrix": table, "matrix_picture": wandb.Image(str(picture))})
-            self._run.log_artifact(self._record(result))
+            picture = wandb.Image(str(picture_of(result)))
+            self._log(self._count, {"matrix": matrix_table(result), "matrix_picture": picture})
+            if self._about.classes is not None:
+                table = predictions_table(result, self._about.classes)
+                self._log(self._count + 1, {"predictions": table})
+            name = f"run-{run_id(self._config)}"
+            place = self._place
+            self._run.log_artifact(record_of(result, name, place.checkpoints, place.report))
         self._run.finish(exit_code=0 if result is not None else 1)
-
-    def _record(self, result: RunResult) -> wandb.Artifact:
-        import wandb
-
-        artifact = wandb.Artifact(f"run-{run_id(self._config)}", type="run")
-        names = (*RECORD, *(["checkpoints"] if self._place.checkpoints else []))
-        for path in (result.path / name for name in names):
-            for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-                artifact.add_file(str(file), file.relative_to(result.path).as_posix())
-        if self._place.report is not None:
-            artifact.add_file(str(self._place.report), "report.html")
-        return artifact
-
-
-ON_TASKS = ("accuracy/*", "metrics/*", "cost/*", "method/*")
-
-
-def _picture(result: RunResult) -> Path:
-    """The matrix as a picture: the one that the run drew at its end, else a fresh one."""
-    picture, matrix = result.picture, result.path / "matrix.csv"
-    if not picture.exists() or picture.stat().st_mtime < matrix.stat().st_mtime:
-        from cl_bench.reports.plots.heat_map import save_heat_map  # a second beside a short run
-
-        save_heat_map(result, picture)
-    return picture
 
 
 def run_id(config: RunConfig) -> str:
@@ -160,13 +174,18 @@ def run_id(config: RunConfig) -> str:
     return f"clb-{hashlib.sha256(config.digest().encode()).hexdigest()[:12]}"
 
 
-def protocol_hash(config: RunConfig) -> str:
-    """Eight digits that are equal where results may be compared."""
-    return digest_of(config.comparison_key())[:8]
+def _settings(machine: bool) -> wandb.Settings:
+    """How W&B's client works: neither code nor screen; of the machine all that it records, or nothing."""
+    import wandb
 
-
-def matrix_rows(result: RunResult) -> list[list[str | float]]:
-    """The accuracy matrix with its row names."""
-    names = [ZERO_SHOT, *result.matrix.tasks]
-    rows = [result.matrix.zero_shot, *result.matrix.rows]
-    return [[name, *row] for name, row in zip(names, rows, strict=False)]
+    # not passed where they are wanted: the user's own WANDB_DISABLE_GIT and the like decide
+    off: dict[str, Any] = {} if machine else {
+        "x_disable_stats": True, "x_disable_meta": True, "x_disable_machine_info": True,
+        "x_save_requirements": False, "disable_git": True, "host": "", "username": "", "email": "",
+    }  # fmt: skip
+    trains = parent_process()
+    return wandb.Settings(
+        silent=True, console="off", save_code=False, disable_code=True, login_timeout=PATIENCE,
+        **({"x_stats_pid": trains.pid} if machine and trains is not None and trains.pid else {}),
+        **off,
+    )  # fmt: skip

@@ -6,7 +6,7 @@ import time
 
 import torch
 
-from cl_bench.benchmark.clip import cut_padding
+from cl_bench.benchmark.tokens import cut_padding
 from cl_bench.datasets import backbones
 from cl_bench.datasets.mtil.layout import facts
 

@@ -1,4 +1,4 @@
-"""Runs are started and continued from Python: the choices of ``cl-bench run``, the same door."""
+"""Runs are started and continued from Python: the choices and the code of ``cl-bench run``."""
 
 from __future__ import annotations
 

@@ -198,12 +198,15 @@ def list_(
 def report(
     runs: Runs = None,
     out: Annotated[Path, typer.Option(help="Where to write.", metavar="DIR")] = Path("report"),
+    style: Annotated[
+        str, typer.Option(help="Of the pictures: screen, or paper for the columns of a paper.")
+    ] = "screen",
 ) -> None:
     """Write tables and pictures of a folder of runs."""
     from cl_bench.experiment.choices import RUNS
     from cl_bench.reports.report import write_report
 
-    written = write_report(runs or [RUNS], out)
+    written = write_report(runs or [RUNS], out, style)
     for path, reason in written.left_out:
         typer.secho(f"left out {path}: {reason}", fg="yellow", err=True)
     for path in written.files:

@@ -1,69 +1,178 @@
-"""``--dry-run``: what would be learned, and what it is expected to take here."""
+"""``--dry-run``: what would be learned, with which settings, and what it is expected to take here."""
 
 from __future__ import annotations
 
-from cl_bench.benchmark.estimate import Estimate, estimate
-from cl_bench.benchmark.task import LabelSpace
+import textwrap
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+from cl_bench.benchmark.errors import in_one_line
 from cl_bench.cli.console import console
 from cl_bench.datasets import backbones
 from cl_bench.experiment.resolve import Plan
+from cl_bench.experiment.set_values import SetValue, set_values
+from cl_bench.experiment.setting_words import TITLES
+
+if TYPE_CHECKING:
+    from cl_bench.benchmark.estimate.forecast import Forecast
+
+PHASES = {
+    "start": "start of the method",
+    "prepare": "preparation",
+    "train": "training",
+    "consolidate": "consolidation",
+    "evaluate": "evaluation",
+    "save": "checkpoints",
+}
+NAME, VALUE, WIDTH = 24, 14, 79
+ONE_LINE = 160  # columns for all that is said of a task
 
 
-def show_plan(plan: Plan, seeds: int) -> None:
-    """Show the plan of one of ``seeds`` runs, and what each of them will cost."""
-    _show_settings(plan)
+def show_plan(plan: Plan, seeds: int, estimates: bool) -> None:
+    """Show the plan of one of ``seeds`` runs and, where ``estimates``, what each of them will take."""
+    _show_head(plan)
+    _show_values(plan)
     _show_tasks(plan)
-    config, cost = plan.config, _estimate(plan)
-    hours = (cost.train_seconds + cost.evaluate_seconds) / 3600
-    duration = f"{hours:.1f} h" if hours >= 1 else f"{hours * 60:.0f} min"
-    console.print(
-        f"expected  about {duration} per seed on {config.device}, if a step trains all weights on one "
-        "batch (adapters take less, distillation takes more) "
-        f"(training {cost.train_seconds:,.0f} s, evaluation {cost.evaluate_seconds:,.0f} s), "
-        f"{cost.memory / 2**30:.1f} GiB of memory, {cost.disk / 2**20:,.0f} MiB of disk; "
-        f"{seeds} seed{'s' if seeds > 1 else ''}. Nothing was trained.",
-        soft_wrap=True,
-    )
+    if estimates:
+        _show_expected(plan, seeds)
+    console.print("Nothing was trained.")
 
 
-def _show_settings(plan: Plan) -> None:
+def _say(label: str, text: str) -> None:
+    """A line that the terminal may fold; its words stay as they are."""
+    console.print(f"{label:9s} {text}", soft_wrap=True, markup=False)
+
+
+def _fold(label: str, text: str) -> None:
+    """Words on as many lines as they need."""
+    indent = 10 * " "
+    for line in textwrap.wrap(f"{label:9s} {text}", WIDTH, subsequent_indent=indent):
+        console.print(line, markup=False, soft_wrap=True)
+
+
+def _show_head(plan: Plan) -> None:
     config = plan.config
-    console.print(f"suite     {config.suite.about} (digest {config.suite.digest})")
-    console.print(f"preset    {config.preset}; {config.protocol.model_dump()}")
-    console.print(f"method    {config.method} {config.method_settings}", soft_wrap=True)
+    _fold("suite", f"{config.suite.about} (digest {config.suite.digest})")
+    _say("method", f"{config.method}, preset {config.preset}, order {config.order}")
+    _say("backbone", backbones.about(config.backbone))
+    _say("device", f"{config.device}, {config.protocol.precision}")
     for need, source in config.extra_data.items():
-        console.print(f"needs     {need}: {source}", soft_wrap=True)
+        _say("needs", f"{need}: {source}")
     for note in (*config.caveats, *plan.suite.remarks):
-        console.print(f"note      {note}", soft_wrap=True, markup=False)
+        _fold("note", note)
     trainable = plan.entry.settings.get("about", {}).get("trainable")
     if trainable is not None:
-        console.print(f"trains    {trainable:,} weights of a ViT-B/16 under its default settings")
-    console.print(f"recipe    {config.recipe.model_dump()}", soft_wrap=True)
-    console.print(f"backbone  {backbones.about(config.backbone)}", soft_wrap=True)
+        _say("trains", f"{trainable:,} weights of a ViT-B/16 under its default settings")
+
+
+def _show_values(plan: Plan) -> None:
+    """Settings by table; a star marks what is not the preset's."""
+    values = set_values(plan)
+    for table, of in groupby(values, lambda value: value.table):
+        console.print(f"\n{table}: {TITLES[table]}", style="bold", markup=False)
+        for value in of:
+            _show_value(value)
+    changed = sum(value.usual is not None for value in values)
+    words = f"* changed: {changed} of {len(values)}" if changed else "No setting is changed."
+    console.print(f"\n{words}", markup=False)
+
+
+def _show_value(value: SetValue) -> None:
+    mark = " " if value.usual is None else "*"
+    said = value.value if value.usual is None else f"{value.value:{VALUE}s} (not {value.usual})"
+    lines = textwrap.wrap(
+        f"{mark} {value.name:{NAME}s} {said}", WIDTH, subsequent_indent=" " * (NAME + 3)
+    )
+    for line in lines:
+        console.print(line, style="bold" if value.usual is not None else None, markup=False)
 
 
 def _show_tasks(plan: Plan) -> None:
     recipe, budget, steps = plan.config.recipe, plan.config.budget, plan.config.budget.steps
+    gap = f"\n{30 * ' '}" if console.is_terminal and console.width < ONE_LINE else " "
     for i, task in enumerate(plan.tasks, start=1):
         console.print(
             f"{i:5d}     {task.name:20s} {steps[task.name]:6,d} steps, lr "
             f"{recipe.lr_of(task.name):g}, {task.train_size:7,d} images "
-            f"({steps[task.name] / -(-task.train_size // budget.batch_size):.3g} epochs); "
+            f"({steps[task.name] / -(-task.train_size // budget.batch_size):.3g} epochs);{gap}"
             f"{len(task.classnames):3d} classes, {task.test_size:6,d} test images; "
             f'"{task.templates[0]}"',
             soft_wrap=True,
+            markup=False,
         )
-    console.print(
-        f"total     {sum(steps.values()):,} optimizer steps of {budget.batch_size} images"
+    _say("total", f"{sum(steps.values()):,} optimizer steps of {budget.batch_size} images")
+
+
+def _show_expected(plan: Plan, seeds: int) -> None:
+    """Measure, calculate, and show it; a plan that cannot be foreseen is no mistake of the user's."""
+    console.print("\nmeasuring this machine and the method's steps, for some seconds ...")
+    from cl_bench.experiment.forecast import forecast
+
+    try:
+        found = forecast(plan)
+    except Exception as error:  # whatever a method's code raises where it cannot be played
+        _fold("expected", f"not known: {in_one_line(error)}")
+        return
+    console.print(_phases(found))
+    _show_totals(plan, found, seeds)
+
+
+def _phases(found: Forecast) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2))
+    for title in ("expected", "time", "TFLOP", "GiB moved"):
+        table.add_column(title, justify="left" if title == "expected" else "right")
+    for phase, title in PHASES.items():
+        flops, moved = ("", "")
+        if (work := found.work.get(phase)) is not None:
+            flops, moved = _figure(work[0] / 1e12), _figure(work[2] / 2**30)
+        table.add_row(title, duration(found.seconds[phase]), flops, moved)
+    table.add_row("together", duration(sum(found.seconds.values())), style="bold")
+    return table
+
+
+def _show_totals(plan: Plan, found: Forecast, seeds: int) -> None:
+    device = plan.config.device
+    how, good = (
+        ("the method's own steps, measured on this machine", "within 30 % on mini")
+        if found.is_played
+        else ("counted operations and this machine's speed, measured", "a rough figure")
+    )
+    _fold("memory", f"about {_size(found.memory)} at the peak, on {device}")
+    _fold(
+        "disk",
+        f"{_size(found.checkpoint)} of checkpoint (two while one replaces the other), "
+        f"{_size(found.records)} of results, log and picture",
+    )
+    if seeds > 1:
+        together = duration(seeds * sum(found.seconds.values()))
+        _fold(
+            "seeds", f"{seeds}: {together} one after the other, each with its own memory and disk"
+        )
+    _fold(
+        "estimate",
+        f"made from {how} for {found.measured:.1f} s on {device}; {good} while nothing else "
+        "computes. Reading and decoding image files is not in it.",
     )
 
 
-def _estimate(plan: Plan) -> Estimate:
-    """Measured with random weights where those of a tag may not be here yet; a file is checked."""
-    config, first = plan.config, plan.tasks[0]
-    unknown = config.backbone.model_copy(update={"weights": backbones.RANDOM})
-    clip = backbones.load(config.backbone if config.backbone.sha256 else unknown, config.device)
-    labels = LabelSpace.from_templates(first.classnames, first.templates)
-    evaluated = (len(plan.tasks) + 1) * sum(task.test_size for task in plan.tasks)
-    steps = sum(config.budget.steps.values())
-    return estimate(clip, labels, config.budget.batch_size, steps, evaluated)
+def duration(seconds: float) -> str:
+    """In the unit that fits."""
+    if seconds < 120:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 172_800 else f"{seconds / 86_400:,.1f} days"
+
+
+def _figure(amount: float) -> str:
+    """Three digits, or all before the point."""
+    return f"{amount:,.0f}" if amount >= 100 else f"{amount:.3g}"
+
+
+def _size(count: float) -> str:
+    for unit, size in (("GiB", 2**30), ("MiB", 2**20)):
+        if count >= size:
+            return f"{count / size:.3g} {unit}"
+    return f"{count / 2**10:.0f} KiB"

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
 
-from cl_bench.benchmark.group import joined, leads
+from cl_bench.benchmark.group import joined
 from cl_bench.benchmark.record import read_config
 from cl_bench.cli.dashboards import Dashboards
 from cl_bench.experiment.choices import Choices
@@ -20,41 +20,29 @@ def run_command(
     dry_run: bool,
     boards: Dashboards,
     orders: Sequence[str] = (),
+    estimates: bool = True,
 ) -> None:
-    """One run per seed and order, or the plans of the first seed's.
+    """One run per seed and order, or the plans of the first seed's with what each will take.
 
     Raises:
         UserError: a choice is wrong, or data is missing.
     """
-    with joined():
-        _run_all(choices, seeds, out, dry_run, boards, orders)
-
-
-def _run_all(
-    choices: Choices,
-    seeds: Sequence[int],
-    out: Path,
-    dry_run: bool,
-    boards: Dashboards,
-    orders: Sequence[str],
-) -> None:
     of_order = [choices.model_copy(update={"order": order}) for order in orders] or [choices]
     each = product(seeds, of_order)
     asked = [one.model_copy(update={"seed": seed}) for seed, one in each]
-    plans = [resolve(one, out, needs_data=not dry_run) for one in asked]
-    if dry_run and not leads():
-        return
-    if dry_run:
-        from cl_bench.cli.dry_run import show_plan
+    with joined():
+        plans = [resolve(one, out, needs_data=not dry_run) for one in asked]
+        if dry_run:
+            from cl_bench.cli.dry_run import show_plan
 
-        for plan in plans[: len(plans) // len(seeds)]:
-            show_plan(plan, len(seeds))
-        return
-    from cl_bench.cli.live import Terminal
-    from cl_bench.experiment.run import carry_out
+            for plan in plans[: len(plans) // len(seeds)]:
+                show_plan(plan, len(seeds), estimates)
+            return
+        from cl_bench.cli.live import Terminal
+        from cl_bench.experiment.run import carry_out
 
-    for plan in plans:
-        carry_out(plan, Terminal(boards))
+        for plan in plans:
+            carry_out(plan, Terminal(boards))
 
 
 def resume_command(path: Path, given: Mapping[str, Path], boards: Dashboards) -> None:

@@ -24,18 +24,16 @@ class Terminal(Audience):
 
     Args:
         boards: the dashboards.
-
-    Raises:
-        UserError: a dashboard is asked for and not installed.
     """
 
     def __init__(self, boards: Dashboards) -> None:
         super().__init__()
-        self._sinks, self._said = boards.sinks(), set[str]()
+        self._boards, self._said = boards, set[str]()
 
     def planned(self, plan: Plan) -> None:
-        """Show what will be done."""
+        """Show what will be done, once its dashboards are known."""
         config = plan.config
+        self._sinks = self._boards.sinks(config, plan.folder)
         console.print(f"suite  {config.suite.about}", soft_wrap=True, markup=False)
         console.print(
             f"run    {config.method}, order {config.order}, {len(config.tasks)} tasks, "

@@ -40,6 +40,9 @@ WriteConfig = Annotated[
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Show the plan and what it will cost; train nothing.")
 ]
+NoEstimate = Annotated[
+    bool, typer.Option("--no-estimate", help="With --dry-run: the plan alone, at once.")
+]
 
 
 @takes("given", Choices, OPTIONS)
@@ -53,6 +56,7 @@ def run(
     out: Out = None,
     write_config: WriteConfig = None,
     dry_run: DryRun = False,
+    no_estimate: NoEstimate = False,
     quiet: Quiet = False,
 ) -> None:
     """Let a method learn a suite's tasks in order; continues a run that was interrupted."""
@@ -62,12 +66,17 @@ def run(
     from cl_bench.cli.execute import run_command
     from cl_bench.cli.write_config import write_config_file
 
+    if no_estimate and not dry_run:
+        raise UserError("--no-estimate belongs to --dry-run: add it, or leave --no-estimate out")
+    if launched()[1] > 1 and (dry_run or write_config is not None):
+        raise UserError("nothing is computed together: start it without torchrun")
     asked = asked_for(given, boards, orders, seeds, config, out)
     with silenced(quiet):
         if write_config is not None:
-            if launched()[1] > 1:
-                raise UserError("--write-config: start it without torchrun")
             write_config_file(write_config, asked)
             return
-        boards_of = chosen(asked.boards)
-        run_command(asked.choices, asked.seeds, asked.folder, dry_run, boards_of, asked.orders)
+        boards_of = chosen(asked.boards, len(asked.seeds) * max(1, len(asked.orders)))
+        run_command(
+            asked.choices, asked.seeds, asked.folder, dry_run, boards_of, asked.orders,
+            estimates=not no_estimate,
+        )  # fmt: skip

@@ -26,7 +26,13 @@ def sync(
     report: Annotated[
         Path | None, typer.Option(help="An HTML report to send along.", metavar="FILE")
     ] = None,
+    workspace: Annotated[
+        bool,
+        typer.Option(
+            "--workspace", help="Add a view of the W&B project with panels for these runs."
+        ),
+    ] = False,
 ) -> None:
     """Send finished or offline runs to a dashboard, from their logs; to W&B, online, by default."""
     said = validated(lambda: BoardOptions.model_validate(boards))
-    sync_command(runs, to, said, checkpoints, report)
+    sync_command(runs, to, said, checkpoints, report, workspace)

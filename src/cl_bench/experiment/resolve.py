@@ -106,13 +106,14 @@ def _config(settled: Settled, caveats: tuple[str, ...], device: str) -> RunConfi
         caveats=_caveats(settled, caveats),
         bound=entry.bound,
         recipe=said.recipe,
-        budget=_budget(said.budget, suite, settled.order, tasks),
+        budget=budget_of(said.budget, suite, settled.order, tasks),
         seed=settled.choices.seed,
         device=device,
     )
 
 
-def _budget(rule: BudgetRule, suite: Suite, order: str, tasks: tuple[TaskSpec, ...]) -> Budget:
+def budget_of(rule: BudgetRule, suite: Suite, order: str, tasks: tuple[TaskSpec, ...]) -> Budget:
+    """How long each task is trained."""
     sizes = {task.name: task.train_size for task in tasks}
     return rule.budget(sizes, suite.by_task(rule.epochs_per_task.get(order, {})))
 

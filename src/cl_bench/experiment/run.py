@@ -1,4 +1,4 @@
-"""The one door to a run: the command line, sweeps, tests and scripts of one's own go through it.
+"""How every run starts: from the command line, in sweeps and tests, and in scripts of one's own.
 
 What takes seconds to import is imported when a run begins: a mistake is answered before.
 """

@@ -74,7 +74,6 @@ def sweep(
     from cl_bench.cli.sweep.sweep import Sweep
     from cl_bench.reports.runs.command import option_words
 
-    chosen(boards)  # a mistake in them shows now and not in every run
     how = validated(lambda: SweepOptions.model_validate(asked))
     grid = Sweep(
         make_grid(methods, how.orders, how.seeds),
@@ -83,6 +82,7 @@ def sweep(
         tuple(option_words(boards)),
         how.out,
     )
+    chosen(boards, len(grid.cells))  # a mistake in them shows now and not in every run
     with silenced(quiet):
         if how.emit is not None:
             emit_command(grid, how.emit)

@@ -1,0 +1,186 @@
+"""What a plan will take on this machine, before any of it is done: stand-ins for its images, and its method."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from cl_bench.benchmark.assets import Assets
+from cl_bench.benchmark.clip import Clip
+from cl_bench.benchmark.estimate.expected import TaskSize
+from cl_bench.benchmark.estimate.forecast import Forecast, Run, foresee
+from cl_bench.benchmark.estimate.rehearsal import BATCHES, Rules
+from cl_bench.benchmark.estimate.scale import Growth
+from cl_bench.benchmark.images import Images
+from cl_bench.benchmark.method import Method
+from cl_bench.benchmark.task import LabelSpace, Task, TaskStream
+from cl_bench.datasets import backbones
+from cl_bench.datasets.images.store import Store
+from cl_bench.datasets.streams import build_stream
+from cl_bench.datasets.suite import TaskSpec
+from cl_bench.experiment.resolve import Plan
+
+REFERENCES = 128, 128  # images or texts of the first play, and more of the second
+ROUNDS = 2, 20  # of an inner loop
+TEST_IMAGES = 64  # of a stand-in
+
+
+def forecast(plan: Plan) -> Forecast:
+    """What a run of the plan takes, measured and calculated in a few seconds; nothing is kept of it.
+
+    Raises:
+        UserError: what the method needs cannot be loaded.
+    """
+    config, cast = plan.config, _Cast(plan)
+    classes = [len(task.classnames) for task in plan.tasks]
+    rules = Rules(
+        config.recipe, config.protocol, config.budget.batch_size, config.budget.steps,
+        keeps_images="earlier images" in config.extra_data,
+    )  # fmt: skip
+    run = Run(
+        rules=rules,
+        tasks=_sizes(plan),
+        prompts=tuple(classes),
+        classes=sum(classes) if config.protocol.labels == "all" else max(classes),
+        references=_references(plan),
+        rounds=_rounds(plan),
+        pixels=_pixels(plan, cast.image_size),
+        device=config.device,
+    )
+    return foresee(run, cast)
+
+
+def _sizes(plan: Plan) -> tuple[TaskSize, ...]:
+    """How large the tasks are; one space of all classes is encoded once, with the first."""
+    protocol, steps = plan.config.protocol, plan.config.budget.steps
+    ensemble = protocol.prompts == "ensemble"
+    prompts = [len(t.classnames) * (len(t.templates) if ensemble else 1) for t in plan.tasks]
+    if protocol.labels == "all":
+        prompts = [sum(prompts), *(0 for _ in prompts[1:])]
+    return tuple(
+        TaskSize(_train_size(task, protocol.shots), task.test_size, steps[task.name], count)
+        for task, count in zip(plan.tasks, prompts, strict=True)
+    )
+
+
+def _labels(task: TaskSpec) -> LabelSpace:
+    return LabelSpace.from_templates(task.classnames, task.templates)
+
+
+def _train_size(task: TaskSpec, shots: int | None) -> int:
+    return min(task.train_size, shots * len(task.classnames)) if shots else task.train_size
+
+
+def _pixels(plan: Plan, size: int) -> int:
+    """Bytes of images in memory; those of a cache, which MTIL's data root always has, stay on the disk."""
+    in_memory = [t for t in plan.tasks if plan.cache is None and t.source.kind != "mtil"]
+    shots = plan.config.protocol.shots
+    return sum(_train_size(t, shots) + t.test_size for t in in_memory) * 3 * size**2
+
+
+def _references(plan: Plan) -> dict[str, Growth]:
+    """Of the reference images and texts that the method uses."""
+    small = max(REFERENCES[0], plan.config.budget.batch_size)
+    return {
+        need: Growth.to(source.count(), small, REFERENCES[1])
+        for need, source in plan.sources.items()
+        if source.count() > 0
+    }
+
+
+def _rounds(plan: Plan) -> dict[str, Growth]:
+    settings = plan.config.method_settings
+    return {name: Growth.to(settings[name], *ROUNDS) for name in plan.entry.Config.repeats}
+
+
+@dataclass(frozen=True)
+class _Cast:
+    """Models, methods and images that stand in for a plan's."""
+
+    plan: Plan
+
+    def outline(self) -> Clip:
+        return backbones.outline(self.plan.config.backbone)
+
+    @cached_property
+    def _loaded(self) -> Clip:
+        """With random weights where those of a tag may not be here yet; a file is checked."""
+        backbone = self.plan.config.backbone
+        unknown = backbone.model_copy(update={"weights": backbones.RANDOM})
+        return backbones.load(backbone if backbone.sha256 else unknown, self.plan.config.device)
+
+    def clip(self) -> Clip:
+        return copy.deepcopy(self._loaded)
+
+    def stream(self, which: Sequence[int], real: bool) -> TaskStream:
+        tasks = [self.plan.tasks[i] for i in which]
+        shots, batch = self.plan.config.protocol.shots, self.plan.config.budget.batch_size
+        sizes = [_train_size(task, shots) for task in tasks]
+        # whole batches, as most steps have; a task that is smaller than one has that
+        most = BATCHES if real else 2
+        counts = [n if n < batch else min(most, -(-n // batch)) * batch for n in sizes]
+        if real and all(task.source.kind == "mini" for task in tasks):
+            drawn = build_stream("drawn", tasks, self.image_size).tasks
+            made = [_cut(task, count) for task, count in zip(drawn, counts, strict=True)]
+        else:
+            make, size = _noise if real else _blank, self.image_size
+            made = [_stand_in(*of, size, make) for of in zip(tasks, counts, strict=True)]
+        return TaskStream("stand-ins", tuple(made))
+
+    @cached_property
+    def image_size(self) -> int:
+        """Side of the backbone's input in pixels."""
+        return self.outline().image_size
+
+    def method(self, clip: Clip, sizes: Mapping[str, int], stream: TaskStream) -> Method:
+        entry, config = self.plan.entry, self.plan.config
+        rounds = {name: sizes[name] for name in entry.Config.repeats}
+        settings = entry.Config.model_validate(config.method_settings | rounds)
+        return entry.method(clip, settings, self._assets(clip, settings.needs(), sizes, stream))
+
+    def _assets(
+        self, clip: Clip, needs: Sequence[str], sizes: Mapping[str, int], stream: TaskStream
+    ) -> Assets:
+        real = 0 not in next(clip.parameters()).stride()
+        images = None
+        if "reference images" in needs:
+            make = _noise if real else _blank
+            count = sizes["reference images"]
+            images = Images(make(count, clip.image_size), torch.zeros(count, dtype=torch.int64))
+        loaded: dict[Any, Any] = {
+            need: source.load(clip.image_size, self.plan.config.device if real else "cpu", Store())
+            for need, source in self.plan.sources.items()
+            if need != "reference images"
+        }
+        return Assets(
+            images=images,
+            texts=loaded.get("reference texts", ())[: sizes.get("reference texts")],
+            selector=loaded.get("selector"),
+            stream=stream if "all tasks" in needs else None,
+        )
+
+
+def _stand_in(spec: TaskSpec, train: int, size: int, make: Callable[[int, int], Tensor]) -> Task:
+    classes, test = len(spec.classnames), min(spec.test_size, TEST_IMAGES)
+    images = [Images(make(n, size), torch.arange(n) % classes) for n in (train, test)]
+    return Task(spec.name, _labels(spec), *images)
+
+
+def _cut(task: Task, count: int) -> Task:
+    """A task with a few of its training images, of all classes."""
+    few = torch.linspace(0, len(task.train) - 1, min(count, len(task.train))).long()
+    return Task(task.name, task.labels, task.train.subset(few), task.test)
+
+
+def _noise(count: int, size: int) -> Tensor:
+    return torch.randint(256, (count, 3, size, size), dtype=torch.uint8)
+
+
+def _blank(count: int, size: int) -> Tensor:
+    return torch.zeros(1, dtype=torch.uint8).expand(count, 1, size, size)
