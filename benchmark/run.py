@@ -84,13 +84,10 @@ def _run(
             predictions = predict_all(method, spaces, tests, config.protocol.precision)
         led(lambda: session.keep_row(learned, predictions, watch.seconds["evaluate"]))
 
-    opened = led(lambda: session.open(device))
-    if opened.state:
-        session.earlier.load_state_dict(opened.state)
-        method.load_state_dict(opened.state)
-    done = max(opened.rows - 1, 0)
+    rows = _taken_up(session, method)
+    done = max(rows - 1, 0)
     try:
-        if opened.rows == 0:
+        if rows == 0:
             evaluate(0)
         for learned, task in enumerate(stream.tasks[done:], start=done + 1):
             _learn(config, method, task, learned, session, images_at_once)
@@ -100,6 +97,15 @@ def _run(
     except NotFiniteError as error:
         raise led(partial(session.failed, error)) from error
     return led(session.finish)
+
+
+def _taken_up(session: RunSession, method: Method) -> int:
+    """Bring every process to where the run stands; returns how many rows its matrix has."""
+    opened = led(lambda: session.open(method.clip.device))
+    if opened.state:
+        session.earlier.load_state_dict(opened.state)
+        method.load_state_dict(opened.state)
+    return opened.rows
 
 
 def _learn(

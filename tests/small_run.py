@@ -89,7 +89,8 @@ def small_run(
     path: Path,
     make_method: Callable[[], Method] | None = None,
     listen: Listener = lambda event: None,
+    images_at_once: int | None = None,
 ) -> RunResult:
     """Run the plan in ``path``."""
     make = make_method or (lambda: fresh(plan))
-    return run(plan.config, make, small_stream(plan), RunFolder(path), listen)
+    return run(plan.config, make, small_stream(plan), RunFolder(path), listen, images_at_once)
