@@ -93,9 +93,8 @@ def joined() -> Iterator[None]:
     except BaseException as error:
         _leave_word(error)
         raise
-    else:
-        _close()
     finally:
+        _close()
         _joined = None
 
 
@@ -129,9 +128,10 @@ def _timeout() -> int:
 
 
 def _close() -> None:
+    """End the threads that talk to the others; left alone, they abort a process that ends."""
     from torch import distributed
 
-    with suppress(RuntimeError):  # all is done and written
+    with suppress(RuntimeError):  # all is done and written, or said
         distributed.destroy_process_group()
 
 

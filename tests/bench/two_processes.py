@@ -25,7 +25,7 @@ COMMAND = (
 
 def seconds(processes: int) -> dict[str, float]:
     """Of every phase."""
-    launcher = ("-m", "torch.distributed.run", f"--nproc-per-node={processes}", "--master-port=0")
+    launcher = ("-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}")
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-P", *launcher, *COMMAND, "--out", folder]
         environment = os.environ | {"OMP_NUM_THREADS": "1"}
