@@ -44,7 +44,6 @@ bench: $(VENV)/installed  ## measure speed, as ratios taken side by side
 	$(BIN)/python tests/bench/predict.py
 	$(BIN)/python tests/bench/methods_on_mini.py
 	$(BIN)/python tests/bench/two_at_once.py
-	$(BIN)/python tests/bench/two_processes.py
 	$(BIN)/python tests/bench/logging_cost.py
 	$(BIN)/python tests/bench/report.py
 
