@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from cl_bench.benchmark import matrix
-from cl_bench.benchmark.errors import NotFiniteError
+from cl_bench.benchmark.errors import NotFiniteError, UserError
 from cl_bench.benchmark.hand_over import inputs
 from cl_bench.benchmark.image_order import ImageOrder
 from cl_bench.benchmark.images import Images
@@ -63,12 +63,18 @@ def predict(classify: Classifier, images: Images, normalise: Pixels) -> Tensor:
 
     Raises:
         NotFiniteError: a logit is not a number or +inf, whose arg-max would be a class by chance.
+        UserError: the logits have 16 bits.
     """
     order = ImageOrder.as_stored(len(images))
     parts = [slice(i, i + EVALUATION_BATCH) for i in range(0, len(images), EVALUATION_BATCH)]
     predictions, largest = [], []
     for x in inputs(images, order, parts, normalise):
         logits = classify(x)  # [B, C]
+        if logits.dtype in (torch.float16, torch.bfloat16):
+            raise UserError(
+                f"the classifier's logits are {str(logits.dtype).removeprefix('torch.')}, in which "
+                "classes tie and the first of them wins: compute them by clip.logits"
+            )
         chosen = logits.argmax(dim=-1)  # NaN counts as the largest
         predictions.append(chosen)
         largest.append(logits.gather(-1, chosen[:, None]))

@@ -1,9 +1,9 @@
-"""16-bit arithmetic over float32 weights: autocast, and for fp16 a scaled loss."""
+"""In which arithmetic a run computes: 16 bits over float32 weights, TF32, or float32 throughout."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -20,6 +20,47 @@ def autocast(device: str, precision: str) -> AbstractContextManager[Any]:
         return nullcontext()  # torch's meta device, for one: it knows no other precision
     dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
     return torch.autocast(device, dtype=dtype, enabled=precision != "fp32")
+
+
+@contextmanager
+def full_precision(device: torch.device) -> Iterator[None]:
+    """Inside, products of float32 are in float32 whatever the precision of a run.
+
+    For what must not be rounded to 16 bits: similarities that are compared, choices of experts and
+    routers, penalties, and features that are remembered.
+    """
+    with autocast(device.type, "fp32"), tf32_products(False):
+        yield
+
+
+def at_least_float32(x: Tensor) -> Tensor:
+    """``x`` itself, or in float32 where it has 16 bits."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+@contextmanager
+def tf32_products(wanted: bool) -> Iterator[None]:
+    """Inside, a GPU rounds the factors of float32 products to TF32 (10 bits), or does not."""
+    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    _let_tf32(wanted, wanted)
+    try:
+        yield
+    finally:
+        _let_tf32(*before)
+
+
+def forbid_tf32() -> None:
+    """Let float32 mean float32 on every GPU, from here on.
+
+    torch rounds convolutions to TF32 unless it is told otherwise, and products where
+    ``TORCH_ALLOW_TF32_CUBLAS_OVERRIDE`` is set, as in some containers.
+    """
+    _let_tf32(False, False)
+
+
+def _let_tf32(products: bool, convolutions: bool) -> None:
+    torch.backends.cuda.matmul.allow_tf32 = products
+    torch.backends.cudnn.allow_tf32 = convolutions
 
 
 class Scaling:
