@@ -14,7 +14,7 @@ from cl_bench.benchmark.image_order import ImageOrder
 from cl_bench.benchmark.images import Images
 from cl_bench.benchmark.method import Classifier, Method
 from cl_bench.benchmark.pixels import Pixels
-from cl_bench.benchmark.precision import autocast
+from cl_bench.benchmark.precision import autocast, tf32_products
 from cl_bench.benchmark.task import LabelSpace
 
 EVALUATION_BATCH = 256
@@ -31,7 +31,7 @@ def predict_all(
         spaces: per task, what its images are classified over; one space that tasks share in a row
             is encoded once.
         tests: per task, its N test images.
-        precision: ``fp32``, or ``bf16`` or ``fp16`` for autocast.
+        precision: ``fp32``, ``tf32``, or ``bf16`` or ``fp16`` for autocast.
 
     Returns:
         Per task, int64 [N] on the CPU, indices into its space's classes.
@@ -41,7 +41,7 @@ def predict_all(
     """
     normalise, predictions = method.clip.normaliser(), {}
     last: tuple[LabelSpace, Classifier] | None = None
-    with autocast(method.clip.device.type, precision):
+    with autocast(method.clip.device.type, precision), tf32_products(precision == "tf32"):
         for name, labels in spaces.items():
             if last is None or last[0] != labels:
                 last = (labels, method.classifier(labels))

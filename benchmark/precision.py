@@ -11,15 +11,16 @@ from torch import Tensor
 
 from cl_bench.benchmark.errors import NotFiniteError
 
+SIXTEEN_BITS = {"bf16": torch.bfloat16, "fp16": torch.float16}
 LEAST_SCALE = 1.0  # below it, the gradient overflows without any scaling: training has diverged
 
 
 def autocast(device: str, precision: str) -> AbstractContextManager[Any]:
-    """The precision context of training and evaluation on ``device``; ``fp32`` ends any other."""
-    if precision == "fp32" and not torch.amp.is_autocast_available(device):
+    """The 16-bit context of training and evaluation on ``device``; other precisions end any such."""
+    if precision not in SIXTEEN_BITS and not torch.amp.is_autocast_available(device):
         return nullcontext()  # torch's meta device, for one: it knows no other precision
-    dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
-    return torch.autocast(device, dtype=dtype, enabled=precision != "fp32")
+    dtype = SIXTEEN_BITS.get(precision, torch.float32)
+    return torch.autocast(device, dtype=dtype, enabled=precision in SIXTEEN_BITS)
 
 
 @contextmanager
@@ -40,22 +41,17 @@ def at_least_float32(x: Tensor) -> Tensor:
 
 @contextmanager
 def tf32_products(wanted: bool) -> Iterator[None]:
-    """Inside, a GPU rounds the factors of float32 products to TF32 (10 bits), or does not."""
+    """Inside, a GPU rounds the factors of float32 products to TF32 (10 bits), or does not.
+
+    Both are said outright: torch rounds those of convolutions unless it is told otherwise, and others
+    where ``TORCH_ALLOW_TF32_CUBLAS_OVERRIDE`` is set, as in some containers.
+    """
     before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
     _let_tf32(wanted, wanted)
     try:
         yield
     finally:
         _let_tf32(*before)
-
-
-def forbid_tf32() -> None:
-    """Let float32 mean float32 on every GPU, from here on.
-
-    torch rounds convolutions to TF32 unless it is told otherwise, and products where
-    ``TORCH_ALLOW_TF32_CUBLAS_OVERRIDE`` is set, as in some containers.
-    """
-    _let_tf32(False, False)
 
 
 def _let_tf32(products: bool, convolutions: bool) -> None:

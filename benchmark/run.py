@@ -12,6 +12,7 @@ from cl_bench.benchmark.evaluate import predict_all
 from cl_bench.benchmark.label_spaces import label_spaces
 from cl_bench.benchmark.method import Method, all_parameters
 from cl_bench.benchmark.opening import finished_run, must_be_of
+from cl_bench.benchmark.precision import tf32_products
 from cl_bench.benchmark.randomness import seed_everything
 from cl_bench.benchmark.record import RunFolder, RunResult
 from cl_bench.benchmark.records.events import Learned, Listener, Step
@@ -48,7 +49,8 @@ def run(
         if is_finished(folder.path):
             must_be_of(folder.path, config)
             return finished_run(folder.path)
-        return _run(config, make_method(), stream, folder, listen)
+        with tf32_products(False):  # statistics are in float32 even where steps are in TF32
+            return _run(config, make_method(), stream, folder, listen)
 
 
 def _run(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -67,8 +68,7 @@ class RunSession:
             UserError: what is there must not be continued.
         """
         folder, device = self._folder, method.clip.device
-        gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else None
-        here = session(device=str(device), threads=torch.get_num_threads(), gpu=gpu)
+        here = session(device=str(device), threads=torch.get_num_threads(), **self._on_gpu(device))
         if not (folder.path / "manifest.json").exists():
             begin(folder, self._config, self._stream, self._targets, here, self.log)
             return
@@ -78,6 +78,13 @@ class RunSession:
             self.earlier.load_state_dict(state)
             method.load_state_dict(state)
             self._drop_older()
+
+    def _on_gpu(self, device: torch.device) -> dict[str, Any]:
+        """What a manifest keeps of a GPU."""
+        if device.type != "cuda":
+            return {}
+        tf32 = self._config.protocol.precision == "tf32"
+        return {"gpu": torch.cuda.get_device_name(device), "tf32": tf32}
 
     def keep_method(self, learned: int, method: Method) -> None:
         """Keep the method's state after ``learned`` tasks; it counts once its row is written."""

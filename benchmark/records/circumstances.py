@@ -17,7 +17,11 @@ PACKAGES = ("torch", "torchvision", "open_clip_torch", "numpy", "safetensors", "
 
 
 def session(
-    *, device: str | None = None, threads: int | None = None, gpu: str | None = None
+    *,
+    device: str | None = None,
+    threads: int | None = None,
+    gpu: str | None = None,
+    tf32: bool | None = None,
 ) -> Session:
     """The circumstances of one process that works on a run; a resumed run has several.
 
@@ -25,6 +29,7 @@ def session(
         device: that it computes on.
         threads: of the processor, that torch uses.
         gpu: its name.
+        tf32: whether the GPU rounds factors to TF32.
     """
     return Session(
         started=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -41,6 +46,7 @@ def session(
             device=device,
             threads=threads,
             gpu=gpu,
+            tf32=tf32,
         ),
     )
 

@@ -135,7 +135,7 @@ OF_CHOICES: dict[
     "backbone": backbones,
     "overrides": settings,
     "preset": one_of(*get_args(Preset)),
-    "precision": one_of("fp32", "bf16", "fp16"),
+    "precision": one_of("fp32", "bf16", "fp16", "tf32"),
     "protocol": one_of("mtil", "x-tail"),
     "device": one_of("cpu", "cuda"),
     "wandb": one_of("online", "offline", "disabled"),
