@@ -154,6 +154,8 @@ def test_a_collection_is_filtered_tabulated_compared_and_reported(tmp_path: Path
     differences = runs.differences()
     assert set(differences["metric"]) == {"transfer", "average", "last"}
     assert runs.report(tmp_path / "out").read_text().startswith("<!doctype html>")
+    assert not (tmp_path / "out" / "figures.tex").exists()
+    assert runs.report(tmp_path / "paper", style="paper").with_name("figures.tex").exists()
     with pytest.raises(UserError, match="no runs to report"):
         runs.filter(seed=9).report(tmp_path / "out")
 

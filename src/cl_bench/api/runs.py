@@ -108,17 +108,21 @@ class Runs(Sequence[Run]):
             lines += [(judged.group.title, *line) for line in CHAPTER.lines(judged)]
         return pd.DataFrame(lines, columns=["group", *CHAPTER.header])
 
-    def report(self, out: Path | str = "report") -> Path:
+    def report(self, out: Path | str = "report", style: str = "screen") -> Path:
         """Write tables, plots and one HTML page, as ``cl-bench report`` does; returns the page.
 
+        Args:
+            out: the folder to write into.
+            style: of the pictures: ``screen``, or ``paper`` for the columns of a paper.
+
         Raises:
-            UserError: there is no run.
+            UserError: there is no run, or no such style.
         """
         from cl_bench.reports.report import write_report
 
         if not self.runs:
             raise UserError("there are no runs to report")
-        write_report([run.path for run in self.runs], Path(out))
+        write_report([run.path for run in self.runs], Path(out), style)
         return Path(out) / "report.html"
 
 
