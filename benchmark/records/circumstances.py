@@ -42,7 +42,7 @@ def session(
         hardware=Hardware(
             cpu=_cpu(),
             cores=os.cpu_count(),
-            memory=_memory(),
+            memory=physical_memory(),
             device=device,
             threads=threads,
             gpu=gpu,
@@ -85,6 +85,6 @@ def _cpu() -> str:
     return platform.processor()
 
 
-def _memory() -> int:
-    """Physical memory in bytes."""
+def physical_memory() -> int:
+    """Of this machine, in bytes."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
