@@ -35,6 +35,7 @@ bench: $(VENV)/installed  ## measure speed, as ratios taken side by side
 	$(BIN)/python tests/bench/text_tower.py
 	$(BIN)/python tests/bench/data.py
 	$(BIN)/python tests/bench/zscl_step.py
+	$(BIN)/python tests/bench/precision.py
 	$(BIN)/python tests/bench/expert_dispatch.py
 	$(BIN)/python tests/bench/expert_choice.py
 	$(BIN)/python tests/bench/step_waits.py
