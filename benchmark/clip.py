@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from cl_bench.benchmark.attention import Attention
 from cl_bench.benchmark.errors import UserError
+from cl_bench.benchmark.patches import PatchEmbedding
 from cl_bench.benchmark.pixels import Pixels
 from cl_bench.benchmark.precision import at_least_float32, full_precision
 from cl_bench.benchmark.prompt_tokens import behind_the_first, check_room, per_block
@@ -57,6 +58,7 @@ class Clip(nn.Module):
         pixels = getattr(model.visual, "preprocess_cfg", {})  # those of its weights, where known
         self.pixel_mean: tuple[float, ...] = tuple(pixels.get("mean", PIXEL_MEAN))
         self.pixel_std: tuple[float, ...] = tuple(pixels.get("std", PIXEL_STD))
+        model.visual.conv1 = PatchEmbedding(model.visual.conv1)
         for tower, blocks in self.blocks().items():
             for block in blocks:
                 block.attn = Attention(block.attn, causal=tower == "t")  # type: ignore[arg-type]
@@ -181,11 +183,8 @@ class Clip(nn.Module):
         return F.normalize(means, dim=-1)
 
     def logits(self, images: Tensor, classes: Tensor) -> Tensor:
-        """Scaled cosine similarities [B, C] of unit features [B, D] and [C, D].
-
-        In float32 whatever the precision: near 30, bfloat16 has a step of 1/8, and classes would tie.
-        """
-        with full_precision(self.device):
+        """Scaled cosine similarities [B, C] of unit features [B, D] and [C, D], in float32 at least."""
+        with full_precision(self.device):  # near 30, bfloat16 has a step of 1/8: classes would tie
             scale = self.model.logit_scale.exp()
             scaled: Tensor = scale * at_least_float32(images) @ at_least_float32(classes).T
         return scaled
