@@ -7,8 +7,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from bench.figures import Figure, run_alone
 
 from cl_bench.benchmark.record import RunFolder, read_run
 from cl_bench.benchmark.records.events import Event, Resumed
@@ -18,9 +22,11 @@ from cl_bench.reports.sinks.tensorboard_sink import TensorBoardSink
 from cl_bench.reports.sinks.wandb_sink import Place, WandbSink
 
 
-def main() -> None:
+def measure(tiny: bool = False) -> Iterator[Figure]:
+    """Processor time of every log; where ``tiny``, of one task."""
     with tempfile.TemporaryDirectory() as out:
         command = ["run", "--method", "keeplora", "--suite", "mini", "--order", "II", "--out", out]
+        command += ["--tasks", "1", "--set", "steps=2"] if tiny else []
         start = time.perf_counter()
         subprocess.run(
             [sys.executable, "-m", "cl_bench", *command], check=True, stdout=subprocess.DEVNULL
@@ -28,10 +34,16 @@ def main() -> None:
         whole = time.perf_counter() - start
         (log,) = Path(out).rglob("events.jsonl")
         run = read_run(log.parent)
-        print(f"the run: {whole:.1f} s, {len(run.events)} events")
-        report("its log", whole, lambda: write_again(run.events, Path(out) / "again"))
-        report("W&B offline", whole, lambda: followed(run.path, WandbSink(Place("offline"))))
-        report("TensorBoard", whole, lambda: followed(run.path, TensorBoardSink(Path(out) / "tb")))
+        print(f"  the run: {whole:.1f} s, {len(run.events)} events")
+        for name, wanted, work in (
+            ("its own log", "< 1", lambda: write_again(run.events, Path(out) / "again")),
+            ("W&B offline", "< 3", lambda: followed(run.path, WandbSink(Place("offline")))),
+            ("TensorBoard", "< 5", lambda: followed(run.path, TensorBoardSink(Path(out) / "tb"))),
+        ):
+            share = 100 * processor_seconds(work) / whole
+            yield Figure(
+                f"processor time of a run's log, of the run: {name}", share, "%", wanted=wanted
+            )
 
 
 def followed(path: Path, sink: Sink) -> None:
@@ -47,16 +59,12 @@ def write_again(events: list[Event], path: Path) -> None:
         folder.log(event)
 
 
-def report(name: str, whole: float, work: Callable[[], object]) -> None:
-    wall, before = time.perf_counter(), os.times()
+def processor_seconds(work: Callable[[], object]) -> float:
+    """Of this process and of children that have ended."""
+    before = os.times()
     work()
-    wall, after = time.perf_counter() - wall, os.times()
-    cpu = sum(after[:4]) - sum(before[:4])  # of this process and of children that have ended
-    print(
-        f"{name}: {wall:.2f} s = {100 * wall / whole:.2f} %; "
-        f"processor {cpu:.2f} s = {100 * cpu / whole:.2f} %"
-    )
+    return sum(os.times()[:4]) - sum(before[:4])
 
 
 if __name__ == "__main__":
-    main()
+    run_alone(measure, __doc__)
