@@ -22,7 +22,7 @@ REPEATED, ONCE = 0.05, 0.15  # least spread to either side, as a share of the va
 MACHINE = ("cpu", "cores", "memory_gib", "gpu", "threads")
 
 
-class NotComparable(Exception):
+class DifferentSizesError(Exception):
     """Two files answer different questions."""
 
 
@@ -43,10 +43,10 @@ def compare(now: Mapping[str, Any], before: Mapping[str, Any]) -> Compared:
     """Hold a bench's content (``all.py --json``) against an earlier one's.
 
     Raises:
-        NotComparable: one of them was measured at tiny sizes.
+        DifferentSizesError: one of them was measured at tiny sizes.
     """
     if now["size"] != before["size"]:
-        raise NotComparable(
+        raise DifferentSizesError(
             f"the sizes differ: {now['size']} now, {before['size']} before; run both alike"
         )
     others = _differences(now["machine"], before["machine"], MACHINE)

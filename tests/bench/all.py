@@ -17,10 +17,9 @@ import tempfile
 import time
 from pathlib import Path
 
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from bench.against import NotComparable, compare
+from bench.against import DifferentSizesError, compare
 from bench.figures import Figure, write_json
 from bench.kept import Bench, Part, table
 
@@ -29,6 +28,7 @@ SCRIPTS = (
     "expert_dispatch", "expert_choice", "mini_run", "two_at_once", "data", "methods_on_mini",
     "predict", "logging_cost", "report",
 )  # fmt: skip
+HERE = Path(__file__).parent
 LIMIT = 600  # seconds; a script that takes longer is ended
 
 
@@ -44,14 +44,14 @@ def main() -> int:
         if options.json:
             write_json(options.json, bench.content())
     content = bench.content()
-    print(f"\n{table(content)}\n\nall: {sum(p.seconds or 0 for p in parts) / 60:.1f} minutes")
+    print(f"\n{table(content)}\n\nall: {sum(p.seconds for p in parts) / 60:.1f} minutes")
     missed = [f["name"] for f in content["figures"] if f["met"] is False]
     print(f"missed: {len(missed)} of {sum(f['met'] is not None for f in content['figures'])}")
     worse: tuple[str, ...] = ()
     if before is not None:
         try:
             compared = compare(content, _only(before, options.only))
-        except NotComparable as error:
+        except DifferentSizesError as error:
             print(f"not compared with {options.against}: {error}", file=sys.stderr)
             return 2
         print(f"\nagainst {options.against}, of {before['when']}:", *compared.lines, sep="\n")

@@ -7,8 +7,10 @@ from contextlib import contextmanager
 from typing import get_args
 
 import torch
+from open_clip.transformer import VisionTransformer
+from torch import nn
+from torch.nn.modules.module import register_module_forward_pre_hook
 
-from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.config import Protocol
 
 PRECISIONS = ("fp16", "bf16", "tf32", "fp32")  # the published one first
@@ -27,29 +29,26 @@ def arithmetic(precision: str) -> Iterator[str]:
         _let_tf32(*before)
 
 
-def check(clip: Clip, precision: str, work: Callable[[], object]) -> None:
-    """Do ``work`` once and look what its image tower computes in.
+def check(precision: str, device: str, work: Callable[[], object]) -> None:
+    """Do ``work`` once and look what its image towers compute in.
 
     Raises:
         ValueError: not in ``precision``: a time under that name would be of something else.
     """
-    seen: list[tuple[bool, torch.dtype]] = []
+    kind, seen = torch.device(device).type, set[tuple[bool, torch.dtype]]()
 
-    def look(module: torch.nn.Module, inputs: object) -> None:
-        kind = clip.device.type
-        on = torch.is_autocast_enabled(kind)
-        dtype = torch.get_autocast_dtype(kind) if on else torch.float32
-        seen.append((torch.backends.cuda.matmul.allow_tf32, dtype))
+    def look(module: nn.Module, inputs: object) -> None:
+        if isinstance(module, VisionTransformer):
+            on = torch.is_autocast_enabled(kind)
+            dtype = torch.get_autocast_dtype(kind) if on else torch.float32
+            seen.add((torch.backends.cuda.matmul.allow_tf32, dtype))
 
-    hook = clip.model.visual.register_forward_pre_hook(look)
-    try:
+    with register_module_forward_pre_hook(look):
         work()
-    finally:
-        hook.remove()
     wanted = (precision == "tf32", DTYPES.get(precision, torch.float32))
-    if not seen or any(one != wanted for one in seen):
+    if seen != {wanted}:
         raise ValueError(
-            f"{precision} was asked for, and a step computed in {sorted(set(map(str, seen)))}"
+            f"{precision} was asked for, and a step computed in {sorted(map(str, seen))}"
         )
 
 

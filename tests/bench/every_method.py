@@ -1,10 +1,10 @@
-"""Every method's step and passes on random images, in every precision, one task after the other."""
+"""Every method's step and passes on random images, in every precision."""
 
 from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,8 +15,7 @@ from bench.timing import finish, seconds
 
 from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.config import Recipe
-from cl_bench.benchmark.method import Method, all_parameters
-from cl_bench.benchmark.task import Task
+from cl_bench.benchmark.method import all_parameters
 from cl_bench.benchmark.train import Training
 from cl_bench.methods.catalog import BUILT_IN, find_method
 
@@ -24,6 +23,7 @@ FIRST = ("keeplora", "lora", "zscl", "moe-adapters")  # one of every kind; then 
 LEAST_RATE = 1e-9  # of learning: random weights stay what they are
 LEFT = {"moe-adapters": 1}  # waits, with their reason in tests/test_waits.py
 BATCHES = 2  # of a task
+WAITED = "called a synchronizing CUDA operation"  # what torch warns of
 
 
 @dataclass(frozen=True)
@@ -49,58 +49,64 @@ class Sizes:
         return f"{self.model}, {self.images} images, {classes} classes, {precision}, {self.device}"
 
 
-def every_method(
-    clip: Clip, sizes: Sizes, plain_steps: Mapping[tuple[int, str], float]
-) -> Iterator[Figure]:
-    """The first number of classes for all methods, then the second.
+@dataclass(frozen=True)
+class Case:
+    """A method in a precision, with a number of classes."""
+
+    method: str
+    precision: str
+    classes: int
+
+    def __str__(self) -> str:
+        return f"{self.method}, {self.precision}, {self.classes} classes"
+
+
+def cases(classes: Sequence[int]) -> list[Case]:
+    """All methods, those that are less alike first; the published precision and fewer classes first."""
+    names = sorted(BUILT_IN, key=lambda name: name not in FIRST)
+    return [Case(name, p, c) for c in classes for p in PRECISIONS for name in names]
+
+
+def learned(clip: Clip, sizes: Sizes, case: Case, plain: float | None) -> Iterator[Figure]:
+    """Learn a task: what is before the steps, the steps, what is after them.
 
     Args:
         clip: nothing changes it.
         sizes: of the work.
-        plain_steps: seconds of the plain loop's step, by classes and precision, as far as known.
+        case: which method, and how.
+        plain: seconds of the plain loop's step, if they are known.
     """
-    for classes in sizes.classes:
-        task = random_task(clip, BATCHES * sizes.images, classes)
-        for name in sorted(BUILT_IN, key=lambda name: name not in FIRST):
-            method = made(name, copy.deepcopy(clip), task)
-            for precision in PRECISIONS:
-                plain = plain_steps.get((classes, precision))
-                words = f"{name} ({sizes.words(classes, precision)})"
-                with arithmetic(precision) as called:
-                    yield from _a_task(name, method, task, sizes, called, precision, plain, words)
-
-
-def _a_task(
-    name: str,
-    method: Method,
-    task: Task,
-    sizes: Sizes,
-    called: str,
-    precision: str,
-    plain: float | None,
-    words: str,
-) -> Iterator[Figure]:
-    """Learn a task: what is before the steps, the steps, what is after them."""
+    task = random_task(clip, BATCHES * sizes.images, case.classes)
+    method = made(case.method, copy.deepcopy(clip), task)
     seen = as_seen(method.clip, task, sizes.images)
-    before = seconds(lambda: method.before_task(seen), sizes.device)
-    if all_parameters(method.trainable_parameters()):
-        recipe = Recipe.model_validate(
-            find_method(name).defaults("recipe", "fair", "")
-            | {"lr": LEAST_RATE, "schedule": "constant"}
-        )
-        training = Training(method, seen, recipe, 10**6, called)
-        training.take_step()  # counts its operations
-        check(method.clip, precision, training.take_step)
-        taken = [seconds(training.take_step, sizes.device) for _ in range(sizes.repeats)]
-        yield Figure.of(f"step of {words}", taken, "s")
-        if plain is not None:
-            ratios = [plain / s for s in taken]
-            yield Figure.of(f"step of {words} against KeepLoRA's plain loop", ratios, "x")
-        if sizes.device.startswith("cuda"):
-            count, wanted = waits_on_gpu(training.take_step), f"<= {LEFT.get(name, 0)}"
-            yield Figure(f"waits a step of {words}", count, "waits", wanted=wanted)
-    after = seconds(lambda: method.after_task(seen), sizes.device)
-    yield Figure(f"passes before and after {BATCHES} batches of {words}", before + after, "s")
+    words = f"{case.method} ({sizes.words(case.classes, case.precision)})"
+    with arithmetic(case.precision) as called:
+        passes = seconds(lambda: method.before_task(seen), sizes.device)
+        if all_parameters(method.trainable_parameters()):
+            training = Training(method, seen, _recipe(case.method), 10**6, called)
+            yield from _steps(training, sizes, case, plain, words)
+        passes += seconds(lambda: method.after_task(seen), sizes.device)
+    yield Figure(f"passes before and after {BATCHES} batches of {words}", passes, "s")
+
+
+def _recipe(name: str) -> Recipe:
+    published = find_method(name).defaults("recipe", "fair", "")
+    return Recipe.model_validate(published | {"lr": LEAST_RATE, "schedule": "constant"})
+
+
+def _steps(
+    training: Training, sizes: Sizes, case: Case, plain: float | None, words: str
+) -> Iterator[Figure]:
+    training.take_step()  # counts its operations
+    check(case.precision, sizes.device, training.take_step)
+    taken = [seconds(training.take_step, sizes.device) for _ in range(sizes.repeats)]
+    yield Figure.of(f"step of {words}", taken, "s")
+    if plain is not None:
+        ratios = [plain / s for s in taken]
+        yield Figure.of(f"step of {words} against KeepLoRA's plain loop", ratios, "x")
+    if sizes.device.startswith("cuda"):
+        count, wanted = waits_on_gpu(training.take_step), f"<= {LEFT.get(case.method, 0)}"
+        yield Figure(f"waits a step of {words}", count, "waits", wanted=wanted)
 
 
 def waits_on_gpu(step: Callable[[], object], steps: int = 3) -> float:
@@ -115,4 +121,4 @@ def waits_on_gpu(step: Callable[[], object], steps: int = 3) -> float:
         finally:
             torch.cuda.set_sync_debug_mode("default")
     finish("cuda")
-    return sum("synchroniz" in str(w.message) for w in caught) / steps
+    return sum(WAITED in str(w.message) for w in caught) / steps

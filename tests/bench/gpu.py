@@ -10,6 +10,7 @@ out, and what failed, is named. ``--tiny --device cpu`` shows anywhere that it r
 from __future__ import annotations
 
 import argparse
+import gc
 import sys
 import time
 import traceback
@@ -20,11 +21,13 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from bench.every_method import Sizes
+from bench.every_method import Sizes, cases
 from bench.figures import Figure, write_json
 from bench.gpu_parts import GpuParts
 from bench.kept import Bench, Part, table
 from bench.random_task import backbone
+
+from cl_bench.methods.catalog import find_method
 
 WHOLE = 570  # seconds for everything
 
@@ -39,6 +42,7 @@ def main() -> int:
     parts: list[Part] = []
     work = _work(options.tiny, options.device)
     for name, part, limit in work.in_order():
+        gc.collect()  # models of the part before
         left = min(limit, options.seconds - (time.perf_counter() - start))
         for so_far in measured(name, part, left):
             bench = Bench("tiny" if options.tiny else "full", [*parts, so_far], work.notes, gpu)
@@ -60,9 +64,17 @@ def _options() -> argparse.Namespace:
 
 def _work(tiny: bool, device: str) -> GpuParts:
     clip = backbone(tiny, device)
-    if tiny:
-        return GpuParts(clip, Sizes(2, (3, 5), 1, "tiny CLIP", device), tested=4)
-    return GpuParts(clip, Sizes(64, (100, 397), 5, "ViT-B/16", device), tested=1024)
+    sizes = (
+        Sizes(2, (3, 5), 1, "tiny CLIP", device)
+        if tiny
+        else Sizes(64, (100, 397), 5, "ViT-B/16", device)
+    )
+    every = cases(sizes.classes)
+    if not tiny:
+        return GpuParts(clip, sizes, 1024, every)
+    fastest = [case for case in every if case.precision == "fp32" and case.classes == 3]
+    one_of_a_class = {find_method(case.method).method: case for case in fastest}
+    return GpuParts(clip, sizes, 4, list(one_of_a_class.values()))
 
 
 def measured(name: str, part: Callable[[], Iterator[Figure]], limit: float) -> Iterator[Part]:
@@ -74,19 +86,19 @@ def measured(name: str, part: Callable[[], Iterator[Figure]], limit: float) -> I
         limit: seconds; the figure at work then is the last one.
     """
     start, figures = time.perf_counter(), list[Figure]()
-    problem = f"no time was left for it: {limit:.0f} s" if limit <= 0 else ""
+    problem, left_out = "", "all of it" if limit <= 0 else ""
     try:
         for figure in part() if limit > 0 else ():
             print(figure, flush=True)
             figures.append(figure)
             if time.perf_counter() - start > limit:
-                problem = f"its limit of {limit:.0f} s left out what follows {figure.name!r}"
+                left_out = f"what follows {figure.name!r}, after {limit:.0f} s"
                 break
-            yield Part(name, tuple(figures), time.perf_counter() - start, "cut off")
+            yield Part(name, tuple(figures), time.perf_counter() - start, left_out="the rest")
     except Exception as error:  # the other parts go on
         traceback.print_exc()
         problem = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-    yield Part(name, tuple(figures), time.perf_counter() - start, problem)
+    yield Part(name, tuple(figures), time.perf_counter() - start, problem, left_out)
 
 
 if __name__ == "__main__":

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, fields
+from functools import partial
 
 import torch
-from bench.arithmetic import PRECISIONS, arithmetic
-from bench.every_method import BATCHES, Sizes, every_method, waits_on_gpu
+from bench.arithmetic import PRECISIONS, arithmetic, check
+from bench.every_method import BATCHES, Case, Sizes, learned, waits_on_gpu
 from bench.figures import Figure
 from bench.published_time import Rates, in_words, seconds_by_part
 from bench.random_task import random_task
@@ -22,7 +23,7 @@ from cl_bench.methods.features import gram
 from cl_bench.methods.subspace import Subspaces, leading_factors
 
 PUBLISHED = PRECISIONS[0]  # fp16
-Parts = tuple[tuple[str, Callable[[], Iterator[Figure]], float], ...]
+Parts = list[tuple[str, Callable[[], Iterator[Figure]], float]]
 
 
 @dataclass
@@ -33,6 +34,7 @@ class GpuParts:
         clip: nothing that is measured changes it.
         sizes: of the work.
         tested: images of an evaluation.
+        cases: of single methods.
         plain_steps: seconds of the plain loop's step, by classes and precision.
         known: seconds that ``Rates`` is made of, in the published precision.
         steps: of ours in it, by classes.
@@ -42,6 +44,7 @@ class GpuParts:
     clip: Clip
     sizes: Sizes
     tested: int
+    cases: Sequence[Case]
     plain_steps: dict[tuple[int, str], float] = field(default_factory=dict)
     known: dict[str, float] = field(default_factory=dict)
     steps: dict[int, float] = field(default_factory=dict)
@@ -49,15 +52,15 @@ class GpuParts:
 
     def in_order(self) -> Parts:
         """The parts with the seconds that each may take, the most important first."""
-        return (
+        alone: Parts = [
             ("step", self.step, 110),
             ("evaluation", self.evaluation, 50),
             ("projection core", self.projection_core, 40),
             ("passes", self.passes, 90),
             ("waits", self.waits, 40),
             ("published experiment", self.published, 10),
-            ("every method", self.every_method, 570),
-        )
+        ]
+        return alone + [(str(case), partial(self.method, case), 30) for case in self.cases]
 
     def step(self) -> Iterator[Figure]:
         """KeepLoRA's step against the plain loop's and the bound, in every precision."""
@@ -67,7 +70,10 @@ class GpuParts:
                 words = self.sizes.words(classes, precision)
                 with arithmetic(precision) as called:
                     ways = SideBySide(self.clip, task, self.sizes.images, called).steps()
-                    taken = in_turn(ways, self.sizes.repeats, self.sizes.device)
+                    ways[OURS]()  # counts its operations
+                    for way in ways.values():
+                        check(precision, self.sizes.device, way)
+                    taken = in_turn(ways, self.sizes.repeats, self.sizes.device, warm_up=False)
                 self.plain_steps[classes, precision] = statistics.median(taken[PLAIN])
                 if precision == PUBLISHED:
                     self.steps[classes] = statistics.median(taken[OURS])
@@ -142,6 +148,9 @@ class GpuParts:
 
     def published(self) -> Iterator[Figure]:
         """KeepLoRA's published orders, projected from what was measured in the published precision."""
+        missing = {f.name for f in fields(Rates)} - {"steps", *self.known}
+        if missing or len(self.steps) < 2:
+            raise ValueError(f"not measured: {', '.join(sorted(missing)) or 'both steps'}")
         rates = Rates(steps=self.steps, **self.known)
         for order, wanted in (("I", "<= 30"), ("II", "")):
             minutes = sum(seconds_by_part(order, rates).values()) / 60
@@ -151,9 +160,10 @@ class GpuParts:
             )
             yield Figure(name, minutes, "min", wanted=wanted)
 
-    def every_method(self) -> Iterator[Figure]:
-        """Step, passes and waits."""
-        return every_method(self.clip, self.sizes, self.plain_steps)
+    def method(self, case: Case) -> Iterator[Figure]:
+        """Step, passes and waits of one."""
+        plain = self.plain_steps.get((case.classes, case.precision))
+        return learned(self.clip, self.sizes, case, plain)
 
     def _task(self, classes: int) -> Task:
         return random_task(self.clip, BATCHES * self.sizes.images, classes)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from typing import Any, Literal
 
 from bench.figures import Figure
 
 from cl_bench.benchmark.records.circumstances import session
+from cl_bench.benchmark.records.manifest import Session
 
 
 @dataclass(frozen=True)
@@ -19,14 +21,16 @@ class Part:
     Attributes:
         name: of the script, or of a part of one.
         figures: in their order; of one that died, those before.
-        seconds: that it took; ``None`` where that is not known.
+        seconds: that it took.
         problem: why it did not end well; empty where it did.
+        left_out: what a limit of time left out; empty where nothing was.
     """
 
     name: str
     figures: Sequence[Figure]
-    seconds: float | None = None
+    seconds: float
     problem: str = ""
+    left_out: str = ""
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ class Bench:
 
     def content(self) -> dict[str, Any]:
         """As JSON has it."""
-        circumstances = session(threads=_threads(), gpu=self.gpu)
+        circumstances = _circumstances(self.gpu)
         git, hardware = circumstances.git, circumstances.hardware
         return {
             "when": circumstances.started,
@@ -77,10 +81,17 @@ class Bench:
                 for f in part.figures
             ],
             "scripts": [
-                {"name": p.name, "seconds": p.seconds, "problem": p.problem} for p in self.parts
+                {"name": p.name, "seconds": p.seconds, "problem": p.problem, "left_out": p.left_out}
+                for p in self.parts
             ],
             "notes": list(self.notes),
         }
+
+
+@cache
+def _circumstances(gpu: str | None) -> Session:
+    """Looked up once: a file may be written after every figure."""
+    return session(threads=_threads(), gpu=gpu)
 
 
 def _threads() -> int:
@@ -91,6 +102,7 @@ def _threads() -> int:
 def table(content: Mapping[str, Any]) -> str:
     """A bench's content as Markdown."""
     machine, versions = content["machine"], content["versions"]
+    left = [f"{of['name']}: {of['left_out']}" for of in content["scripts"] if of["left_out"]]
     rows = [
         f"{machine['gpu'] or 'no GPU'}; {machine['cpu']}, {machine['cores']} cores, "
         f"{machine['threads']} threads, {machine['memory_gib']} GiB; torch {versions['torch']}, "
@@ -102,9 +114,9 @@ def table(content: Mapping[str, Any]) -> str:
         "| --- | --: | --: | --- |",
         *(_row(of) for of in content["figures"]),
         "",
-        "| script | took | |",
-        "| --- | --: | --- |",
-        *(_script(of) for of in content["scripts"]),
+        f"Took: {'; '.join(map(_took, content['scripts']))}.",
+        *(f"\nFailed: {of['name']}: {of['problem']}" for of in content["scripts"] if of["problem"]),
+        *(["\nLeft out by the limit of time: " + "; ".join(left) + "."] if left else []),
         *(["", *content["notes"]] if content["notes"] else []),
     ]  # fmt: skip
     return "\n".join(rows)
@@ -116,7 +128,5 @@ def _row(of: Mapping[str, Any]) -> str:
     return f"| {figure.name} | {figure.measured} | {figure.wanted or 'reported'} | {state} |"
 
 
-def _script(of: Mapping[str, Any]) -> str:
-    seconds = "" if of["seconds"] is None else f"{of['seconds']:.0f} s"
-    problem = f"**failed**: {of['problem']}" if of["problem"] else ""
-    return f"| {of['name']} | {seconds} | {problem} |"
+def _took(of: Mapping[str, Any]) -> str:
+    return f"{of['name']} {of['seconds']:.0f} s"

@@ -21,6 +21,7 @@ from bench.figures import Figure, run_alone
 
 from cl_bench.benchmark.estimate.expected import PHASES
 from cl_bench.benchmark.records.run_log import read_log
+from cl_bench.experiment.audience import Audience
 from cl_bench.experiment.choices import Choices
 from cl_bench.experiment.forecast import forecast
 from cl_bench.experiment.resolve import resolve
@@ -65,7 +66,7 @@ def _error(method: str, tasks: int, steps: int) -> float:
     with tempfile.TemporaryDirectory() as out:
         plan = resolve(choices, Path(out))
         found = forecast(plan)
-        carry_out(plan)
+        carry_out(plan, Audience())
         cost = Cost.of(read_log(plan.folder / "events.jsonl"))
         files = [f for f in plan.folder.rglob("*") if f.suffix == ".safetensors"]
         stored = sum(file.stat().st_size for file in files)

@@ -1,0 +1,254 @@
+"""The bench: figures, what counts as slower, and that a script that dies is not overlooked."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bench import all as whole
+from bench.against import DifferentSizesError, compare, is_worse
+from bench.figures import Figure
+from bench.kept import Bench, Part, table
+
+HERE = Path(whole.__file__).parent
+
+
+@pytest.mark.parametrize(
+    ("wanted", "met", "missed"),
+    [
+        ("<= 3", 3.0, 3.01),
+        (">= 3", 3.0, 2.99),
+        ("< 3", 2.99, 3.0),
+        ("> 3", 3.01, 3.0),
+        ("= 3", 3.0, 3.01),
+    ],
+)
+def test_whether_a_figure_is_as_wanted(wanted: str, met: float, missed: float) -> None:
+    assert Figure("a", met, "x", wanted=wanted).met is True
+    assert Figure("a", missed, "x", wanted=wanted).met is False
+    assert "met" in str(Figure("a", met, "x", wanted=wanted))
+    assert "missed" in str(Figure("a", missed, "x", wanted=wanted))
+
+
+def test_nothing_wanted_is_neither_met_nor_missed() -> None:
+    assert Figure("a", 3, "s").met is None
+    assert str(Figure("a", 3, "s")) == "a: 3 s"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"value": float("nan")},
+        {"value": float("inf")},
+        {"value": -1.0},
+        {"low": 2.0, "high": 3.0},
+        {"low": float("nan"), "high": 3.0},
+        {"low": 0.5},
+        {"high": 2.0},
+        {"wanted": "3"},
+        {"wanted": "=> 3"},
+        {"wanted": "<= three"},
+        {"unit": "%"},
+    ],
+)
+def test_what_is_no_figure_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        Figure(**{"name": "a", "value": 1.0, "unit": "s", **wrong})
+
+
+def test_repeats_give_median_and_quartiles_and_ratios_are_taken_pair_by_pair() -> None:
+    assert Figure.of("a", [1, 2, 3, 4, 100], "s") == Figure("a", 3, "s", 1.5, 52)
+    assert Figure.of("a", [3, 1, 2], "s") == Figure("a", 2, "s", 1, 3)
+    assert Figure.ratio("a", [2, 8], [1, 2], "x") == Figure("a", 3, "x", 2, 4)
+    assert Figure.ratio("a", [1], [2], "%", ">= 1") == Figure("a", 50, "%", 50, 50, ">= 1")
+    with pytest.raises(ValueError, match="zip"):
+        Figure.ratio("a", [1, 2], [1], "x")
+
+
+@pytest.mark.parametrize(
+    ("unit", "wanted", "before", "now", "worse"),
+    [
+        ("s", "", (1.0, 0.9, 1.1), (1.3, 1.2, 1.4), True),  # spreads apart
+        ("s", "", (1.0, 0.9, 1.1), (1.3, 1.05, 1.4), False),  # spreads touch
+        ("s", "", (1.0, 0.9, 1.1), (0.5, 0.4, 0.6), False),  # faster
+        ("s", "", (1.0, 1.0, 1.0), (1.08, 1.08, 1.08), False),  # 5 % to either side at least
+        ("s", "", (1.0, 1.0, 1.0), (1.2, 1.2, 1.2), True),
+        ("s", "", (1.0, None, None), (1.3, None, None), False),  # measured once: 15 %
+        ("s", "", (1.0, None, None), (1.4, None, None), True),
+        ("x", "", (4.0, 3.9, 4.1), (3.0, 2.9, 3.1), True),  # of a ratio, more is better
+        ("x", "", (3.0, 2.9, 3.1), (4.0, 3.9, 4.1), False),
+        ("x", "<= 2.3", (2.0, 1.9, 2.1), (3.0, 2.9, 3.1), True),  # unless less is wanted
+        ("%", ">= 85", (95.0, 94.0, 96.0), (80.0, 79.0, 81.0), True),
+        ("GiB", "", (1.0, None, None), (2.0, None, None), True),
+        ("images/s", "", (100.0, 99.0, 101.0), (50.0, 49.0, 51.0), True),
+        ("waits", "", (0.0, None, None), (1.0, None, None), True),  # counts have no noise
+        ("waits", "", (20.0, None, None), (21.0, None, None), True),
+        ("waits", "", (1.0, None, None), (1.0, None, None), False),
+    ],
+)
+def test_what_is_beyond_the_noise(
+    unit: str,
+    wanted: str,
+    before: tuple[float, Any, Any],
+    now: tuple[float, Any, Any],
+    worse: bool,
+) -> None:
+    old, new = (Figure("a", value, unit, low, high, wanted) for value, low, high in (before, now))
+    assert is_worse(new, old) is worse
+    found = compare(content(new), content(old))
+    assert bool(found.worse) is worse
+    assert any(line.startswith("worse: a") for line in found.lines) is worse
+
+
+def content(*figures: Figure, size: Any = "full", **machine: Any) -> dict[str, Any]:
+    """A bench's content, of a machine that may differ."""
+    made = Bench(size, [Part("script", figures, 1.0)]).content()
+    return {**made, "machine": {**made["machine"], **machine}}
+
+
+def test_missing_and_new_figures_are_named() -> None:
+    same, gone, fresh = (Figure(name, 1, "s") for name in ("same", "gone", "fresh"))
+    found = compare(content(same, fresh), content(same, gone))
+    assert not found.worse
+    assert "missing: script, gone: 1 s" in found.lines
+    assert "new: fresh: 1 s" in found.lines
+    assert "within the noise: 1 figures" in found.lines
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"cpu": "another"}, {"cores": 999}, {"memory_gib": 7}, {"gpu": "some"}, {"threads": 99}],
+)
+def test_of_another_machine_ratios_alone_are_compared(other: dict[str, Any]) -> None:
+    before = [Figure("slow", 1, "s"), Figure("large", 1, "GiB"), Figure("ratio", 9, "x")]
+    now = [Figure("slow", 9, "s"), Figure("large", 9, "GiB"), Figure("ratio", 1, "x")]
+    found = compare(content(*now, **other), content(*before))
+    assert found.worse == ("ratio",)
+    assert found.lines[0].startswith("another machine") and next(iter(other)) in found.lines[0]
+    assert {"not compared: slow (s)", "not compared: large (GiB)"} < set(found.lines)
+    assert set(compare(content(*now), content(*before)).worse) == {"slow", "large", "ratio"}
+
+
+def test_other_units_sizes_and_versions_are_never_compared_in_silence() -> None:
+    found = compare(content(Figure("a", 900, "ms")), content(Figure("a", 1, "s")))
+    assert not found.worse and "not compared: a (ms)" in found.lines
+    with pytest.raises(DifferentSizesError, match="tiny now, full before"):
+        compare(content(size="tiny"), content())
+    older = content(Figure("a", 1, "s"))
+    older["versions"] = {**older["versions"], "torch": "1.0"}
+    (line,) = [x for x in compare(content(Figure("a", 1, "s")), older).lines if "versions" in x]
+    assert "torch 1.0 ->" in line
+
+
+def test_every_script_is_run() -> None:
+    scripts = {
+        file.stem
+        for file in HERE.glob("*.py")
+        if any(
+            isinstance(node, ast.FunctionDef) and node.name == "measure"
+            for node in ast.parse(file.read_text()).body
+        )
+    }
+    assert scripts == set(whole.SCRIPTS) and len(scripts) == len(whole.SCRIPTS) >= 16
+
+
+FINE = 'yield Figure("fine", float(Path(__file__).with_name("value").read_text()), "s")'
+ENDS = {
+    "fine": FINE,
+    "dies": 'yield Figure("before it died", 1, "s")\n    raise RuntimeError("broken")',
+    "hangs": "import time\n    time.sleep(99)\n    yield",
+    "empty": "yield from ()",
+    "twice": 'yield Figure("one", 1, "s")\n    yield Figure("one", 2, "s")',
+    "nothing": 'yield Figure("nan", float("nan"), "s")',
+}
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """Runs all.py on small scripts."""
+    for name, body in ENDS.items():
+        (tmp_path / f"{name}.py").write_text(
+            f"import sys\nfrom pathlib import Path\nsys.path.insert(0, {str(HERE.parent)!r})\n"
+            "from bench.figures import Figure, run_alone\n"
+            f"def measure(tiny: bool = False):\n    {body}\nrun_alone(measure, '')\n"
+        )
+    (tmp_path / "value").write_text("1")
+    monkeypatch.setattr(whole, "HERE", tmp_path)
+    monkeypatch.setattr(whole, "LIMIT", 20)
+
+    def run(scripts: tuple[str, ...], *options: str) -> int:
+        monkeypatch.setattr(whole, "SCRIPTS", scripts)
+        file = str(tmp_path / "bench.json")
+        monkeypatch.setattr("sys.argv", ["all.py", "--json", file, *options])
+        return whole.main()
+
+    return run
+
+
+def test_a_script_that_dies_is_named_and_the_others_go_on(
+    bench: Callable[..., int], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert bench(("dies", "empty", "twice", "nothing", "fine")) == 1
+    seen = capfd.readouterr()
+    for name in ("dies", "twice", "nothing"):
+        assert f"failed: {name}: it ended with code 1" in seen.err
+        assert f"Failed: {name}: it ended with code 1" in seen.out
+    assert "failed: empty: it measured nothing" in seen.err
+    assert "failed: fine" not in seen.err
+    kept = json.loads((tmp_path / "bench.json").read_text())
+    assert {f["name"] for f in kept["figures"]} == {"before it died", "one", "fine"}
+    assert [s["name"] for s in kept["scripts"] if not s["problem"]] == ["fine"]
+    assert {"cpu", "cores", "memory_gib", "gpu"} < kept["machine"].keys() and kept["when"]
+    assert {"python", "torch", "open_clip_torch", "cl_bench", "commit"} < kept["versions"].keys()
+
+
+def test_a_script_that_hangs_is_ended_and_named(
+    bench: Callable[..., int], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(whole, "LIMIT", 0.5)
+    assert bench(("hangs",)) == 1
+    assert "failed: hangs: it took more than 0.5 s and was ended" in capfd.readouterr().err
+
+
+def test_what_got_slower_is_said_and_the_exit_code_is_1(
+    bench: Callable[..., int], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    before = tmp_path / "before.json"
+    assert bench(("fine",), "--json", str(before)) == 0
+    (tmp_path / "value").write_text("1.05")
+    assert bench(("fine",), "--against", str(before)) == 0
+    (tmp_path / "value").write_text("2")
+    capfd.readouterr()
+    assert bench(("fine",), "--against", str(before)) == 1
+    assert "worse: fine: 1 s -> 2 s" in capfd.readouterr().out
+    assert bench(("fine",), "--against", str(before), "--tiny") == 2
+    assert "the sizes differ" in capfd.readouterr().err
+
+
+def test_a_table_shows_what_was_missed_failed_and_left_out() -> None:
+    parts = [
+        Part("one", [Figure("a", 2, "x", 1, 3, ">= 3"), Figure("b", 5, "s")], 7.0),
+        Part("two", [], 8.0, problem="broken"),
+        Part("three", [], 9.0, left_out="all of it"),
+    ]
+    shown = table(Bench("tiny", parts, notes=["1 + 1 = 2"]).content())
+    for words in (
+        "| a | 2 x (1 to 3) | >= 3 | **missed** |",
+        "| b | 5 s | reported |  |",
+        "Took: one 7 s; two 8 s; three 9 s.",
+        "Failed: two: broken",
+        "Left out by the limit of time: three: all of it.",
+        "1 + 1 = 2",
+        "Tiny sizes",
+    ):
+        assert words in shown, shown
+
+
+def test_figures_come_back_from_json_as_they_were() -> None:
+    figure = Figure("a", 2, "x", 1, 3, ">= 3")
+    assert Figure(**json.loads(json.dumps(asdict(figure)))) == figure
