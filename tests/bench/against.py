@@ -12,18 +12,17 @@ run at tiny sizes against a whole one, are never compared.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 from bench.figures import COUNTS, RATIOS, Figure
+from bench.kept import Size
 
 REPEATED, ONCE = 0.05, 0.15  # least spread to either side, as a share of the value
 MACHINE = ("cpu", "cores", "memory_gib", "gpu", "threads")
-
-
-class DifferentSizesError(Exception):
-    """Two files answer different questions."""
 
 
 @dataclass(frozen=True)
@@ -39,16 +38,32 @@ class Compared:
     worse: tuple[str, ...]
 
 
-def compare(now: Mapping[str, Any], before: Mapping[str, Any]) -> Compared:
-    """Hold a bench's content (``all.py --json``) against an earlier one's.
+def earlier(file: Path, size: Size) -> dict[str, Any]:
+    """An earlier bench's content.
 
     Raises:
-        DifferentSizesError: one of them was measured at tiny sizes.
+        SystemExit: there is none, or it was measured at other sizes; one line says so.
     """
-    if now["size"] != before["size"]:
-        raise DifferentSizesError(
-            f"the sizes differ: {now['size']} now, {before['size']} before; run both alike"
-        )
+    try:
+        content: dict[str, Any] = json.loads(file.read_text())
+        kept, _ = content["size"], figures_of(content)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SystemExit(f"--against {file} is no bench's file: {error!r}") from error
+    if kept != size:
+        raise SystemExit(f"--against {file}: its sizes are {kept}, asked for now are {size} ones")
+    return content
+
+
+def told(now: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
+    """Print what a comparison found; whether something got worse."""
+    compared = compare(now, before)
+    print(f"\nagainst figures of {before['when']}:", *compared.lines, sep="\n")
+    return bool(compared.worse)
+
+
+def compare(now: Mapping[str, Any], before: Mapping[str, Any]) -> Compared:
+    """Hold a bench's content (``all.py --json``) against an earlier one's of the same size."""
+    assert now["size"] == before["size"]
     others = _differences(now["machine"], before["machine"], MACHINE)
     figures, known = figures_of(now), figures_of(before)
     pairs = [(f, known[name]) for name, f in figures.items() if name in known]

@@ -26,7 +26,7 @@ READ = (
 )  # fmt: skip
 TABS = ("run --method ", "run --suite ", "run --order ", "run --set ", "run --backbone ", "show ")
 TASKS = tuple(f"task-{i}" for i in range(11))
-TIMES = 3  # of each the fastest counts: the rest is what else the machine does
+TIMES = 2  # of each the fastest counts: the rest is what else the machine does
 
 
 def measure(tiny: bool = False) -> Iterator[Figure]:

@@ -57,7 +57,9 @@ class Figure:
 
     @classmethod
     def of(cls, name: str, values: Sequence[float], unit: str, wanted: str = "") -> Figure:
-        """The median of repeats with their quartiles; of fewer than four, with the least and the most."""
+        """The median of repeats with their quartiles; of two or three, with the least and the most."""
+        if len(values) == 1:
+            return cls(name, values[0], unit, wanted=wanted)
         ends = statistics.quantiles(values, n=4) if len(values) > 3 else [min(values), max(values)]
         return cls(name, statistics.median(values), unit, ends[0], ends[-1], wanted)
 

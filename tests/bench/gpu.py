@@ -21,10 +21,11 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from bench.against import earlier, told
 from bench.every_method import Sizes, cases
 from bench.figures import Figure, write_json
 from bench.gpu_parts import GpuParts
-from bench.kept import Bench, Part, table
+from bench.kept import Bench, Part, Size, table
 from bench.random_task import backbone
 
 from cl_bench.methods.catalog import find_method
@@ -37,6 +38,8 @@ def main() -> int:
     if options.device.startswith("cuda") and not torch.cuda.is_available():
         print(f"there is no {options.device} here; --device cpu --tiny shows that the bench runs")
         return 2
+    size: Size = "tiny" if options.tiny else "full"
+    before = earlier(options.against, size) if options.against else None
     start = time.perf_counter()
     gpu = torch.cuda.get_device_name() if options.device.startswith("cuda") else None
     parts: list[Part] = []
@@ -45,17 +48,19 @@ def main() -> int:
         gc.collect()  # models of the part before
         left = min(limit, options.seconds - (time.perf_counter() - start))
         for so_far in measured(name, part, left):
-            bench = Bench("tiny" if options.tiny else "full", [*parts, so_far], work.notes, gpu)
+            bench = Bench(size, [*parts, so_far], work.notes, gpu)
             if options.json:
                 write_json(options.json, bench.content())
         parts.append(so_far)
     print(f"\n{table(bench.content())}")
-    return 1 if bench.failed else 0
+    worse = before is not None and told(bench.content(), before)
+    return 1 if bench.failed or worse else 0
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument("--against", type=Path, metavar="FILE")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--seconds", type=float, default=WHOLE, help="for everything")
     parser.add_argument("--tiny", action="store_true", help="show only that everything runs")

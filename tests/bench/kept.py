@@ -13,6 +13,8 @@ from bench.figures import Figure
 from cl_bench.benchmark.records.circumstances import session
 from cl_bench.benchmark.records.manifest import Session
 
+Size = Literal["full", "tiny"]
+
 
 @dataclass(frozen=True)
 class Part:
@@ -44,7 +46,7 @@ class Bench:
         gpu: its name, where one was measured.
     """
 
-    size: Literal["full", "tiny"]
+    size: Size
     parts: Sequence[Part]
     notes: Sequence[str] = field(default=())
     gpu: str | None = None
@@ -114,6 +116,8 @@ def table(content: Mapping[str, Any]) -> str:
         "| --- | --: | --: | --- |",
         *(_row(of) for of in content["figures"]),
         "",
+        f"Missed: {sum(f['met'] is False for f in content['figures'])} of "
+        f"{sum(f['met'] is not None for f in content['figures'])}.\n",
         f"Took: {'; '.join(map(_took, content['scripts']))}.",
         *(f"\nFailed: {of['name']}: {of['problem']}" for of in content["scripts"] if of["problem"]),
         *(["\nLeft out by the limit of time: " + "; ".join(left) + "."] if left else []),

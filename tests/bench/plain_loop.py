@@ -27,7 +27,7 @@ def measure(
     device: str = "cpu",
     images: int = 16,
     classes: int = 100,
-    steps: int = 4,
+    steps: int = 3,
     passes: int = 2,
 ) -> Iterator[Figure]:
     """Ratios of KeepLoRA's parts; ``images`` in a batch."""

@@ -26,7 +26,7 @@ SHARE = 0.99
 
 
 def measure(
-    tiny: bool = False, device: str = "cpu", repeats: int = 5, slow_repeats: int = 2
+    tiny: bool = False, device: str = "cpu", repeats: int = 5, slow_repeats: int = 1
 ) -> Iterator[Figure]:
     """A block of either tower, 64 images and 100 prompts; a twentieth of the columns where ``tiny``."""
     torch.manual_seed(0)

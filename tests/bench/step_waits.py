@@ -64,7 +64,7 @@ class Counted(LabelTokens):
 
 
 def measure(
-    tiny: bool = False, device: str = "cpu", batch_size: int = 4, steps: int = 5
+    tiny: bool = False, device: str = "cpu", batch_size: int = 4, steps: int = 4
 ) -> Iterator[Figure]:
     """Waits of five methods, then the times of one."""
     for name, wanted in list(WANTED.items())[: 1 if tiny else None]:

@@ -20,7 +20,7 @@ from cl_bench.datasets.mtil.layout import facts
 
 
 @torch.no_grad()
-def measure(tiny: bool = False, device: str = "cpu", repeats: int = 3) -> Iterator[Figure]:
+def measure(tiny: bool = False, device: str = "cpu", repeats: int = 2) -> Iterator[Figure]:
     """All class prompts of the data sets whose names are known without their files."""
     clip = backbone(tiny, device)
     prompts = [

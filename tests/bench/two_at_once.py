@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bench.figures import Figure, run_alone
 
-ROUNDS = 3
+ROUNDS = 2
 SLEEP, TURN = (
     {"OMP_WAIT_POLICY": "PASSIVE"},
     {"GOMP_SPINCOUNT": "300000"},
@@ -42,7 +42,7 @@ def seconds(waiting: dict[str, str], more: list[str], at_once: int = 1) -> float
 
 
 def measure(tiny: bool = False) -> Iterator[Figure]:
-    """Three rounds of three; where ``tiny``, one of runs with two steps."""
+    """Two rounds of three; where ``tiny``, one of runs with two steps."""
     more = ["--set", "steps=2"] if tiny else []
     for name in ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT"):
         os.environ.pop(name, None)  # importing cl_bench set one of them
