@@ -27,12 +27,7 @@ def measure(
 ) -> Iterator[Figure]:
     """The loop's time in units of the dispatch's."""
     batch_size, repeats = (2, 1) if tiny else (batch_size, repeats)
-    torch.manual_seed(0)
-    experts = Experts(768, 22, 64, 2, dropout=0.0, device=torch.device(device))
-    for whole in (experts.down_weight, experts.up_weight):
-        whole.normal_(std=0.03)
-    experts.add_router()
-    experts.begin(0)
+    experts = mixture(device)
     h = torch.randn(batch_size, 197, 768, device=device, requires_grad=True)
     noise = torch.randn(batch_size, 22, device=device)
     experts.draw_noise = lambda like: noise  # type: ignore[method-assign]
@@ -58,6 +53,16 @@ def measure(
         experts(h).sum().backward()
         torch.cuda.set_sync_debug_mode("default")
         print("the dispatch waited for the GPU nowhere, forward or backward")
+
+
+def mixture(device: str) -> Experts:
+    torch.manual_seed(0)
+    experts = Experts(768, 22, 64, 2, dropout=0.0, device=torch.device(device))
+    for whole in (experts.down_weight, experts.up_weight):
+        whole.normal_(std=0.03)
+    experts.add_router()
+    experts.begin(0)
+    return experts
 
 
 def loop(experts: Experts, h: Tensor, noise: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from bench.figures import Figure
 
 from cl_bench.benchmark.records.circumstances import session
-from cl_bench.benchmark.records.manifest import Session
+from cl_bench.benchmark.records.manifest import Hardware, Session
 
 Size = Literal["full", "tiny"]
 
@@ -59,18 +59,11 @@ class Bench:
     def content(self) -> dict[str, Any]:
         """As JSON has it."""
         circumstances = _circumstances(self.gpu)
-        git, hardware = circumstances.git, circumstances.hardware
+        git = circumstances.git
         return {
             "when": circumstances.started,
             "size": self.size,
-            "machine": {
-                "cpu": hardware.cpu,
-                "cores": hardware.cores,
-                "memory_gib": round((hardware.memory or 0) / 2**30),
-                "gpu": hardware.gpu,
-                "threads": hardware.threads,
-                "platform": circumstances.platform,
-            },
+            "machine": {**_machine(circumstances.hardware), "platform": circumstances.platform},
             "versions": {
                 "cl_bench": circumstances.cl_bench,
                 "commit": git and git.commit + (" and changes" if git.dirty else ""),
@@ -94,6 +87,16 @@ class Bench:
 def _circumstances(gpu: str | None) -> Session:
     """Looked up once: a file may be written after every figure."""
     return session(threads=_threads(), gpu=gpu)
+
+
+def _machine(hardware: Hardware) -> dict[str, str | int | None]:
+    return {
+        "cpu": hardware.cpu,
+        "cores": hardware.cores,
+        "memory_gib": round((hardware.memory or 0) / 2**30),
+        "gpu": hardware.gpu,
+        "threads": hardware.threads,
+    }
 
 
 def _threads() -> int:
