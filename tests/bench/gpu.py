@@ -45,7 +45,8 @@ def main() -> int:
     parts: list[Part] = []
     work = _work(options.tiny, options.device)
     for name, part, limit in work.in_order():
-        gc.collect()  # models of the part before
+        if gpu is not None:
+            gc.collect()  # models of the part before, off the GPU
         left = min(limit, options.seconds - (time.perf_counter() - start))
         for so_far in measured(name, part, left):
             bench = Bench(size, [*parts, so_far], work.notes, gpu)
