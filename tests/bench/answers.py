@@ -1,4 +1,4 @@
-"""Seconds until a command answers that needs no model: mistakes, and what is only read."""
+"""Seconds until a command answers: mistakes, what is only read, completions, and a dry run."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ READ = (
     "--help", "list methods", "list settings keeplora", "list backbones", "list orders",
     "list datasets --suite mtil", "published", "show a", "why a b", "compare a b",
 )  # fmt: skip
+PLANS = ("run --suite mtil --method keeplora --order I --dry-run",)  # with what the run will take
 TABS = ("run --method ", "run --suite ", "run --order ", "run --set ", "run --backbone ", "show ")
 TASKS = tuple(f"task-{i}" for i in range(11))
 TIMES = 2  # of each the fastest counts: the rest is what else the machine does
@@ -36,7 +37,8 @@ def measure(tiny: bool = False) -> Iterator[Figure]:
         for name, method in (("a", "lora"), ("b", "keeplora")):
             run = write_run(Path(folder) / "runs", method, 0, TASKS, images=230)
             run.rename(Path(folder) / name)
-        for title, commands, code, limit in (("a mistake", MISTAKES, 2, 1), ("read", READ, 0, 2)):
+        kinds = (("a mistake", MISTAKES, 2, 1), ("read", READ, 0, 2), ("dry run", PLANS, 0, 10))
+        for title, commands, code, limit in kinds[: 2 if tiny else 3]:
             seconds = {command: _seconds(command, folder, code) for command in commands[few]}
             yield _slowest(f"the slowest answer, {title}", seconds, f"<= {limit}")
         seconds = {typed: _seconds_of_a_tab(typed, folder) for typed in TABS[few]}

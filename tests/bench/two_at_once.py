@@ -1,7 +1,7 @@
 """What a second run beside the first one costs, and what it costs a single run to allow for it.
 
 The same short run alone, alone with threads that turn while they wait, as OpenMP's do by default, and twice at
-once. ``import cl_bench`` lets them sleep (``OMP_WAIT_POLICY=PASSIVE``). Two at once do twice the work on the
+once. ``import cl_bench`` lets them sleep (``GOMP_SPINCOUNT=10000``). Two at once do twice the work on the
 same cores, so they should take about twice the time of one.
 """
 
@@ -21,7 +21,7 @@ from bench.figures import Figure, run_alone
 
 ROUNDS = 2
 SLEEP, TURN = (
-    {"OMP_WAIT_POLICY": "PASSIVE"},
+    {"GOMP_SPINCOUNT": "10000"},
     {"GOMP_SPINCOUNT": "300000"},
 )  # the second: the default
 COMMAND = ("run", "--method", "keeplora", "--order", "II", "--tasks", "2", "--device", "cpu")
