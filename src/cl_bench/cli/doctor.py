@@ -12,6 +12,7 @@ from typing import Any, Literal
 from cl_bench.benchmark.errors import UserError, in_one_line
 
 State = Literal["ok", "warn", "fail"]
+ARITHMETICS = ("fp32", "tf32", "bf16", "fp16")  # most digits first
 TOO_LITTLE, LITTLE = 1, 10  # GiB of disk: no run fits; decoded images of MTIL do not
 
 
@@ -98,7 +99,7 @@ def _speed() -> Finding:
         devices.append({"device": f"cuda:{i}", "memory_bytes": memory})
     for of in devices:
         on_gpu = str(of["device"]).startswith("cuda")
-        for precision in ("fp32", "tf32", "bf16", "fp16"):
+        for precision in ARITHMETICS:
             has_it = precision != "tf32" or (on_gpu and torch.cuda.is_tf32_supported())
             of[precision] = product_rate(str(of["device"]), precision) if has_it else None
     return Finding("ok", "; ".join(map(_in_words, devices)), {"devices": devices})
@@ -106,7 +107,7 @@ def _speed() -> Finding:
 
 def _in_words(of: dict[str, Any]) -> str:
     """A device's rates and memory."""
-    rates = [f"{name} {of[name]:,.0f}" for name in ("fp32", "tf32", "bf16", "fp16") if of[name]]
+    rates = [f"{name} {of[name]:,.0f}" for name in ARITHMETICS if of[name]]
     gib = of["memory_bytes"] / 2**30
     return f"{of['device']}: {', '.join(rates)} GFLOP/s in matrix products, {gib:.0f} GiB"
 
