@@ -8,10 +8,10 @@ METHODS := zero-shot,individual,joint,finetune,wc,wise-ft,lwf,lwf-vr,zscl,moe-ad
 # The interpreter must not look into this folder first: it holds a folder called datasets.
 export PYTHONSAFEPATH := 1
 
-.PHONY: help run test lint check report bench table pretrain clean
+.PHONY: help run test lint check report bench bench-gpu table pretrain clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' Makefile
 
 run: $(VENV)/installed  ## KeepLoRA learns the embedded suite's eleven tasks in order II
 	$(BIN)/cl-bench run --method keeplora --order II
@@ -29,23 +29,11 @@ check: lint test  ## lint and test
 report: $(VENV)/installed  ## tables and pictures of all runs under runs/
 	$(BIN)/cl-bench report runs --out report
 
-bench: $(VENV)/installed  ## measure speed, as ratios taken side by side
-	$(BIN)/python tests/bench/answers.py
-	$(BIN)/python tests/bench/projection.py
-	$(BIN)/python tests/bench/text_tower.py
-	$(BIN)/python tests/bench/data.py
-	$(BIN)/python tests/bench/zscl_step.py
-	$(BIN)/python tests/bench/expert_dispatch.py
-	$(BIN)/python tests/bench/expert_choice.py
-	$(BIN)/python tests/bench/step_waits.py
-	$(BIN)/python tests/bench/step_memory.py zscl
-	$(BIN)/python tests/bench/step_memory.py moe-adapters
-	$(BIN)/python tests/bench/mini_run.py
-	$(BIN)/python tests/bench/predict.py
-	$(BIN)/python tests/bench/methods_on_mini.py
-	$(BIN)/python tests/bench/two_at_once.py
-	$(BIN)/python tests/bench/logging_cost.py
-	$(BIN)/python tests/bench/report.py
+bench: $(VENV)/installed  ## measure speed: figures in bench.json and a table; AGAINST=FILE compares
+	$(BIN)/python tests/bench/all.py --json bench.json $(if $(AGAINST),--against $(AGAINST))
+
+bench-gpu: $(VENV)/installed  ## the same of what needs a GPU, in ten minutes: bench-gpu.json
+	$(BIN)/python tests/bench/gpu.py --json bench-gpu.json
 
 table: $(VENV)/installed  ## every method on the embedded suite, both orders, three seeds (hours; JOBS=N at a time)
 	$(BIN)/cl-bench sweep --suite mini --methods $(METHODS) --orders II,I --seeds 0,1,2 --out runs/table --jobs $(JOBS)

@@ -64,9 +64,15 @@ class Attention(nn.Module):
     single projection and no hook sees what is inside.
     """
 
-    def __init__(self, original: nn.MultiheadAttention) -> None:
-        """Take over the parameters of ``original`` (batch first, packed projections, no dropout)."""
+    def __init__(self, original: nn.MultiheadAttention, causal: bool = False) -> None:
+        """Take over the parameters of ``original`` (batch first, packed projections, no dropout).
+
+        Args:
+            original: what is replaced.
+            causal: whether, without a mask, a position attends to itself and those before it alone.
+        """
         super().__init__()
+        self.causal = causal
         self.in_proj_weight = original.in_proj_weight  # [3d, d]: q, k, v
         self.in_proj_bias = original.in_proj_bias  # [3d]
         self.out_proj = original.out_proj  # d -> d
@@ -109,7 +115,8 @@ class Attention(nn.Module):
     ) -> tuple[Tensor, None]:
         """Attend within ``x`` [B, L, d]; the signature is the one that open_clip's block calls.
 
-        ``key`` and ``value`` must be ``x`` itself; attention weights are never returned.
+        ``key`` and ``value`` must be ``x`` itself; attention weights are never returned. A mask keeps a
+        GPU from its fastest kernels: without one, the text tower's attention is causal by itself.
         """
         adapters = tuple(self.adapters.values())
         qkv = F.linear(x, self.in_proj_weight, self.in_proj_bias)  # [B, L, 3d]
@@ -120,7 +127,8 @@ class Attention(nn.Module):
         q, k, v = qkv.unflatten(-1, (self.heads, -1)).transpose(
             -3, -2
         )  # each [B, heads, L, d/heads]
-        h = F.scaled_dot_product_attention(q, k, v, attn_mask=attn_mask)
+        is_causal = self.causal and attn_mask is None
+        h = F.scaled_dot_product_attention(q, k, v, attn_mask=attn_mask, is_causal=is_causal)
         h = h.transpose(1, 2).flatten(-2)  # [B, L, d]
         for adapter in adapters:
             if adapter.to_heads is not None:

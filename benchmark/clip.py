@@ -14,7 +14,9 @@ from torch import Tensor, nn
 
 from cl_bench.benchmark.attention import Attention
 from cl_bench.benchmark.errors import UserError
+from cl_bench.benchmark.patches import PatchEmbedding
 from cl_bench.benchmark.pixels import Pixels
+from cl_bench.benchmark.precision import at_least_float32, full_precision
 from cl_bench.benchmark.prompt_tokens import behind_the_first, check_room, per_block
 from cl_bench.benchmark.quick_gelu import QuickGELU
 from cl_bench.benchmark.rows import images_through, texts_through
@@ -57,10 +59,12 @@ class Clip(nn.Module):
         pixels = getattr(model.visual, "preprocess_cfg", {})  # those of its weights, where known
         self.pixel_mean: tuple[float, ...] = tuple(pixels.get("mean", PIXEL_MEAN))
         self.pixel_std: tuple[float, ...] = tuple(pixels.get("std", PIXEL_STD))
-        for block in (*self.blocks()["v"], *self.blocks()["t"]):
-            block.attn = Attention(block.attn)  # type: ignore[arg-type]
-            if isinstance(block.mlp.gelu, OpenClipQuickGELU):  # type: ignore[union-attr]
-                block.mlp.gelu = QuickGELU()  # type: ignore[union-attr]
+        model.visual.conv1 = PatchEmbedding(model.visual.conv1)
+        for tower, blocks in self.blocks().items():
+            for block in blocks:
+                block.attn = Attention(block.attn, causal=tower == "t")  # type: ignore[arg-type]
+                if isinstance(block.mlp.gelu, OpenClipQuickGELU):  # type: ignore[union-attr]
+                    block.mlp.gelu = QuickGELU()  # type: ignore[union-attr]
         self.eval()  # CLIP has no dropout; nothing here differs between training and evaluation
         self._pretrained = {name: _fingerprint(t) for name, t in self.model.state_dict().items()}
         self._frozen: tuple[LabelSpace, Tensor] | None = None
@@ -112,7 +116,7 @@ class Clip(nn.Module):
         if added is not None:
             added = torch.cat([self.model.visual.ln_pre(added[:1]), added[1:]])
         with behind_the_first(self.blocks()["v"], added):
-            features: Tensor = F.normalize(self.model.visual(images), dim=-1)
+            features: Tensor = F.normalize(at_least_float32(self.model.visual(images)), dim=-1)
         return features
 
     def tokenize(self, prompts: Sequence[str]) -> Tensor:
@@ -147,10 +151,9 @@ class Clip(nn.Module):
         places = length if added is None else length + added.shape[2]
         x = m.token_embedding(tokens) + m.positional_embedding[:length]  # [N, L, d]
         with behind_the_first(self.blocks()["t"], added):
-            x = m.transformer(x, attn_mask=m.attn_mask[:places, :places])
+            x = m.transformer(x)  # its attention is causal without a mask
         x = m.ln_final(x)[torch.arange(len(x), device=x.device), tokens.argmax(dim=-1)]  # [N, d]
-        features: Tensor = x @ m.text_projection
-        return features
+        return at_least_float32(x @ m.text_projection)
 
     def _entering(self, tower: str, tokens: Tensor | None, samples: int) -> Tensor | None:
         """Prompt tokens of ``samples`` samples, [D, 1 or samples, P, d]; ``None`` where there are none."""
@@ -187,8 +190,10 @@ class Clip(nn.Module):
         return F.normalize(means, dim=-1)
 
     def logits(self, images: Tensor, classes: Tensor) -> Tensor:
-        """Scaled cosine similarities [B, C] of unit features [B, D] and [C, D]."""
-        scaled: Tensor = self.model.logit_scale.exp() * images @ classes.T
+        """Scaled cosine similarities [B, C] of unit features [B, D] and [C, D], in float32 at least."""
+        with full_precision(self.device):  # near 30, bfloat16 has a step of 1/8: classes would tie
+            scale = self.model.logit_scale.exp()
+            scaled: Tensor = scale * at_least_float32(images) @ at_least_float32(classes).T
         return scaled
 
     def cross_entropy(self, batch: Batch, label_smoothing: float = 0.0) -> Tensor:
@@ -203,7 +208,7 @@ class Clip(nn.Module):
         text tower cannot be seen from here, so nothing is remembered unless it is asked for.
         """
         if self._frozen is None or self._frozen[0] != labels:
-            with torch.no_grad():
+            with torch.no_grad(), full_precision(self.device):
                 self._frozen = (labels, self.encode_classes(labels))
         return self._frozen[1]
 

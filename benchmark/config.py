@@ -73,8 +73,9 @@ class Protocol(Settings):
     differs for three data sets."""
     augment: Literal["none", "random_resized_crop"] = "none"
     """Training images as they are, or in crops of 90-100 % of the area, fresh at every draw."""
-    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
-    """Arithmetic of training and evaluation; 16-bit means autocast over float32 weights."""
+    precision: Literal["fp32", "bf16", "fp16", "tf32"] = "fp32"
+    """Arithmetic of training and evaluation; 16-bit means autocast over float32 weights, ``tf32`` float32
+    with factors that the GPU rounds to 10 bits."""
 
 
 class Backbone(Settings):

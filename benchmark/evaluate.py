@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from cl_bench.benchmark import group, matrix
-from cl_bench.benchmark.errors import NotFiniteError
+from cl_bench.benchmark.errors import NotFiniteError, UserError
 from cl_bench.benchmark.hand_over import inputs
 from cl_bench.benchmark.image_order import ImageOrder
 from cl_bench.benchmark.images import Images
 from cl_bench.benchmark.method import Classifier, Method
 from cl_bench.benchmark.pixels import Pixels
-from cl_bench.benchmark.precision import autocast
+from cl_bench.benchmark.precision import autocast, tf32_products
 from cl_bench.benchmark.task import LabelSpace
 
 EVALUATION_BATCH = 256
@@ -34,7 +34,7 @@ def predict_all(
         spaces: per task, what its images are classified over; one space that tasks share in a row
             is encoded once.
         tests: per task, its N test images.
-        precision: ``fp32``, or ``bf16`` or ``fp16`` for autocast.
+        precision: ``fp32``, ``tf32``, or ``bf16`` or ``fp16`` for autocast.
 
     Returns:
         Per task, int64 [N] on the CPU, indices into its space's classes.
@@ -45,7 +45,7 @@ def predict_all(
     normalise = method.clip.normaliser()
     found = {name: torch.zeros(len(tests[name]), dtype=torch.int64) for name in spaces}
     last: tuple[LabelSpace, Classifier] | None = None
-    with autocast(method.clip.device.type, precision):
+    with autocast(method.clip.device.type, precision), tf32_products(precision == "tf32"):
         for name, parts in _own_parts(spaces, tests).items():
             labels = spaces[name]
             if last is None or last[0] != labels:
@@ -77,6 +77,7 @@ def predict(classify: Classifier, images: Images, normalise: Pixels) -> Tensor:
 
     Raises:
         NotFiniteError: a logit is not a number or +inf, whose arg-max would be a class by chance.
+        UserError: the logits have 16 bits.
     """
     return _finite(_chosen(classify, images, normalise, _parts(images)))
 
@@ -93,6 +94,11 @@ def _chosen(
     chosen, order = [], ImageOrder.as_stored(len(images))
     for x in inputs(images, order, parts, normalise):
         logits = classify(x)  # [B, C]
+        if logits.dtype in (torch.float16, torch.bfloat16):
+            raise UserError(
+                f"the classifier's logits are {str(logits.dtype).removeprefix('torch.')}, in which "
+                "classes tie and the first of them wins: compute them by clip.logits"
+            )
         classes = logits.argmax(dim=-1)  # NaN counts as the largest
         largest = logits.gather(-1, classes[:, None])[:, 0]
         chosen.append(torch.where(largest.isfinite(), classes, NO_CLASS))

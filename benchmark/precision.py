@@ -1,9 +1,9 @@
-"""16-bit arithmetic over float32 weights: autocast, and for fp16 a scaled loss."""
+"""In which arithmetic a run computes: 16 bits over float32 weights, TF32, or float32 throughout."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -11,15 +11,52 @@ from torch import Tensor
 
 from cl_bench.benchmark.errors import NotFiniteError
 
+SIXTEEN_BITS = {"bf16": torch.bfloat16, "fp16": torch.float16}
 LEAST_SCALE = 1.0  # below it, the gradient overflows without any scaling: training has diverged
 
 
 def autocast(device: str, precision: str) -> AbstractContextManager[Any]:
-    """The precision context of training and evaluation on ``device``; ``fp32`` ends any other."""
-    if precision == "fp32" and not torch.amp.is_autocast_available(device):
+    """The 16-bit context of training and evaluation on ``device``; other precisions end any such."""
+    if precision not in SIXTEEN_BITS and not torch.amp.is_autocast_available(device):
         return nullcontext()  # torch's meta device, for one: it knows no other precision
-    dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
-    return torch.autocast(device, dtype=dtype, enabled=precision != "fp32")
+    dtype = SIXTEEN_BITS.get(precision, torch.float32)
+    return torch.autocast(device, dtype=dtype, enabled=precision in SIXTEEN_BITS)
+
+
+@contextmanager
+def full_precision(device: torch.device) -> Iterator[None]:
+    """Inside, products of float32 are in float32 whatever the precision of a run.
+
+    For what must not be rounded to 16 bits: similarities that are compared, choices of experts and
+    routers, penalties, and features that are remembered.
+    """
+    with autocast(device.type, "fp32"), tf32_products(False):
+        yield
+
+
+def at_least_float32(x: Tensor) -> Tensor:
+    """``x`` itself, or in float32 where it has 16 bits."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+@contextmanager
+def tf32_products(wanted: bool) -> Iterator[None]:
+    """Inside, a GPU rounds the factors of float32 products to TF32 (10 bits), or does not.
+
+    Both are said outright: torch rounds those of convolutions unless it is told otherwise, and others
+    where ``TORCH_ALLOW_TF32_CUBLAS_OVERRIDE`` is set, as in some containers.
+    """
+    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    _let_tf32(wanted, wanted)
+    try:
+        yield
+    finally:
+        _let_tf32(*before)
+
+
+def _let_tf32(products: bool, convolutions: bool) -> None:
+    torch.backends.cuda.matmul.allow_tf32 = products
+    torch.backends.cudnn.allow_tf32 = convolutions
 
 
 class Scaling:

@@ -16,6 +16,7 @@ from cl_bench.benchmark.group import led, must_agree
 from cl_bench.benchmark.label_spaces import label_spaces
 from cl_bench.benchmark.method import Method, all_parameters
 from cl_bench.benchmark.opening import finished_run, must_be_of
+from cl_bench.benchmark.precision import tf32_products
 from cl_bench.benchmark.randomness import seed_everything
 from cl_bench.benchmark.record import RunFolder, RunResult
 from cl_bench.benchmark.records.events import Learned, Listener, Step
@@ -58,7 +59,8 @@ def run(
             return led(lambda: _finished(config, folder))
         targets = label_spaces(config.protocol, stream)[1]
         session = RunSession(config, stream, targets, folder, listen, images_at_once)
-        return _run(config, make_method(), stream, session, images_at_once)
+        with tf32_products(False):  # statistics are in float32 even where steps are in TF32
+            return _run(config, make_method(), stream, session, images_at_once)
 
 
 def _finished(config: RunConfig, folder: RunFolder) -> RunResult:

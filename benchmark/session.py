@@ -101,10 +101,17 @@ class RunSession:
         return session(
             device=str(device),
             threads=torch.get_num_threads(),
-            gpu=torch.cuda.get_device_name(device) if device.type == "cuda" else None,
+            **self._on_gpu(device),
             processes=group.size(),
             micro_batch=self._images_at_once,
         )
+
+    def _on_gpu(self, device: torch.device) -> dict[str, Any]:
+        """What a manifest keeps of a GPU."""
+        if device.type != "cuda":
+            return {}
+        tf32 = self._config.protocol.precision == "tf32"
+        return {"gpu": torch.cuda.get_device_name(device), "tf32": tf32}
 
     def keep_method(self, learned: int, method: Method) -> None:
         """Keep the method's state after ``learned`` tasks; it counts once its row is written."""

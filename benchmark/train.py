@@ -17,7 +17,7 @@ from cl_bench.benchmark.config import Recipe
 from cl_bench.benchmark.errors import NotFiniteError, UserError
 from cl_bench.benchmark.method import Method, all_parameters
 from cl_bench.benchmark.optimizer import load_optimizer_state, make_optimizer, optimizer_state
-from cl_bench.benchmark.precision import Scaling, autocast
+from cl_bench.benchmark.precision import Scaling, autocast, tf32_products
 from cl_bench.benchmark.randomness import random_states, restore_random_states
 from cl_bench.benchmark.rows import WHOLE, Division
 from cl_bench.benchmark.task import TrainingTask
@@ -74,7 +74,7 @@ def train(
         task: where the batches come from.
         recipe: optimizer and schedule.
         steps: optimizer steps; passes over the images follow each other until they are done.
-        precision: ``fp32``, or ``bf16`` or ``fp16`` for autocast (with loss scaling for fp16).
+        precision: ``fp32``, ``tf32``, or ``bf16`` or ``fp16`` for autocast (with loss scaling for fp16).
         report: called every ``REPORT_EVERY`` steps and after the last.
         images_at_once: as of ``rows.Division``, where the method allows it.
 
@@ -143,7 +143,7 @@ class Training:
         self._lr = float(self._optimizer.param_groups[0]["lr"])
         self._optimizer.zero_grad(set_to_none=True)
         counter = FlopCounterMode(display=False) if self.step == 0 else None
-        with counter or nullcontext():
+        with counter or nullcontext(), tf32_products(self._precision == "tf32"):
             with autocast(self._device.type, self._precision), self._division.used():
                 loss = self._method.loss(batch)
             self._scaling.backward(loss)

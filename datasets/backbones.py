@@ -123,14 +123,13 @@ def load(backbone: Backbone, device: str) -> Clip:
     torch.manual_seed(0)  # random weights are the same every time
     if backbone.name == TINY:
         model = _tiny_model(backbone)
-        return Clip(model, open_clip.get_tokenizer("ViT-B-16")).to(device)
-    if backbone.sha256 is not None and _sha256(Path(backbone.weights)) != backbone.sha256:
-        raise UserError(f"the weight file {backbone.weights} is not the one the run began with")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        model = _built(backbone)
-    tokenizer = open_clip.get_tokenizer(model_name(backbone.name))
-    return Clip(model, tokenizer).to(device)
+    else:
+        if backbone.sha256 is not None and _sha256(Path(backbone.weights)) != backbone.sha256:
+            raise UserError(f"the weight file {backbone.weights} is not the one the run began with")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model = _built(backbone)
+    return Clip(model, open_clip.get_tokenizer(_tokenizer_name(backbone))).to(device)
 
 
 def outline(backbone: Backbone) -> Clip:
@@ -155,8 +154,12 @@ def outline(backbone: Backbone) -> Clip:
     finally:
         logging.disable(logging.NOTSET)
     empty_of_content(model)
-    name = "ViT-B-16" if backbone.name == TINY else model_name(backbone.name)
-    return Clip(model, _tokenize_once(name))
+    return Clip(model, _tokenize_once(_tokenizer_name(backbone)))
+
+
+def _tokenizer_name(backbone: Backbone) -> str:
+    """Of open_clip's model that has the same tokenizer."""
+    return "ViT-B-16" if backbone.name == TINY else model_name(backbone.name)
 
 
 @cache

@@ -12,6 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
+from cl_bench.benchmark.precision import full_precision
+
 LR_DROP_EVERY, LR_DROP = 10, 0.1  # epochs; factor
 WEIGHT_DECAY = 1e-4
 
@@ -97,8 +99,9 @@ class AutoSelector:
 
     @torch.no_grad()
     def features(self, images: Tensor) -> Tensor:
-        """Z = sigmoid(selector(images)), float32 [B, F]."""
-        return self._selector(images).float().sigmoid()
+        """Z = sigmoid(selector(images)), float32 [B, F], whatever the precision."""
+        with full_precision(images.device):
+            return self._selector(images).float().sigmoid()
 
     def encoder(self, k: int, images: Tensor) -> AutoEncoder:
         """Auto-encoder ``k``; made with random weights, like all before it, if it is new."""
@@ -117,6 +120,7 @@ class AutoSelector:
             together: how many images in a row share their mean error and hence their router.
         """
         z = self.features(images)
-        errors = torch.stack([encoder.errors(z) for encoder in self.encoders])  # [K, B]
+        with full_precision(z.device):  # the auto-encoders were trained in it, and errors are near
+            errors = torch.stack([encoder.errors(z) for encoder in self.encoders])  # [K, B]
         means = torch.stack([part.mean(dim=-1) for part in errors.split(together, dim=-1)], dim=-1)
         return route(means, self._threshold).repeat_interleave(together)[: len(images)]

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.passes import summed
+from cl_bench.benchmark.precision import at_least_float32, full_precision
 from cl_bench.benchmark.task import Batch, TrainingTask
 
 SCALE = 30.0  # published code
@@ -27,7 +28,8 @@ class CosineHead(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Logits [B, C] of unit features [B, D]."""
-        return SCALE * features @ F.normalize(self.w, dim=-1).T
+        with full_precision(self.w.device):
+            return SCALE * at_least_float32(features) @ F.normalize(self.w, dim=-1).T
 
     @classmethod
     @torch.no_grad()

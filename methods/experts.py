@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cl_bench.benchmark.precision import at_least_float32, full_precision
+
 NOISE_FLOOR = 0.01  # ε of the noise's standard deviation
 OUTPUT_SCALE = 0.1  # of every expert (published code)
 NO_ROUTER = -1
@@ -161,7 +163,8 @@ class Experts(nn.Module):
     def forward(self, h: Tensor) -> Tensor:
         """The mixture y [B, L, d] of the block's residual stream h [B, L, d]."""
         _, m, d = self.down_weight.shape
-        chosen, g = self.gates(h[:, 0])  # [B, k]
+        with full_precision(h.device):  # experts near each other would tie in 16 bits
+            chosen, g = self.gates(at_least_float32(h[:, 0]))  # [B, k]
         if self.noisy:
             zeros = torch.zeros_like(self.counts)
             self.chosen_now = zeros.scatter_add(0, chosen.flatten(), (g > 0).long().flatten())
@@ -172,7 +175,7 @@ class Experts(nn.Module):
         a = torch.baddbmm(down_bias, h, down.view(len(h), -1, d).mT).relu()  # [B, L, km]
         if self.noisy:
             a = self.drop(a, chosen)
-        share = OUTPUT_SCALE * g  # [B, k]
+        share = (OUTPUT_SCALE * g).to(a.dtype)  # [B, k]
         a = (a.unflatten(-1, (-1, m)) * share[:, None, :, None]).flatten(-2)  # [B, L, km]
         bias = torch.bmm(share[:, None], F.embedding(chosen, self._whole("up_bias")))  # [B, 1, d]
         return torch.baddbmm(bias, a, up.mT.flatten(1, 2))

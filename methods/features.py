@@ -14,7 +14,7 @@ from cl_bench.benchmark import group
 from cl_bench.benchmark.attention import Attended, Attention
 from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.passes import summed
-from cl_bench.benchmark.precision import autocast
+from cl_bench.benchmark.precision import full_precision
 from cl_bench.benchmark.task import Batch, LabelSpace, TrainingTask
 from cl_bench.benchmark.tokens import cut_padding
 
@@ -98,7 +98,7 @@ def gram(features: Tensor) -> Tensor:
     """
     d = features.shape[-1]
     total = torch.zeros(d, d, dtype=torch.float64, device=features.device)
-    with autocast(features.device.type, "fp32"):
+    with full_precision(features.device):
         for part in features.float().split(2048):
             total += part.T @ part
     return total

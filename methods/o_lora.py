@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from cl_bench.benchmark.assets import Assets
 from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.method import Method
+from cl_bench.benchmark.precision import full_precision
 from cl_bench.benchmark.task import Batch, TrainingTask
 from cl_bench.methods.configs.o_lora import OLoRAConfig
 from cl_bench.methods.low_rank import Adapters
@@ -51,9 +52,10 @@ class OLoRA(Method):
         """Cross-entropy and the two penalties."""
         c, loss = self.config, self.clip.cross_entropy(batch)
         if self.A_prev:
-            overlaps = [
-                A_prev.mT @ u.A for A_prev, u in zip(self.A_prev, self.updates, strict=True)
-            ]  # each [4, r·(t − 1), r]
+            with full_precision(self.clip.device):  # small differences of large products
+                overlaps = [
+                    A_prev.mT @ u.A for A_prev, u in zip(self.A_prev, self.updates, strict=True)
+                ]  # each [4, r·(t − 1), r]
             sums = [
                 o.abs().sum() if c.penalty == "absolute" else o.square().sum() for o in overlaps
             ]

@@ -13,6 +13,7 @@ from cl_bench.benchmark.hand_over import inputs, sent
 from cl_bench.benchmark.image_order import ImageOrder
 from cl_bench.benchmark.images import Images
 from cl_bench.benchmark.pixels import Pixels
+from cl_bench.benchmark.precision import full_precision
 
 IMAGES_AT_ONCE = 64  # per forward pass of the teacher
 
@@ -66,6 +67,7 @@ class ReferenceImages:
         parts = [slice(i, min(i + IMAGES_AT_ONCE, len(self._images))) for i in starts]
         order = ImageOrder.as_stored(len(self._images) if groups else 0)
         images = inputs(self._images, order, parts, self._normalise)
-        for x, part in zip(images, parts, strict=True):
-            self._features[part] = self._teacher.encode_images(x).float()
+        with full_precision(self._features.device):  # they are asked for again in every pass
+            for x, part in zip(images, parts, strict=True):
+                self._features[part] = self._teacher.encode_images(x)
         self._known.update(groups)

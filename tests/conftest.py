@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import hypothesis
 import pytest
+
+os.environ.pop("COLUMNS", None)  # workers of pytest have it, and so would the commands they run
 
 hypothesis.settings.register_profile(
     "untimed",

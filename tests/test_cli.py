@@ -37,7 +37,7 @@ MISTAKES = {
     "--set text_feature_share=1.5": r"setting text_feature_share: .* less than or equal to 1",
     "--set feature_share=0.9": r"'feature_share': did you mean '(text|vision)_feature_share' or",
     "--set prompts=all": r"setting prompts: Input should be 'first' or 'ensemble'",
-    "--precision fp8": r"setting precision: Input should be 'fp32', 'bf16' or 'fp16'",
+    "--precision fp8": r"setting precision: Input should be 'fp32', 'bf16', 'fp16' or 'tf32'",
     "--tasks 12": r"the order has 11 tasks",
     "--protocol y-tail": r"setting protocol: Input should be 'mtil' or 'x-tail'",
     "--partial-data": r"--partial-data needs --data-root",

@@ -25,7 +25,7 @@ def test_every_check_is_a_line(
     monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _: SimpleNamespace(free=50 * 2**30))
     assert cl_bench(monkeypatch, "doctor") == 0
     lines = capsys.readouterr().out.splitlines()
-    starts = ("cl-bench ", "50 GiB of disk", "no data root", "torch ", "mini suite: ")
+    starts = ("cl-bench ", "50 GiB of disk", "no data root", "torch ", "cpu: fp32 ", "mini suite: ")
     for line, start in zip(lines, starts, strict=True):
         assert line.startswith(f"ok    {start}"), line
 

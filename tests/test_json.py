@@ -206,6 +206,9 @@ def test_the_state_of_the_installation(
     assert all(list(check) == documented("doctor") for check in said["checks"])
     for check in said["checks"]:
         assert list(check["facts"]) == named("doctor", f"`{check['check']}`")
+    (speed,) = [check["facts"]["devices"] for check in said["checks"] if check["check"] == "speed"]
+    assert [list(of) for of in speed] == [named("doctor", "a device")] * len(speed)
+    assert speed[0]["device"] == "cpu" and speed[0]["tf32"] is None
     assert said["checks"][-1]["facts"] == {"test_images": 2320, "image_size": 32}
 
 

@@ -259,7 +259,7 @@ def test_the_command_repeats_the_run(
     program, *words = shlex.split(reproduce(read_run(path)))
     assert program == "cl-bench"
     app.app(words, standalone_mode=False)
-    ((again, seeds, _, dry_run, _),) = caught
+    ((again, seeds, _, dry_run, *_),) = caught
     assert not dry_run and [
         resolve(again.model_copy(update={"seed": s})).config.digest() for s in seeds
     ] == [config.digest()]

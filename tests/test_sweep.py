@@ -110,7 +110,7 @@ def test_a_sweep_runs_names_what_failed_and_goes_on(
 def test_the_options_of_run_are_options_of_a_sweep_and_reach_every_run(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    of_a_cell = {"method", "order", "seed", "config", "write_config"}
+    of_a_cell = {"method", "order", "seed", "config", "write_config", "no_estimate"}
     assert set(signature(run).parameters) - set(signature(sweep).parameters) == of_a_cell
     given = [
         "--suite", "mtil", "--backbone", "tiny-clip", "--device", "cpu", "--precision", "bf16",

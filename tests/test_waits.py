@@ -23,6 +23,7 @@ from cl_bench.benchmark.assets import Assets
 from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.config import Recipe
 from cl_bench.benchmark.images import Images
+from cl_bench.benchmark.patches import PatchEmbedding
 from cl_bench.benchmark.pixels import Pixels
 from cl_bench.methods.catalog import BUILT_IN
 
@@ -52,6 +53,12 @@ OTHER_PLACES = [
     ("lwf", "fp32", False),
     ("joint", "fp32", False),
 ]
+
+
+@pytest.fixture(autouse=True)
+def patches_as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The host computes them in another order of sums (tests/test_patches.py)."""
+    monkeypatch.setattr(PatchEmbedding, "forward", PatchEmbedding.product)
 
 
 def on_device(make: Make, recipe: Recipe, precision: str = "fp32", resident: bool = True) -> Played:

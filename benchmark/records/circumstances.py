@@ -21,6 +21,7 @@ def session(
     device: str | None = None,
     threads: int | None = None,
     gpu: str | None = None,
+    tf32: bool | None = None,
     processes: int = 1,
     micro_batch: int | None = None,
 ) -> Session:
@@ -30,6 +31,7 @@ def session(
         device: that it computes on.
         threads: of the processor, that torch uses.
         gpu: its name.
+        tf32: whether the GPU rounds factors to TF32.
         processes: how many compute together.
         micro_batch: images that go through a tower at once in training.
     """
@@ -44,10 +46,11 @@ def session(
         hardware=Hardware(
             cpu=_cpu(),
             cores=os.cpu_count(),
-            memory=_memory(),
+            memory=physical_memory(),
             device=device,
             threads=threads,
             gpu=gpu,
+            tf32=tf32,
             processes=processes if processes > 1 else None,
         ),
         micro_batch=micro_batch,
@@ -88,6 +91,6 @@ def _cpu() -> str:
     return platform.processor()
 
 
-def _memory() -> int:
-    """Physical memory in bytes."""
+def physical_memory() -> int:
+    """Of this machine, in bytes."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -55,6 +55,8 @@ class Hardware(Recorded):
     """Number of processor threads that torch used; sums may be rounded otherwise with another number."""
     gpu: str | None = None
     """Name of the GPU, where there was one."""
+    tf32: bool | None = None
+    """Whether the GPU rounded factors to TF32 in steps and evaluation; not there without a GPU."""
     processes: int | None = None
     """Number of processes that computed together, each with as many threads; not there: one."""
 

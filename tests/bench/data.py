@@ -14,7 +14,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -32,11 +32,11 @@ from cl_bench.datasets.images.store import Store
 from cl_bench.datasets.mtil.layout import facts, names_in_files
 from cl_bench.datasets.mtil.readers import read_both
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from bench.figures import Figure, run_alone
 from mtil_pictures import Maker
 from mtil_writers import WRITERS
 
-PHOTOGRAPHS = 768
 SIZE = 224
 
 
@@ -51,21 +51,21 @@ class EmptyFiles(Maker):
         path.touch()
 
 
-def main() -> None:
+def measure(tiny: bool = False) -> Iterator[Figure]:
+    """Photographs, then all of MTIL's files; where ``tiny``, a few of either."""
     torch.set_num_threads(1)  # so that normalising does not blur what reading takes
-    for measure in (photographs, mtil):
+    for part, count in ((photographs, 64 if tiny else 768), (mtil, 1 if tiny else 0)):
         with tempfile.TemporaryDirectory() as folder:
             os.environ["CL_BENCH_CACHE"] = str(Path(folder) / "memory")
-            measure(Path(folder) / "data")
+            yield from part(Path(folder) / "data", count)
 
 
-def photographs(folder: Path) -> None:
-    listing = draw(folder / "images")
+def photographs(folder: Path, count: int) -> Iterator[Figure]:
+    listing = draw(folder / "images", count)
     paths = [Path(str(path)) for path in listing.images]
     size = sum(path.stat().st_size for path in paths)
-    print(
-        f"reading photographs for their digests: {size / 1e6 / timed(lambda: digests_of(paths)):,.0f} MB/s"
-    )
+    rate = size / 1e6 / timed(lambda: digests_of(paths))
+    yield Figure("reading photographs for their digests", rate, "MB/s")
     seconds, all_cores = {}, os.sched_getaffinity(0)
     for threads in (1, len(all_cores)):
         cache.DECODERS = threads  # type: ignore[attr-defined]
@@ -74,29 +74,27 @@ def photographs(folder: Path) -> None:
         seconds[threads] = timed(lambda place=place: Store(place).images("photos", listing, SIZE))
     (one, alone), *more = seconds.items()
     for threads, together in more:
-        print(
-            f"caching {PHOTOGRAPHS} photographs of 500 px: {alone:.2f} s on {one} core, "
-            f"{together:.2f} s on {threads}: {alone / together:.2f}x"
-        )
+        name = f"caching {count} photographs of 500 px on {threads} cores against one"
+        yield Figure(name, alone / together, "x", wanted=">= 1.7")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(f"peak memory of this process: {peak:.2f} GiB")
+    yield Figure("peak memory of caching photographs", peak, "GiB", wanted="<= 1")
     images = Store(folder / f"cache{one}").images("photos", listing, SIZE)
-    cached = min(timed(lambda: epoch(images)) for _ in range(3))
-    decoding = min(timed(lambda: Store().images("photos", listing, SIZE)) for _ in range(2))
-    print(
-        f"an epoch from the cache {PHOTOGRAPHS / cached:,.0f} images/s, decoding "
-        f"{PHOTOGRAPHS / decoding:,.0f} images/s on all cores: {decoding / cached:.1f}x"
-    )
+    cached = [timed(lambda: epoch(images)) for _ in range(3)]
+    decoding = [timed(lambda: Store().images("photos", listing, SIZE)) for _ in range(3)]
+    for what, taken in (("from the cache", cached), ("decoded on all cores", decoding)):
+        yield Figure.of(f"photographs {what}", [count / s for s in taken], "images/s")
+    name = "an epoch of photographs from the cache against decoding them"
+    yield Figure.ratio(name, decoding, cached, "x", ">= 10")
 
 
-def draw(folder: Path) -> Listing:
+def draw(folder: Path, count: int) -> Listing:
     folder.mkdir(parents=True)
     generator = np.random.default_rng(0)
-    for i in range(PHOTOGRAPHS):
+    for i in range(count):
         coarse = generator.integers(0, 256, (25, 33, 3), dtype=np.uint8)
         picture = Image.fromarray(coarse).resize((500, 375), Image.Resampling.BICUBIC)
         picture.save(folder / f"{i:04d}.jpg", quality=90)
-    return Listing(tuple(sorted(folder.iterdir())), np.zeros(PHOTOGRAPHS, np.int64), ("a", "b"))
+    return Listing(tuple(sorted(folder.iterdir())), np.zeros(count, np.int64), ("a", "b"))
 
 
 def epoch(images: Images) -> None:
@@ -115,28 +113,29 @@ class Bytes(Pixels):
         return pixels
 
 
-def mtil(root: Path) -> None:
+def mtil(root: Path, images: int) -> Iterator[Figure]:
+    """Of every class as many images as it has, or ``images``."""
     for name, known in facts()["datasets"].items():
-        per_class = [known[split] // known["classes"] for split in ("train", "test")]
+        per_class = [images or known[split] // known["classes"] for split in ("train", "test")]
         WRITERS[name](
             root, EmptyFiles(list(names_in_files(name)), *per_class, np.random.default_rng())
         )
     paths = [Path(place, name) for place, _, names in os.walk(root) for name in names]
     time.sleep(3)  # younger files are not remembered
     cold = timed(lambda: digests_of(paths))
-    warm = min(timed(lambda: digests_of(paths)) for _ in range(2))
-    memory = sum(file.stat().st_size for file in folder_of_memory().rglob("*.json")) / 2**20
-    print(
-        f"digests of {len(paths):,} files: {cold:.1f} s where all are read (empty ones), {warm:.1f} s "
-        f"where they are remembered ({memory:.0f} MiB)"
-    )
+    warm = [timed(lambda: digests_of(paths)) for _ in range(2)]
+    memory = sum(file.stat().st_size for file in folder_of_memory().rglob("*.json")) / 1e6
+    yield Figure(f"digests of {len(paths):,} empty files, all read", cold, "s")
+    yield Figure.of(f"digests of {len(paths):,} files, all remembered", warm, "s")
+    yield Figure(f"what is remembered of {len(paths):,} files", memory, "MB")
     image_files.decode = lambda path, size, **how: np.zeros((3, size, size), np.uint8)
     open_all(root)
     image_files.decode = None  # type: ignore[assignment]  # nothing may be decoded now
     time.sleep(3)
     open_all(root)  # reads the cached pixels through, once
-    seconds = min(timed(lambda: open_all(root)) for _ in range(2))
-    print(f"opening all eleven data sets ({len(paths):,} files) from the cache: {seconds:.1f} s")
+    seconds = [timed(lambda: open_all(root)) for _ in range(2)]
+    name = f"opening all eleven data sets ({len(paths):,} files) from the cache"
+    yield Figure.of(name, seconds, "s", "< 5")
     shutil.rmtree(root / "cache")
 
 
@@ -155,4 +154,4 @@ def timed(work: Callable[[], object]) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    run_alone(measure, __doc__)

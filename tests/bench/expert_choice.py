@@ -9,35 +9,40 @@ is a pass for every router that the host finds in the batch.
 
 from __future__ import annotations
 
-import argparse
-import statistics
-import time
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import torch
 from torch import Tensor
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from bench.figures import Figure, run_alone
+from bench.timing import in_turn
 
 from cl_bench.methods.experts import Experts
 
 ROUTERS = 11
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--batch-size", type=int, default=16)
-    parser.add_argument("--repeats", type=int, default=5)
-    options = parser.parse_args()
-    device = torch.device(options.device)
-    h = torch.randn(options.batch_size, 197, 768, device=device)
+def measure(
+    tiny: bool = False, device: str = "cpu", batch_size: int = 16, repeats: int = 5
+) -> Iterator[Figure]:
+    """The other way's time in units of ours."""
+    batch_size, repeats = (2, 1) if tiny else (batch_size, repeats)
+    h = torch.randn(batch_size, 197, 768, device=device)
     read, restored = Step(rest, h), Step(restore, h)
-    ways = {"read": read.take, "restored": restored.take}
-    report("a training step", ways, options.repeats, options.device)
-    pairs = zip(read.experts.trained(), restored.experts.trained(), strict=True)
-    print(
-        f"largest difference of a weight: {max(float((a - b).abs().max()) for a, b in pairs):.1e}"
+    taken = in_turn({"read": read.take, "restored": restored.take}, repeats, device)
+    gap = max(
+        float((a - b).abs().max())
+        for a, b in zip(read.experts.trained(), restored.experts.trained(), strict=True)
     )
-    routed(h, options.repeats, options.device)
+    assert gap < 1e-4, f"the two ways differ by {gap:.1e}"
+    sizes = f"22 experts, {batch_size} images, {device}"
+    name = f"expert choice read by the host, against all experts stepping ({sizes})"
+    yield Figure.ratio(name, taken["restored"], taken["read"], "x", "> 1")
+    yield routed(h, repeats, device)
 
 
 def mixture(device: torch.device) -> Experts:
@@ -95,7 +100,7 @@ def restore(step: Step) -> None:
 
 
 @torch.no_grad()
-def routed(h: Tensor, repeats: int, device: str) -> None:
+def routed(h: Tensor, repeats: int, device: str) -> Figure:
     """A batch by as many routers as there are."""
     experts = mixture(h.device)
     routers = torch.arange(len(h), device=h.device) % ROUTERS
@@ -114,23 +119,14 @@ def routed(h: Tensor, repeats: int, device: str) -> None:
             y[mine] = experts(h[mine])
         return y
 
-    print(f"largest difference: {(together() - split()).abs().max().item():.1e}")
-    report("a test batch by 11 routers", {"together": together, "split": split}, repeats, device)
-
-
-def report(what: str, ways: dict[str, Callable[[], object]], repeats: int, device: str) -> None:
-    """Time both ways in turn; the first time warms up."""
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(repeats + 1):
-        for name, work in ways.items():
-            start = time.perf_counter()
-            work()
-            if device.startswith("cuda"):
-                torch.cuda.synchronize()
-            seconds[name].append(time.perf_counter() - start)
-    (a, fast), (b, slow) = ((name, statistics.median(s[1:])) for name, s in seconds.items())
-    print(f"{what} on {device}: {a} {fast:.3f} s, {b} {slow:.3f} s: {slow / fast:.2f}x")
+    gap = (together() - split()).abs().max().item()
+    assert gap < 1e-4, f"the two ways differ by {gap:.1e}"
+    taken = in_turn({"together": together, "split": split}, repeats, device)
+    name = (
+        f"a test batch by {ROUTERS} routers in one go, against router by router ({len(h)} images)"
+    )
+    return Figure.ratio(name, taken["split"], taken["together"], "x", "> 1")
 
 
 if __name__ == "__main__":
-    main()
+    run_alone(measure, __doc__)

@@ -6,31 +6,30 @@ loop gathers each expert's samples on the host, as the published dispatcher does
 
 from __future__ import annotations
 
-import argparse
-import time
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from bench.figures import Figure, run_alone
+from bench.timing import in_turn
+
 from cl_bench.methods.experts import OUTPUT_SCALE, Experts
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--batch-size", type=int, default=64)
-    parser.add_argument("--repeats", type=int, default=5)
-    options = parser.parse_args()
-    torch.manual_seed(0)
-    experts = Experts(768, 22, 64, 2, dropout=0.0, device=torch.device(options.device))
-    for whole in (experts.down_weight, experts.up_weight):
-        whole.normal_(std=0.03)
-    experts.add_router()
-    experts.begin(0)
-    h = torch.randn(options.batch_size, 197, 768, device=options.device, requires_grad=True)
-    noise = torch.randn(options.batch_size, 22, device=options.device)
+def measure(
+    tiny: bool = False, device: str = "cpu", batch_size: int = 64, repeats: int = 5
+) -> Iterator[Figure]:
+    """The loop's time in units of the dispatch's."""
+    batch_size, repeats = (2, 1) if tiny else (batch_size, repeats)
+    experts = mixture(device)
+    h = torch.randn(batch_size, 197, 768, device=device, requires_grad=True)
+    noise = torch.randn(batch_size, 22, device=device)
     experts.draw_noise = lambda like: noise  # type: ignore[method-assign]
 
     def dispatched() -> Tensor:
@@ -42,21 +41,28 @@ def main() -> None:
         return loop(experts, h, noise)
 
     gap = (dispatched() - looped()).abs().max().item()
-    seconds: dict[str, list[float]] = {"loop": [], "dispatch": []}
-    for _ in range(options.repeats + 1):
-        for name, forward in (("loop", looped), ("dispatch", dispatched)):
-            seconds[name].append(_timed(forward, h, options.device))
-    middle = {name: sorted(s[1:])[options.repeats // 2] for name, s in seconds.items()}
-    print(
-        f"22 experts, top 2, {options.batch_size} images on {options.device}: loop "
-        f"{middle['loop']:.3f} s, dispatch {middle['dispatch']:.3f} s forward and backward: "
-        f"{middle['loop'] / middle['dispatch']:.2f}x; largest difference {gap:.1e}"
-    )
-    if options.device.startswith("cuda"):
+    assert gap < 1e-4, f"the two ways differ by {gap:.1e}"
+    ways = {"loop": _both_ways(looped, h), "dispatch": _both_ways(dispatched, h)}
+    taken = in_turn(ways, repeats, device)
+    sizes = f"22 experts, top 2, {batch_size} images, {device}"
+    yield Figure.of(f"expert dispatch, forward and backward ({sizes})", taken["dispatch"], "s")
+    name = f"expert dispatch against a loop over experts ({sizes})"
+    yield Figure.ratio(name, taken["loop"], taken["dispatch"], "x", "> 1")
+    if device.startswith("cuda"):
         torch.cuda.set_sync_debug_mode("error")
         experts(h).sum().backward()
         torch.cuda.set_sync_debug_mode("default")
         print("the dispatch waited for the GPU nowhere, forward or backward")
+
+
+def mixture(device: str) -> Experts:
+    torch.manual_seed(0)
+    experts = Experts(768, 22, 64, 2, dropout=0.0, device=torch.device(device))
+    for whole in (experts.down_weight, experts.up_weight):
+        whole.normal_(std=0.03)
+    experts.add_router()
+    experts.begin(0)
+    return experts
 
 
 def loop(experts: Experts, h: Tensor, noise: Tensor) -> Tensor:
@@ -75,14 +81,13 @@ def loop(experts: Experts, h: Tensor, noise: Tensor) -> Tensor:
     return y
 
 
-def _timed(forward: Callable[[], Tensor], h: Tensor, device: str) -> float:
-    h.grad = None
-    start = time.perf_counter()
-    forward().square().mean().backward()
-    if device.startswith("cuda"):
-        torch.cuda.synchronize()
-    return time.perf_counter() - start
+def _both_ways(forward: Callable[[], Tensor], h: Tensor) -> Callable[[], None]:
+    def work() -> None:
+        h.grad = None
+        forward().square().mean().backward()
+
+    return work
 
 
 if __name__ == "__main__":
-    main()
+    run_alone(measure, __doc__)

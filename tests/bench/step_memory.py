@@ -1,61 +1,53 @@
-"""Peak memory of one training step at ViT-B/16: ``python tests/bench/step_memory.py zscl``.
+"""Peak memory of one training step at ViT-B/16, every method in a process of its own.
 
-Random weights and images: memory depends on neither. One process per measurement.
+Random weights and images: memory depends on neither.
 """
 
 from __future__ import annotations
 
-import argparse
-import time
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
 
-import torch
-from torch import Tensor
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from cl_bench.benchmark.assets import Assets
+from bench.figures import Figure, run_alone
+from bench.random_task import as_seen, backbone, made, random_task
+
 from cl_bench.benchmark.config import Recipe
 from cl_bench.benchmark.cost import peak_memory
-from cl_bench.benchmark.images import Images
-from cl_bench.benchmark.task import LabelSpace, Task, TaskStream, TrainingTask
 from cl_bench.benchmark.train import train
-from cl_bench.datasets import backbones
-from cl_bench.methods.catalog import BUILT_IN, find_method
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("method", choices=BUILT_IN)
-    parser.add_argument("--batch-size", type=int, default=64)
-    parser.add_argument("--classes", type=int, default=100)
-    parser.add_argument("--device", default="cpu")
-    options = parser.parse_args()
-    torch.manual_seed(0)
-    clip = backbones.load(backbones.parse("ViT-B-16-quickgelu:random"), options.device)
-    pixels = torch.randint(256, (options.batch_size, 3, 224, 224), dtype=torch.uint8)
-    images = Images(pixels, torch.arange(options.batch_size) % options.classes)
-    names = tuple(f"class number {i}" for i in range(options.classes))
-    task = Task("random", LabelSpace.from_templates(names, ("a photo of a {}.",)), images, images)
-    entry = find_method(options.method)
-    settings = entry.defaults("config", "fair", "") | (
-        {"selector_steps": 1, "reference_steps": 1} if options.method == "moe-adapters" else {}
-    )
-    assets = Assets(images, names, _selector, TaskStream("random", (task,)))
-    method = entry.method(clip, entry.method.Config(**settings), assets)
-    training = TrainingTask(task, clip.normaliser(), options.batch_size, torch.Generator())
-    method.before_task(training)
-    start = time.perf_counter()
-    train(method, training, Recipe(weight_decay=0), 1, "fp32", lambda progress: None)
-    seconds = time.perf_counter() - start
-    peaks = ", ".join(f"{k} {v / 2**30:.1f} GiB" for k, v in peak_memory(clip.device).items())
-    trainable = sum(p.numel() for p in method.trainable_parameters())
-    print(
-        f"{options.method}, ViT-B/16, batch {options.batch_size}, {options.classes} classes: peak "
-        f"{peaks}; {trainable:,} trainable; the step took {seconds:.1f} s on {options.device}"
-    )
+def measure(
+    tiny: bool = False,
+    methods: str = "zscl,moe-adapters",
+    batch_size: int = 64,
+    classes: int = 100,
+    device: str = "cpu",
+) -> Iterator[Figure]:
+    """Of the process, and of the GPU where there is one; at the tiny CLIP's size where ``tiny``."""
+    batch_size, classes = (2, 3) if tiny else (batch_size, classes)
+    for name in methods.split(","):
+        with ProcessPoolExecutor(1, get_context("spawn")) as process:
+            peaks = process.submit(_peaks, name, tiny, batch_size, classes, device).result()
+        model = "tiny CLIP" if tiny else "ViT-B/16"
+        for where, peak in peaks.items():
+            sizes = f"{model}, {batch_size} images, {classes} classes, fp32"
+            what = f"peak memory of a training step of {name}, {where} ({sizes})"
+            yield Figure(what, peak / 2**30, "GiB")
 
 
-def _selector(images: Tensor) -> Tensor:
-    return images[:, :, ::8, ::8].flatten(1)
+def _peaks(name: str, tiny: bool, batch_size: int, classes: int, device: str) -> dict[str, int]:
+    clip = backbone(tiny, device)
+    task = random_task(clip, batch_size, classes)
+    method, seen = made(name, clip, task), as_seen(clip, task, batch_size)
+    method.before_task(seen)
+    train(method, seen, Recipe(weight_decay=0), 1, "fp32", lambda progress: None)
+    return peak_memory(clip.device)
 
 
 if __name__ == "__main__":
-    main()
+    run_alone(measure, __doc__)

@@ -2,40 +2,41 @@
 
 from __future__ import annotations
 
-import time
+import sys
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
 
 import torch
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from bench.figures import Figure, run_alone
+from bench.random_task import backbone
+from bench.timing import in_turn
+
 from cl_bench.benchmark.tokens import cut_padding
-from cl_bench.datasets import backbones
 from cl_bench.datasets.mtil.layout import facts
 
 
 @torch.no_grad()
-def main() -> None:
-    clip = backbones.load(backbones.parse("ViT-B-16-quickgelu:random"), "cpu")
-    print("data set       prompts  longest   77 positions        cut   ratio   largest difference")
-    totals = [0.0, 0.0]
-    for name, d in facts()["datasets"].items():
-        if "class_names" not in d:
-            continue  # its names come with its files
-        template = d["templates"]["keeplora"][0]
-        tokens = clip.tokenize([template.format(c).replace("_", " ") for c in d["class_names"]])
-        short = cut_padding(tokens)
-        times, features = [], []
-        for variant in (tokens, short):
-            clip.encode_text(variant[:8])
-            start = time.perf_counter()
-            features.append(clip.encode_text(variant))
-            times.append(time.perf_counter() - start)
-        totals = [total + seconds for total, seconds in zip(totals, times, strict=True)]
-        difference = (features[0] - features[1]).abs().max().item()
-        print(
-            f"{name:13s} {len(tokens):8d} {short.shape[1]:8d} {times[0]:12.2f} s {times[1]:8.2f} s "
-            f"{times[0] / times[1]:6.1f}x   {difference:.1e}"
-        )
-    print(f"all: {totals[0] / totals[1]:.1f}x")
+def measure(tiny: bool = False, device: str = "cpu", repeats: int = 2) -> Iterator[Figure]:
+    """All class prompts of the data sets whose names are known without their files."""
+    clip = backbone(tiny, device)
+    prompts = [
+        of["templates"]["keeplora"][0].format(name).replace("_", " ")
+        for of in facts()["datasets"].values()
+        for name in of.get("class_names", ())  # others have names that come with their files
+    ]
+    tokens = clip.tokenize(prompts[:20] if tiny else prompts)
+    short = cut_padding(tokens)
+    gap = (clip.encode_text(tokens) - clip.encode_text(short)).abs().max().item()
+    assert gap < 1e-4, f"cut prompts have other features, by {gap:.1e}"
+    ways = {"77": partial(clip.encode_text, tokens), "cut": partial(clip.encode_text, short)}
+    taken = in_turn(ways, repeats, device, warm_up=False)
+    name = f"text tower on {len(tokens)} prompts cut to {short.shape[1]} positions, against 77"
+    yield Figure.ratio(name, taken["77"], taken["cut"], "x", ">= 3")
 
 
 if __name__ == "__main__":
-    main()
+    run_alone(measure, __doc__)

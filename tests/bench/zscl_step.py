@@ -5,91 +5,82 @@ Both run side by side on the same weights and batches; the losses of the same st
 
 from __future__ import annotations
 
-import argparse
-import time
+import sys
 from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from bench.figures import Figure, run_alone
+from bench.random_task import as_seen, backbone, random_task
+from bench.timing import seconds
+
 from cl_bench.benchmark.assets import Assets
-from cl_bench.benchmark.images import Images
-from cl_bench.benchmark.task import LabelSpace, Task, TrainingTask
-from cl_bench.datasets import backbones
+from cl_bench.benchmark.clip import Clip
+from cl_bench.benchmark.task import Batch, TrainingTask
 from cl_bench.methods.zscl import ZSCL, ZSCLConfig
 
-WORDS = [
-    "red",
-    "blue",
-    "old",
-    "small",
-    "wet",
-    "dog",
-    "boat",
-    "tree",
-    "street",
-    "child",
-    "horse",
-    "train",
-    "field",
-    "table",
-]
+WORDS = (
+    "red", "blue", "old", "small", "wet", "dog", "boat", "tree", "street", "child", "horse", "train",
+    "field", "table",
+)  # fmt: skip
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--backbone", default="tiny-clip")
-    parser.add_argument("--batch-size", type=int, default=64)
-    parser.add_argument("--texts", type=int, default=2000)
-    parser.add_argument("--steps", type=int, default=3)
-    parser.add_argument("--device", default="cpu")
-    options = parser.parse_args()
-    method, task = _started(options)
-    times: dict[str, list[float]] = {"remembered": [], "encoded anew": []}
-    worst = 0.0
+def measure(
+    tiny: bool = False,
+    device: str = "cpu",
+    large: bool = False,
+    batch_size: int = 64,
+    texts: int = 2000,
+    steps: int = 5,
+) -> Iterator[Figure]:
+    """The tiny CLIP, or ViT-B/16 where ``large``."""
+    batch_size, texts, steps = (4, 40, 1) if tiny else (batch_size, texts, steps)
+    method, task = _started(backbone(not large, device), batch_size, texts)
+    taken: dict[str, list[float]] = {"remembered": [], "anew": []}
     batches = task.endless()
-    for _ in range(options.steps + 1):
+    for step in range(steps + 1):  # the first one warms up
         batch, pair = next(batches), next(method.references)
         losses = []
-        for name in times:
-            method.references = _again(method, pair, anew=name == "encoded anew")
-            if name == "encoded anew":
-                method.R = None
-            start = time.perf_counter()
-            if method.R is None:
-                method.R = _all_positions(method)
-            loss = method.loss(batch)
-            loss.backward()
-            losses.append(loss.item())  # waits for the device
-            times[name].append(time.perf_counter() - start)
+        for way, seconds_of in taken.items():
+            work = partial(_step, method, batch, pair, way == "anew", losses)
+            seconds_of += [seconds(work, device)][: 1 if step else 0]
             method.clip.zero_grad(set_to_none=True)
-        worst = max(worst, abs(losses[0] - losses[1]) / losses[1])
-        method.references = method._external_references(options.batch_size)
-    seconds = {name: sorted(t[1:])[len(t[1:]) // 2] for name, t in times.items()}
-    ratio = seconds["encoded anew"] / seconds["remembered"]
-    print(
-        f"{options.backbone}, {options.batch_size} + {options.batch_size} images, {options.texts:,} "
-        f"reference texts on {options.device}: encoded anew {seconds['encoded anew']:.3f} s, "
-        f"remembered {seconds['remembered']:.3f} s a step: {ratio:.1f}x; "
-        f"largest relative difference of the loss {worst:.1e}"
-    )
+        gap = abs(losses[0] - losses[1]) / losses[1]
+        assert gap < 1e-4, f"the two ways' losses differ by {gap:.1e}"
+        method.references = method._external_references(batch_size)
+    model = "ViT-B/16" if large else "tiny CLIP"
+    sizes = f"{model}, {batch_size} + {batch_size} images, {texts:,} reference texts, {device}"
+    yield Figure.of(f"training step of zscl ({sizes})", taken["remembered"], "s")
+    name = f"training step of zscl against one that encodes the reference texts anew ({sizes})"
+    yield Figure.ratio(name, taken["anew"], taken["remembered"], "x", ">= 4")
 
 
-def _started(options: argparse.Namespace) -> tuple[ZSCL, TrainingTask]:
-    torch.manual_seed(0)
-    clip = backbones.load(backbones.parse(options.backbone), options.device)
-    size, count = clip.image_size, 2 * options.batch_size
-    pixels = torch.randint(256, (count, 3, size, size), dtype=torch.uint8)
+def _step(
+    method: ZSCL, batch: Batch, pair: tuple[Tensor, Tensor], anew: bool, losses: list[float]
+) -> None:
+    method.references = _again(method, pair, anew)
+    if anew:
+        method.R = None
+    if method.R is None:
+        method.R = _all_positions(method)
+    loss = method.loss(batch)
+    loss.backward()
+    losses.append(loss.item())  # waits for the device
+
+
+def _started(clip: Clip, batch_size: int, count: int) -> tuple[ZSCL, TrainingTask]:
     texts = tuple(
-        f"a photo of a {WORDS[i % 5]} {WORDS[5 + i % 9]} number {i}" for i in range(options.texts)
+        f"a photo of a {WORDS[i % 5]} {WORDS[5 + i % 9]} number {i}" for i in range(count)
     )
-    images = Images(pixels, torch.arange(count) % 10)
-    labels = LabelSpace.from_templates(tuple(WORDS[:10]), ("a photo of a {}.",))
-    method = ZSCL(clip, ZSCLConfig(), Assets(images=images, texts=texts))
-    task = Task("random", labels, images, images)
-    training = TrainingTask(task, clip.normaliser(), options.batch_size, torch.Generator())
-    method.before_task(training)
+    task = random_task(clip, 2 * batch_size, 10)
+    method = ZSCL(clip, ZSCLConfig(), Assets(images=task.train, texts=texts))
+    method.before_task(training := as_seen(clip, task, batch_size))
     return method, training
 
 
@@ -115,4 +106,4 @@ def _all_positions(method: ZSCL) -> Tensor:
 
 
 if __name__ == "__main__":
-    main()
+    run_alone(measure, __doc__)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, get_args
 
 import typer
 
+from cl_bench.benchmark.config import Protocol
 from cl_bench.benchmark.errors import UserError
 from cl_bench.experiment.choices import RUNS, Choices, Preset
 from cl_bench.experiment.schema_words import KINDS
@@ -37,8 +38,8 @@ def methods(incomplete: str) -> Help:
 
 def several_methods(incomplete: str) -> Words:
     """The same in a list with commas."""
-    before, comma, last = incomplete.rpartition(",")
-    return [before + comma + name for name, _ in methods(last)]
+    before, last = _list_so_far(incomplete)
+    return [before + name for name, _ in methods(last)]
 
 
 def suites(incomplete: str) -> Words:
@@ -53,10 +54,10 @@ def orders(ctx: typer.Context, incomplete: str) -> Words:
     suite = _suite(ctx)
     if suite is None:
         return []
-    before, comma, last = incomplete.rpartition(",")
+    before, last = _list_so_far(incomplete)
     tasks = [task.name for task in suite.tasks if task.name not in before.split(",")]
-    known = tasks if comma else [*suite.orders, *tasks]
-    return [before + comma + name for name in _starting(known, last)]
+    known = tasks if before else [*suite.orders, *tasks]
+    return [before + name for name in _starting(known, last)]
 
 
 def several_orders(ctx: typer.Context, incomplete: str) -> Words:
@@ -64,9 +65,9 @@ def several_orders(ctx: typer.Context, incomplete: str) -> Words:
     suite = _suite(ctx)
     if suite is None:
         return []
-    before, comma, last = incomplete.rpartition(",")
+    before, last = _list_so_far(incomplete)
     left = [order for order in suite.orders if order not in before.split(",")]
-    return [before + comma + name for name in _starting(left, last)]
+    return [before + name for name in _starting(left, last)]
 
 
 def backbones(incomplete: str) -> Words:
@@ -135,7 +136,7 @@ OF_CHOICES: dict[
     "backbone": backbones,
     "overrides": settings,
     "preset": one_of(*get_args(Preset)),
-    "precision": one_of("fp32", "bf16", "fp16"),
+    "precision": one_of(*get_args(Protocol.model_fields["precision"].annotation)),
     "protocol": one_of("mtil", "x-tail"),
     "device": one_of("cpu", "cuda"),
     "wandb": one_of("online", "offline", "disabled"),
@@ -147,6 +148,12 @@ OF_CHOICES: dict[
 
 def _starting(known: Iterable[str], incomplete: str) -> Words:
     return [name for name in known if name.startswith(incomplete)]
+
+
+def _list_so_far(incomplete: str) -> tuple[str, str]:
+    """What stands before the last name of a list with commas, the comma with it, and that name."""
+    before, comma, last = incomplete.rpartition(",")
+    return before + comma, last
 
 
 def _files(incomplete: str, ending: str) -> Words:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from cl_bench.benchmark.errors import UserError, in_one_line
 
 State = Literal["ok", "warn", "fail"]
+ARITHMETICS = ("fp32", "tf32", "bf16", "fp16")  # most digits first
 TOO_LITTLE, LITTLE = 1, 10  # GiB of disk: no run fits; decoded images of MTIL do not
 
 
@@ -86,6 +87,31 @@ def _torch() -> Finding:
     return Finding("ok", f"{versions}; {where}, {threads} threads", facts)
 
 
+def _speed() -> Finding:
+    import torch
+
+    from cl_bench.benchmark.product_rate import product_rate
+    from cl_bench.benchmark.records.circumstances import physical_memory
+
+    devices = [{"device": "cpu", "memory_bytes": physical_memory()}]
+    for i in range(torch.cuda.device_count()):
+        memory = torch.cuda.get_device_properties(i).total_memory
+        devices.append({"device": f"cuda:{i}", "memory_bytes": memory})
+    for of in devices:
+        on_gpu = str(of["device"]).startswith("cuda")
+        for precision in ARITHMETICS:
+            has_it = precision != "tf32" or (on_gpu and torch.cuda.is_tf32_supported())
+            of[precision] = product_rate(str(of["device"]), precision) if has_it else None
+    return Finding("ok", "; ".join(map(_in_words, devices)), {"devices": devices})
+
+
+def _in_words(of: dict[str, Any]) -> str:
+    """A device's rates and memory."""
+    rates = [f"{name} {of[name]:,.0f}" for name in ARITHMETICS if of[name]]
+    gib = of["memory_bytes"] / 2**30
+    return f"{of['device']}: {', '.join(rates)} GFLOP/s in matrix products, {gib:.0f} GiB"
+
+
 def _embedded() -> Finding:
     from cl_bench.datasets.backbones import load
     from cl_bench.datasets.mini.domains import DOMAINS, draw
@@ -103,6 +129,7 @@ CHECKS: dict[str, Callable[[], Finding]] = {  # those that take long last
     "disk": _disk,
     "data root": _data_root,
     "torch": _torch,
+    "speed": _speed,
     "mini": _embedded,
 }
 

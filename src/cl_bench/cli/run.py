@@ -78,5 +78,5 @@ def run(
         boards_of = chosen(asked.boards, len(asked.seeds) * max(1, len(asked.orders)))
         run_command(
             asked.choices, asked.seeds, asked.folder, dry_run, boards_of, asked.orders,
-            estimates=not no_estimate,
+            not no_estimate,
         )  # fmt: skip

@@ -31,6 +31,21 @@ def computed_on(device: str, protocol: Protocol, typed: bool) -> tuple[Protocol,
     return protocol.model_copy(update={"precision": "fp32"}), (caveat,)
 
 
+def must_compute(device: str, precision: str) -> None:
+    """Refuse a precision that the device of this machine has not.
+
+    Raises:
+        UserError: TF32 is asked for and there is none.
+    """
+    if precision != "tf32":
+        return
+    import torch
+
+    has_gpu = device.startswith("cuda") and torch.cuda.is_available()
+    if not has_gpu or not torch.cuda.is_tf32_supported():
+        raise UserError(f"the device {device} has no TF32: write --precision fp32")
+
+
 def choose_device(name: str | None) -> str:
     """The device a run uses: the named one, else a GPU where there is one.
 

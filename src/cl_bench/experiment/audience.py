@@ -34,7 +34,7 @@ class Audience:
         yield silent
 
     def remark(self, words: str) -> None:
-        """A reader of the results must know this of the data; said before anything is learned."""
+        """Who reads the results or waits for them must know this; said before anything is learned."""
 
     @contextmanager
     def learning(self, plan: Plan) -> Iterator[Listener]:

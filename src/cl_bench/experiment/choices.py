@@ -57,7 +57,7 @@ class Choices(Settings):
     device: str | None = None
     """cpu, cuda, cuda:1. (default: a GPU if there is one)"""
     precision: str | None = None
-    """fp32, bf16 or fp16. (default: the preset's, else the suite's)"""
+    """fp32, bf16, fp16 or tf32. (default: the preset's, else the suite's)"""
     preset: Preset | None = None
     """paper: the method's published budget, prompts, augmentation, precision. fair: one for all.
     (default: the suite's)"""

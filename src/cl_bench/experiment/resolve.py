@@ -14,7 +14,7 @@ from cl_bench.datasets.checks.prompts import cut_prompts
 from cl_bench.datasets.extra.references import Source
 from cl_bench.datasets.pretrained import preprocessing
 from cl_bench.datasets.suite import Suite, TaskSpec
-from cl_bench.experiment.arithmetic import choose_device, computed_on
+from cl_bench.experiment.arithmetic import choose_device, computed_on, must_compute
 from cl_bench.experiment.choices import RUNS, Choices
 from cl_bench.experiment.places import recorded
 from cl_bench.experiment.settle import Settled, must_have_data, settle
@@ -70,7 +70,9 @@ def resolve(
     if needs_data:
         must_have_data(settled, out)
     suite, said, root = settled.suite, settled.said, settled.data_root
-    device = device or choose_device(choices.device)  # torch, so after all that needs none
+    if device is None:
+        device = choose_device(choices.device)  # torch, so after all that needs none
+        must_compute(device, said.protocol.precision)
     protocol, caveats = computed_on(device, said.protocol, typed=choices.precision is not None)
     settled = replace(settled, said=replace(said, protocol=protocol))
     config = _config(settled, (*caveats, *preprocessing.caveats(suite.backbone)), device)

@@ -18,6 +18,7 @@ from cl_bench.experiment.again import resolve_again
 from cl_bench.experiment.audience import Audience, ignore
 from cl_bench.experiment.choices import RUNS, Choices
 from cl_bench.experiment.resolve import Plan, resolve
+from cl_bench.experiment.slow_arithmetic import slow_arithmetic
 
 
 def run_experiment(choices: Choices, listen: Listener = ignore, out: Path = RUNS) -> RunResult:
@@ -88,7 +89,7 @@ def _carry_out(plan: Plan, audience: Audience) -> RunResult:
     with audience.files() as on_progress:
         assembled = partial(assemble, plan, on_progress)
         experiment = in_turn(assembled) if plan.cache else assembled()
-    for words in experiment.stream.remarks:
+    for words in (*experiment.stream.remarks, *slow_arithmetic(plan.config)):
         audience.remark(words)
     with audience.learning(plan) as listen:
         result = experiment.run(listen)
