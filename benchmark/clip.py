@@ -19,7 +19,7 @@ from cl_bench.benchmark.pixels import Pixels
 from cl_bench.benchmark.precision import at_least_float32, full_precision
 from cl_bench.benchmark.prompt_tokens import behind_the_first, check_room, per_block
 from cl_bench.benchmark.quick_gelu import QuickGELU
-from cl_bench.benchmark.rows import images_through, texts_through
+from cl_bench.benchmark.rows import through
 from cl_bench.benchmark.task import Batch, LabelSpace
 from cl_bench.benchmark.tokens import LabelTokens, Tokenizer, cut_padding, short_tokens
 
@@ -110,7 +110,7 @@ class Clip(nn.Module):
                 LayerNorm, as patches do. They have no positional embedding.
         """
         added = self._entering("v", prompt_tokens, len(images))
-        return images_through(self._vision_tower, images, added)
+        return through(self._vision_tower, images, added)
 
     def _vision_tower(self, images: Tensor, added: Tensor | None) -> Tensor:
         if added is not None:
@@ -144,12 +144,12 @@ class Clip(nn.Module):
             if added.shape[2] + tokens.shape[1] > self.context_length:
                 tokens = cut_padding(tokens)  # padding takes room
             check_room(added.shape[2], tokens.shape[1], self.context_length)
-        return texts_through(self._text_tower, tokens, added)
+        per_image = max(1, len(self.model.visual.positional_embedding) // tokens.shape[1])
+        return through(self._text_tower, tokens, added, per_image)
 
     def _text_tower(self, tokens: Tensor, added: Tensor | None) -> Tensor:
-        m, length = self.model, tokens.shape[1]
-        places = length if added is None else length + added.shape[2]
-        x = m.token_embedding(tokens) + m.positional_embedding[:length]  # [N, L, d]
+        m = self.model
+        x = m.token_embedding(tokens) + m.positional_embedding[: tokens.shape[1]]  # [N, L, d]
         with behind_the_first(self.blocks()["t"], added):
             x = m.transformer(x)  # its attention is causal without a mask
         x = m.ln_final(x)[torch.arange(len(x), device=x.device), tokens.argmax(dim=-1)]  # [N, d]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from cl_bench.benchmark import group, matrix
+from cl_bench.benchmark import matrix
 from cl_bench.benchmark.errors import NotFiniteError, UserError
 from cl_bench.benchmark.hand_over import inputs
 from cl_bench.benchmark.image_order import ImageOrder
@@ -15,6 +15,8 @@ from cl_bench.benchmark.images import Images
 from cl_bench.benchmark.method import Classifier, Method
 from cl_bench.benchmark.pixels import Pixels
 from cl_bench.benchmark.precision import autocast, tf32_products
+from cl_bench.benchmark.processes.group import rank, size
+from cl_bench.benchmark.processes.sums import add_up
 from cl_bench.benchmark.task import LabelSpace
 
 EVALUATION_BATCH = 256
@@ -51,14 +53,14 @@ def predict_all(
             if last is None or last[0] != labels:
                 last = (labels, method.classifier(labels))
             found[name] = _chosen(last[1], tests[name], normalise, parts)
-    return {name: _finite(group.add_up(of_task)) for name, of_task in found.items()}
+    return {name: _finite(add_up(of_task)) for name, of_task in found.items()}
 
 
 def _own_parts(spaces: Iterable[str], tests: Mapping[str, Images]) -> dict[str, list[slice]]:
     """The images that this process classifies, by task: every n-th part of all tasks'."""
     parts = [(task, part) for task in spaces for part in _parts(tests[task])]
     own: dict[str, list[slice]] = {}
-    for task, part in parts[group.rank() :: group.size()]:
+    for task, part in parts[rank() :: size()]:
         own.setdefault(task, []).append(part)
     return own
 

@@ -7,7 +7,8 @@ from typing import TypeVar
 
 from torch import Tensor
 
-from cl_bench.benchmark import group
+from cl_bench.benchmark.processes.group import size
+from cl_bench.benchmark.processes.sums import add_up
 from cl_bench.benchmark.rows import WHOLE
 from cl_bench.benchmark.task import Batch, Pass
 
@@ -17,7 +18,7 @@ T = TypeVar("T")
 def all_added(total: T) -> T:
     """Add a total, or every one of a list of them, to those of the other processes, in place."""
     if isinstance(total, Tensor):
-        group.add_up(total)
+        add_up(total)
     elif isinstance(total, Sequence):
         for part in total:
             all_added(part)
@@ -47,7 +48,7 @@ def summed(
     Returns:
         The total and the number of batches, the same in every process.
     """
-    if not isinstance(batches, Pass) or len(batches) < group.size():
+    if not isinstance(batches, Pass) or len(batches) < size():
         return _looped(batches, add, start)
     with WHOLE.used():  # the processes have different batches: their rows do not belong together
         total, _ = _looped(batches.own(), add, start)

@@ -3,7 +3,7 @@
 A row is an image or a text. Whoever calls a tower gets the features of all rows in every process, so a loss
 may compare rows with each other. The gradients of the features go back the same way: a process takes those of
 its own rows through the tower, times the number of processes, and the mean over the processes
-(``group.average_gradients``) is the gradient of the whole batch, whatever the loss computes of the features.
+(``processes/sums.py``) is the gradient of the whole batch, whatever the loss computes of the features.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from cl_bench.benchmark import group
+from cl_bench.benchmark.processes.group import size
+from cl_bench.benchmark.processes.sums import add_up, part_of
 
 Tower = Callable[[Tensor, Tensor | None], Tensor]
 """From rows [n, ...], and what enters beside them, to features [n, D]."""
@@ -30,8 +31,8 @@ class Division:
 
     Attributes:
         shared: whether each process takes a part of the rows.
-        images_at_once: of how many images the activations are kept for the gradient; the others' are
-            computed again on the way back. ``None``: of all.
+        images_at_once: of how many images, or of texts with as many positions, the activations are kept
+            for the gradient; the others' are computed again on the way back. ``None``: of all.
     """
 
     shared: bool = False
@@ -51,35 +52,28 @@ WHOLE = Division()
 _present: ContextVar[Division] = ContextVar("division", default=WHOLE)
 
 
-def images_through(tower: Tower, images: Tensor, beside: Tensor | None) -> Tensor:
-    """Features [B, D] of images [B, 3, S, S].
+def through(tower: Tower, rows: Tensor, beside: Tensor | None, per_image: int = 1) -> Tensor:
+    """Features [N, D] of rows [N, ...].
 
     Args:
-        tower: treats each image by itself.
-        images: the whole batch.
-        beside: what enters each block beside the images, [blocks, 1 or B, P, d].
+        tower: treats each row by itself.
+        rows: of the whole batch.
+        beside: what enters each block beside the rows, [blocks, 1 or N, P, d].
+        per_image: how many rows have as many positions as an image.
     """
-    at_once = _present.get().images_at_once
-    return texts_through(
-        lambda rows, more: _few_at_a_time(tower, rows, more, at_once), images, beside
-    )
-
-
-def texts_through(tower: Tower, rows: Tensor, beside: Tensor | None) -> Tensor:
-    """Features [N, D] of rows [N, ...]; arguments as above."""
-    count = len(rows)
-    if not _present.get().shared or not 1 < group.size() <= count:
-        return tower(rows, beside)
-    own = group.part_of(count)
-    features: Tensor = _Gathered.apply(tower(rows[own], _of_rows(beside, own)), own.start, count)
+    here, count = _present.get(), len(rows)
+    at_once = count if here.images_at_once is None else here.images_at_once * per_image
+    if not here.shared or not 1 < size() <= count:
+        return _few_at_a_time(tower, rows, beside, at_once)
+    own = part_of(count)
+    of_own = _few_at_a_time(tower, rows[own], _of_rows(beside, own), at_once)
+    features: Tensor = _Gathered.apply(of_own, own.start, count)
     return features
 
 
-def _few_at_a_time(
-    tower: Tower, rows: Tensor, beside: Tensor | None, at_once: int | None
-) -> Tensor:
+def _few_at_a_time(tower: Tower, rows: Tensor, beside: Tensor | None, at_once: int) -> Tensor:
     """The features of all rows; of no more than ``at_once`` are activations kept."""
-    if at_once is None or len(rows) <= at_once:
+    if len(rows) <= at_once:
         return tower(rows, beside)
     parts = [slice(i, i + at_once) for i in range(0, len(rows), at_once)]
     features = [
@@ -104,8 +98,8 @@ class _Gathered(torch.autograd.Function):
         ctx.part = slice(start, start + len(own))
         whole = torch.zeros(count, *own.shape[1:], device=own.device)  # sums of 16 bits are no sums
         whole[ctx.part] = own
-        return group.add_up(whole).to(own.dtype)
+        return add_up(whole).to(own.dtype)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        return gradients[0][ctx.part] * group.size(), None, None
+        return gradients[0][ctx.part] * size(), None, None

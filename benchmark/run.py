@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
-from functools import partial
 
 from cl_bench.benchmark.checkpoint import digest_of_state
 from cl_bench.benchmark.config import RunConfig
 from cl_bench.benchmark.cost import Stopwatch, peak_memory
 from cl_bench.benchmark.errors import NotFiniteError
 from cl_bench.benchmark.evaluate import predict_all
-from cl_bench.benchmark.group import led, must_agree
 from cl_bench.benchmark.label_spaces import label_spaces
 from cl_bench.benchmark.method import Method, all_parameters
 from cl_bench.benchmark.opening import finished_run, must_be_of
 from cl_bench.benchmark.precision import tf32_products
+from cl_bench.benchmark.processes.first import by_the_first, led, must_agree
 from cl_bench.benchmark.randomness import seed_everything
 from cl_bench.benchmark.record import RunFolder, RunResult
 from cl_bench.benchmark.records.events import Learned, Listener, Step
 from cl_bench.benchmark.records.manifest import is_finished
+from cl_bench.benchmark.rows import WHOLE, Division
 from cl_bench.benchmark.session import RunSession
 from cl_bench.benchmark.task import Task, TaskStream, TrainingTask
 from cl_bench.benchmark.train import Progress, train
@@ -32,11 +32,11 @@ def run(
     stream: TaskStream,
     folder: RunFolder,
     listen: Listener,
-    images_at_once: int | None = None,
+    division: Division = WHOLE,
 ) -> RunResult:
     """Learn the stream's tasks in turn, evaluate all of them after each, keep everything.
 
-    Of several processes (``group.py``) all learn and evaluate, and the first one keeps it.
+    Of several processes (``processes/group.py``) all learn and evaluate, and the first one keeps it.
 
     A directory that holds some of the run already is continued: every task draws its randomness
     from (seed, task name) alone, so an interrupted run ends as an undisturbed one, bit for bit on
@@ -48,23 +48,26 @@ def run(
         stream: the tasks of ``config.tasks``.
         folder: where the run lives.
         listen: receives every logged event, in the first process.
-        images_at_once: in training, as of ``rows.Division``; ``None``: the whole batch.
+        division: of the batches of training.
 
     Raises:
         UserError: the directory is locked, damaged or of another run; the loss is not finite.
     """
     with ExitStack() as held:
         led(lambda: held.enter_context(folder.locked()))
-        if led(lambda: is_finished(folder.path)):
-            return led(lambda: _finished(config, folder))
+        if finished := _finished(config, folder):
+            return finished
         targets = label_spaces(config.protocol, stream)[1]
-        session = RunSession(config, stream, targets, folder, listen, images_at_once)
+        session = RunSession(config, stream, targets, folder, listen, division.images_at_once)
         with tf32_products(False):  # statistics are in float32 even where steps are in TF32
-            return _run(config, make_method(), stream, session, images_at_once)
+            return _run(config, make_method(), stream, session, division)
 
 
-def _finished(config: RunConfig, folder: RunFolder) -> RunResult:
-    """A run that is finished already."""
+@by_the_first
+def _finished(config: RunConfig, folder: RunFolder) -> RunResult | None:
+    """The run, if it is finished already."""
+    if not is_finished(folder.path):
+        return None
     must_be_of(folder.path, config)
     return finished_run(folder.path)
 
@@ -74,7 +77,7 @@ def _run(
     method: Method,
     stream: TaskStream,
     session: RunSession,
-    images_at_once: int | None,
+    division: Division,
 ) -> RunResult:
     """The loop over the tasks that are not learned yet."""
     device, spaces = method.clip.device, label_spaces(config.protocol, stream)[0]
@@ -84,7 +87,7 @@ def _run(
         watch = Stopwatch(device)
         with watch.phase("evaluate"):
             predictions = predict_all(method, spaces, tests, config.protocol.precision)
-        led(lambda: session.keep_row(learned, predictions, watch.seconds["evaluate"]))
+        session.keep_row(learned, predictions, watch.seconds["evaluate"])
 
     rows = _taken_up(session, method)
     done = max(rows - 1, 0)
@@ -92,18 +95,18 @@ def _run(
         if rows == 0:
             evaluate(0)
         for learned, task in enumerate(stream.tasks[done:], start=done + 1):
-            _learn(config, method, task, learned, session, images_at_once)
+            _learn(config, method, task, learned, session, division)
             must_agree(lambda: digest_of_state(method.state_dict()), f"after {learned} tasks")
-            led(partial(session.keep_method, learned, method))
+            session.keep_method(learned, method)
             evaluate(learned)
     except NotFiniteError as error:
-        raise led(partial(session.failed, error)) from error
-    return led(session.finish)
+        raise session.failed(error) from error
+    return session.finish()
 
 
 def _taken_up(session: RunSession, method: Method) -> int:
     """Bring every process to where the run stands; returns how many rows its matrix has."""
-    opened = led(lambda: session.open(method.clip.device))
+    opened = session.open(method.clip.device)
     if opened.state:
         session.earlier.load_state_dict(opened.state)
         method.load_state_dict(opened.state)
@@ -116,15 +119,14 @@ def _learn(
     task: Task,
     learned: int,
     session: RunSession,
-    images_at_once: int | None,
+    division: Division,
 ) -> None:
     """Let the method learn ``task``, the ``learned``-th."""
     device, watch = method.clip.device, Stopwatch(method.clip.device)
     training = _as_seen(config, method, task, session)
 
     def report(p: Progress) -> None:
-        step = Step(task=task.name, step=p.step, steps=p.steps, loss=p.loss, lr=p.lr)
-        led(lambda: session.log(step))
+        session.log(Step(task=task.name, step=p.step, steps=p.steps, loss=p.loss, lr=p.lr))
 
     # A run that goes on within a task would load the method's state and call continue_task here.
     with watch.phase("prepare"):
@@ -132,17 +134,18 @@ def _learn(
     trainable = sum(p.numel() for p in all_parameters(method.trainable_parameters()))
     budget, precision = config.budget.steps[task.name], config.protocol.precision
     with watch.phase("train"):
-        trained = train(method, training, config.recipe, budget, precision, report, images_at_once)
+        trained = train(method, training, config.recipe, budget, precision, report, division)
     with watch.phase("consolidate"):
         method.after_task(training)
         session.earlier.close(training)
-    result = Learned(
-        task=task.name, learned=learned, steps=trained.steps, step_flops=trained.step_flops,
-        skipped_steps=trained.skipped_steps, seconds=watch.seconds,
-        images_drawn=training.images_drawn, trainable_parameters=trainable,
-        peak_memory=peak_memory(device), diagnostics=method.diagnostics(),
+    session.log(
+        Learned(
+            task=task.name, learned=learned, steps=trained.steps, step_flops=trained.step_flops,
+            skipped_steps=trained.skipped_steps, seconds=watch.seconds,
+            images_drawn=training.images_drawn, trainable_parameters=trainable,
+            peak_memory=peak_memory(device), diagnostics=method.diagnostics(),
+        )
     )  # fmt: skip
-    led(lambda: session.log(result))
 
 
 def _as_seen(config: RunConfig, method: Method, task: Task, session: RunSession) -> TrainingTask:

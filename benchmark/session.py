@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cl_bench.benchmark import group
 from cl_bench.benchmark.checkpoint import load_checkpoint, save_checkpoint
 from cl_bench.benchmark.config import RunConfig
 from cl_bench.benchmark.earlier_images import EarlierImages
@@ -19,6 +18,8 @@ from cl_bench.benchmark.label_spaces import as_stored
 from cl_bench.benchmark.matrix import AccuracyMatrix
 from cl_bench.benchmark.method import Method
 from cl_bench.benchmark.opening import begin, go_on
+from cl_bench.benchmark.processes import group
+from cl_bench.benchmark.processes.first import by_the_first
 from cl_bench.benchmark.record import RunFolder, RunResult, read_run
 from cl_bench.benchmark.records.circumstances import session
 from cl_bench.benchmark.records.events import Evaluated, Event, Finished, Listener, Saved
@@ -44,9 +45,11 @@ class Opened:
 class RunSession:
     """Begins a run's directory or takes it up, and writes everything that is kept in it.
 
+    Of several processes every one calls these functions, and the first one carries them out.
+
     Attributes:
-        earlier: the images that the method keeps of learned tasks.
-        matrix: the rows so far; ``None`` before the first.
+        earlier: the images that the method keeps of learned tasks; every process has them.
+        matrix: the rows so far, in the first process; ``None`` before the first row.
     """
 
     def __init__(
@@ -68,9 +71,8 @@ class RunSession:
             listen: receives every logged event.
             images_at_once: in training, for the record.
         """
-        self._images_at_once = images_at_once
         self._config, self._stream, self._targets = config, stream, targets
-        self._folder, self._listen = folder, listen
+        self._folder, self._listen, self._images_at_once = folder, listen, images_at_once
         self.earlier = EarlierImages(stream, declared="earlier images" in config.extra_data)
         self.matrix: AccuracyMatrix | None = None
 
@@ -79,6 +81,7 @@ class RunSession:
         """How many tasks have their row."""
         return len(self.matrix.rows) if self.matrix else 0
 
+    @by_the_first
     def open(self, device: torch.device) -> Opened:
         """Begin the directory, or take up what it holds.
 
@@ -87,9 +90,9 @@ class RunSession:
         """
         folder, here = self._folder, self._here(device)
         if not (folder.path / "manifest.json").exists():
-            begin(folder, self._config, self._stream, self._targets, here, self.log)
+            begin(folder, self._config, self._stream, self._targets, here, self._log)
             return Opened(0, {})
-        self.matrix = go_on(folder, self._config, self._stream, here, self.log)
+        self.matrix = go_on(folder, self._config, self._stream, here, self._log)
         if self.learned == 0:
             return Opened(int(self.matrix is not None), {})
         state = load_checkpoint(folder.checkpoint(self.learned))
@@ -113,12 +116,13 @@ class RunSession:
         tf32 = self._config.protocol.precision == "tf32"
         return {"gpu": torch.cuda.get_device_name(device), "tf32": tf32}
 
+    @by_the_first
     def keep_method(self, learned: int, method: Method) -> None:
         """Keep the method's state after ``learned`` tasks; it counts once its row is written."""
         path, before = self._folder.checkpoint(learned), self._folder.checkpoint(learned - 1)
         stored = save_checkpoint(path, method.state_dict() | self.earlier.state_dict())
         added = path.stat().st_size - (before.stat().st_size if before.exists() else 0)
-        self.log(
+        self._log(
             Saved(
                 learned=learned, stored_parameters=stored, bytes=path.stat().st_size,
                 bytes_added=added, kept_images=self.earlier.images, kept_bytes=self.earlier.bytes,
@@ -126,6 +130,7 @@ class RunSession:
             )
         )  # fmt: skip
 
+    @by_the_first
     def keep_row(self, learned: int, predictions: Mapping[str, Tensor], seconds: float) -> None:
         """Keep every task's predicted classes, int64 [N], and their accuracies as a row."""
         row = tuple(accuracy(predictions[t], self._targets[t]) for t in self._config.tasks)
@@ -135,7 +140,7 @@ class RunSession:
             rows = (*self.matrix.rows, row)
             self.matrix = AccuracyMatrix(self._config.tasks, self.matrix.zero_shot, rows)
         self._folder.write_predictions(learned, {t: as_stored(p) for t, p in predictions.items()})
-        self.log(
+        self._log(
             Evaluated(
                 learned=learned,
                 accuracies=dict(zip(self._config.tasks, row, strict=True)),
@@ -150,14 +155,16 @@ class RunSession:
         """Only the last counted checkpoint stays."""
         self._folder.checkpoint(self.learned - 1).unlink(missing_ok=True)
 
+    @by_the_first
     def finish(self) -> RunResult:
         """Close a run that has all its rows."""
         assert self.matrix is not None
-        self.log(Finished(metrics=self.matrix.metrics()))
+        self._log(Finished(metrics=self.matrix.metrics()))
         self._status("finished")
         write_ledger(self._folder.path)
         return read_run(self._folder.path)
 
+    @by_the_first
     def failed(self, error: NotFiniteError) -> UserError:
         """Note that the run has diverged; returns what to tell the user."""
         self._status("failed", str(error))
@@ -165,8 +172,12 @@ class RunSession:
         good = last if last.is_file() else "none, the pre-trained model"
         return UserError(f"{error}. Last good checkpoint: {good}.")
 
+    @by_the_first
     def log(self, event: Event) -> None:
         """Keep an event and tell whoever listens."""
+        self._log(event)
+
+    def _log(self, event: Event) -> None:
         self._listen(self._folder.log(event))
 
     def _status(self, status: Status, reason: str | None = None) -> None:

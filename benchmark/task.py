@@ -9,12 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cl_bench.benchmark import group, keeping
+from cl_bench.benchmark import keeping
 from cl_bench.benchmark.endless import Endless
 from cl_bench.benchmark.hand_over import inputs, sent
 from cl_bench.benchmark.image_order import ImageOrder
 from cl_bench.benchmark.images import Images
 from cl_bench.benchmark.pixels import Pixels
+from cl_bench.benchmark.processes.group import rank, size
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ class Pass(Iterator[Batch]):
 
     def own(self) -> Iterator[Batch]:
         """The batches of this process, instead of all: every n-th of n processes."""
-        return self._begin(slice(group.rank(), None, group.size()))
+        return self._begin(slice(rank(), None, size()))
 
 
 class TrainingTask:

@@ -12,12 +12,13 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from cl_bench.benchmark import group
 from cl_bench.benchmark.config import Recipe
 from cl_bench.benchmark.errors import NotFiniteError, UserError
 from cl_bench.benchmark.method import Method, all_parameters
 from cl_bench.benchmark.optimizer import load_optimizer_state, make_optimizer, optimizer_state
 from cl_bench.benchmark.precision import Scaling, autocast, tf32_products
+from cl_bench.benchmark.processes.group import leads
+from cl_bench.benchmark.processes.sums import average_gradients, total_of
 from cl_bench.benchmark.randomness import random_states, restore_random_states
 from cl_bench.benchmark.rows import WHOLE, Division
 from cl_bench.benchmark.task import TrainingTask
@@ -65,7 +66,7 @@ def train(
     steps: int,
     precision: str,
     report: Callable[[Progress], None],
-    images_at_once: int | None = None,
+    division: Division = WHOLE,
 ) -> Trained:
     """Train whatever ``method`` declares trainable on ``task``.
 
@@ -76,7 +77,7 @@ def train(
         steps: optimizer steps; passes over the images follow each other until they are done.
         precision: ``fp32``, ``tf32``, or ``bf16`` or ``fp16`` for autocast (with loss scaling for fp16).
         report: called every ``REPORT_EVERY`` steps and after the last.
-        images_at_once: as of ``rows.Division``, where the method allows it.
+        division: of each batch, where the method is ``row_by_row``.
 
     Returns:
         How many steps were made, and what the first one took.
@@ -86,7 +87,7 @@ def train(
     """
     if not all_parameters(method.trainable_parameters()):
         return Trained(0, 0)
-    training = Training(method, task, recipe, steps, precision, images_at_once)
+    training = Training(method, task, recipe, steps, precision, division)
     # A run that goes on within a task calls training.load_state_dict here, as the last thing: with
     # it the random states come back. After any step the states of method and training may be kept.
     for progress in training.progress():
@@ -109,7 +110,7 @@ class Training:
         recipe: Recipe,
         steps: int,
         precision: str,
-        images_at_once: int | None = None,
+        division: Division = WHOLE,
     ) -> None:
         """Stand before the first step; the arguments are those of ``train``."""
         trainable = list(method.trainable_parameters())
@@ -121,9 +122,7 @@ class Training:
         )
         self._device = self._parameters[0].device
         self._scaling = Scaling(self._device, precision)
-        self._division = Division(shared=True, images_at_once=images_at_once)
-        if not method.row_by_row:
-            self._division = WHOLE
+        self._division = division if method.row_by_row else WHOLE
         self._batches = task.endless()
         self._losses: list[Tensor] = []  # since the last report
         self._lr, self._step_flops = 0.0, 0
@@ -148,8 +147,8 @@ class Training:
                 loss = self._method.loss(batch)
             self._scaling.backward(loss)
         if counter is not None:
-            own = counter.get_total_flops() if self._division.shared or group.leads() else 0
-            self._step_flops = group.total_of(own)
+            counts = self._division.shared or leads()  # else all of them do the same work
+            self._step_flops = total_of(counter.get_total_flops() if counts else 0)
         self._change_weights()
         self.step += 1
         self._method.after_step(self.step)
@@ -157,8 +156,7 @@ class Training:
 
     def _change_weights(self) -> None:
         """From gradients to weights: the one place between backward and step."""
-        group.average_gradients(self._parameters)
-        # The gradients are whole from here on.
+        average_gradients(self._parameters)  # of the processes; they are whole from here on
         self._scaling.unscale(self._optimizer)
         self._method.after_backward()
         if self._recipe.grad_clip is not None:

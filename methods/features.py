@@ -10,10 +10,10 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from cl_bench.benchmark import group
 from cl_bench.benchmark.attention import Attended, Attention
 from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.passes import summed
+from cl_bench.benchmark.processes.sums import add_up, total_of
 from cl_bench.benchmark.precision import full_precision
 from cl_bench.benchmark.task import Batch, LabelSpace, TrainingTask
 from cl_bench.benchmark.tokens import cut_padding
@@ -55,8 +55,8 @@ class BatchMean:
     def add_others(self) -> None:
         """The mean over the batches of all processes."""
         assert self.mean is not None, "no features were added"
-        batches = group.total_of(self._batches)
-        group.add_up(self.mean.mul_(self._batches / batches))
+        batches = total_of(self._batches)
+        add_up(self.mean.mul_(self._batches / batches))
         self._batches = batches
 
     def gram(self) -> Tensor:
@@ -82,7 +82,7 @@ class Gram:
     def add_others(self) -> None:
         """The sum over the features of all processes."""
         assert self._sum is not None, "no features were added"
-        group.add_up(self._sum)
+        add_up(self._sum)
 
     def gram(self) -> Tensor:
         """C, float64 [d, d]."""

@@ -10,12 +10,13 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
 
-from cl_bench.benchmark import group
 from cl_bench.benchmark.errors import UserError
+from cl_bench.benchmark.processes import first, group, sums
 
 LOSSES = ("keeplora-kd", "zscl", "o-lora", "joint")  # of every kind that a batch is shared for
 METHODS = ("lora", "keeplora", "zscl", "moe-adapters")
@@ -41,29 +42,38 @@ def shared_gradients(file: Path) -> None:
 
 def disagree(folder: Path) -> None:
     torch.rand(1 + group.rank())
-    group.must_agree(lambda: "the same", "after 1 tasks")
+    first.must_agree(lambda: "the same", "after 1 tasks")
 
 
 def fail_alone(folder: Path) -> None:
     if group.rank() == 1:
         raise UserError("the disk of this one is full")
-    group.add_up(torch.ones(2))
+    sums.add_up(torch.ones(2))
 
 
 def die(folder: Path) -> None:
     if group.rank() == 1:
         os._exit(9)
-    group.add_up(torch.ones(2))
+    sums.add_up(torch.ones(2))
 
 
 def hang(folder: Path) -> None:
     if group.rank() == 1:
         time.sleep(60)
-    group.add_up(torch.ones(2))
+    sums.add_up(torch.ones(2))
 
 
 def lead_into_an_error(folder: Path) -> None:
-    group.led(lambda: (folder / "missing").read_text())
+    first.led(lambda: (folder / "missing").read_text())
+
+
+def taken(folder: Path, turn: int) -> bool:
+    """Whether this process finds that the first one has had this turn, which takes a while."""
+    mark = folder.parent / f"turn{turn}"
+    if group.leads():
+        time.sleep(1)
+        mark.touch()
+    return mark.exists()
 
 
 def primitives(folder: Path) -> None:
@@ -72,12 +82,13 @@ def primitives(folder: Path) -> None:
     whole.grad = torch.tensor([1.0, 3.0]) * (1 + group.rank())
     if group.rank() == 1:
         sparse.grad = torch.ones(2)
-    group.average_gradients([whole, sparse, idle])
-    part, turned = group.part_of(5), group.in_turn(lambda: group.rank())
+    sums.average_gradients([whole, sparse, idle])
+    part = sums.part_of(5)
+    turned = [first.in_turn(partial(taken, folder, turn)) for turn in range(2)]
     seen = {
-        "sum": group.add_up(torch.arange(6).view(2, 3).T.clone()).tolist(),
+        "sum": sums.add_up(torch.arange(6).view(2, 3).T.clone()).tolist(),
         "part": [part.start, part.stop],
-        "led": group.led(lambda: f"from {group.rank()}"),
+        "led": first.led(lambda: f"from {group.rank()}"),
         "turn": turned,
         "gradients": [whole.grad.tolist(), sparse.grad.tolist(), idle.grad],  # type: ignore[union-attr]
     }

@@ -7,9 +7,9 @@ from mid_task import drawn_from
 from small_run import fresh, small_plan, small_stream
 from torch import Tensor
 
-from cl_bench.benchmark import group
 from cl_bench.benchmark.method import all_parameters
 from cl_bench.benchmark.precision import autocast
+from cl_bench.benchmark.processes.sums import average_gradients
 from cl_bench.benchmark.rows import WHOLE, Division
 from cl_bench.methods.catalog import BUILT_IN, find_method
 
@@ -35,7 +35,7 @@ def gradients(
         loss = method.loss(next(training.endless()))
     loss.backward()
     if division.shared:
-        group.average_gradients(parameters)
+        average_gradients(parameters)
     return [loss.detach(), *(p.grad for p in parameters)]
 
 

@@ -13,6 +13,7 @@ from cl_bench.benchmark.images import Images
 from cl_bench.benchmark.method import Method
 from cl_bench.benchmark.method_config import Need
 from cl_bench.benchmark.record import RunFolder, RunResult
+from cl_bench.benchmark.rows import Division
 from cl_bench.benchmark.run import Listener, run
 from cl_bench.benchmark.task import Task, TaskStream
 from cl_bench.datasets.extra.references import find_sources, load_assets
@@ -23,6 +24,7 @@ from cl_bench.experiment.assemble import MethodFactory
 from cl_bench.experiment.choices import Choices
 from cl_bench.experiment.resolve import Plan, resolve
 
+SHARED = Division(shared=True)  # as a run has it: alone, this changes nothing
 # The selector's training would take longer than everything else.
 SHORT = {"moe-adapters": ("selector_steps=30", "reference_steps=30")}
 FOLDER = Path(__file__).parents[1] / "examples" / "methods"
@@ -89,8 +91,8 @@ def small_run(
     path: Path,
     make_method: Callable[[], Method] | None = None,
     listen: Listener = lambda event: None,
-    images_at_once: int | None = None,
+    division: Division = SHARED,
 ) -> RunResult:
     """Run the plan in ``path``."""
     make = make_method or (lambda: fresh(plan))
-    return run(plan.config, make, small_stream(plan), RunFolder(path), listen, images_at_once)
+    return run(plan.config, make, small_stream(plan), RunFolder(path), listen, division)

@@ -12,11 +12,12 @@ import torch
 from command_line import cl_bench
 from small_run import small_plan, small_run
 
-from cl_bench.benchmark import group
 from cl_bench.benchmark.checkpoint import load_checkpoint
 from cl_bench.benchmark.errors import UserError
+from cl_bench.benchmark.processes import group
 from cl_bench.benchmark.record import RunFolder
 from cl_bench.benchmark.records.events import Learned, Step, those
+from cl_bench.benchmark.rows import Division
 from cl_bench.experiment.arithmetic import choose_device, one_each
 from cl_bench.experiment.division import remarks
 
@@ -33,7 +34,7 @@ def one_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_run_in_parts_of_batches_is_the_run_in_whole_batches(method: str, tmp_path: Path) -> None:
     plan = small_plan(method)
     whole = small_run(plan, tmp_path / "whole")
-    parts = small_run(plan, tmp_path / "parts", images_at_once=12)
+    parts = small_run(plan, tmp_path / "parts", division=Division(images_at_once=12))
     for a, b in zip(those(whole.events, Step), those(parts.events, Step), strict=True):
         assert b.loss == pytest.approx(a.loss, rel=1e-3)
     for a, b in zip(those(whole.events, Learned), those(parts.events, Learned), strict=True):

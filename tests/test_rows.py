@@ -6,7 +6,7 @@ import pytest
 import torch
 from one_step import ROW_BY_ROW, TRAINED, WAYS, apart, gradients
 
-from cl_bench.benchmark.rows import Division, images_through
+from cl_bench.benchmark.rows import Division, through
 
 FEW = WAYS["five at a time"]
 
@@ -37,7 +37,11 @@ def test_no_more_images_are_in_the_tower_than_asked_for() -> None:
 
     images = torch.rand(12, 3, 2, 2, requires_grad=True)
     with Division(images_at_once=5).used():
-        features = images_through(tower, images, None)
+        features = through(tower, images, None)
     features.sum().backward()
     assert seen[:3] == [5, 5, 2] and sorted(seen[3:]) == [2, 5, 5], "there and on the way back"
     torch.testing.assert_close(images.grad, images.detach().cos())
+    seen.clear()
+    with Division(images_at_once=2).used():
+        through(tower, images, None, per_image=3)
+    assert seen == [6, 6], "texts are shorter: more of them are as large as an image"

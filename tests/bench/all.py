@@ -26,7 +26,7 @@ from bench.kept import Bench, Part, Size, table
 
 SCRIPTS = (
     "answers", "plain_loop", "projection", "text_tower", "precision", "step_waits", "step_memory", "zscl_step",
-    "expert_dispatch", "expert_choice", "mini_run", "two_at_once", "data", "methods_on_mini",
+    "expert_dispatch", "expert_choice", "mini_run", "two_at_once", "two_processes", "data", "methods_on_mini",
     "predict", "report",
 )  # fmt: skip
 HERE = Path(__file__).parent

@@ -1,55 +1,53 @@
-"""Two processes on two cores against one process with one thread: training seconds of keeplora on mini.
+"""Two processes on two cores against one process, each with one thread: KeepLoRA at ViT-B/16, as torchrun starts it.
 
-Both learn the first task of order II, in 60 steps, by torchrun's own start; what a second process saves is the ratio of the
-seconds of all phases that learn and of the evaluations, which the log holds. Start-up is not in it.
+Start-up is not in it. A process takes every second batch of a pass, and half of the images and prompts of a
+training batch; what both do in full is the data, the loss, decompositions and the optimizer's step.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
-import tempfile
+from collections.abc import Iterator
 from pathlib import Path
-from statistics import median
 
-from cl_bench.benchmark.record import read_run
-from cl_bench.benchmark.records.events import Evaluated, Learned, those
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
-ROUNDS = 3
-COMMAND = (
-    "-m", "cl_bench", "run", "--method", "keeplora", "--order", "II", "--suite", "mini",
-    "--tasks", "1", "--set", "steps=60", "--device", "cpu", "--quiet",
-)  # fmt: skip
+from bench.figures import Figure, run_alone
+
+WORKER = Path(__file__).with_name("shared_steps.py")
+WANTED = {"training steps": ">= 1.5"}
 
 
-def seconds(processes: int) -> dict[str, float]:
+def seconds(processes: int, size: str, steps: int) -> dict[str, float]:
     """Of every phase."""
     launcher = ("-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}")
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-P", *launcher, *COMMAND, "--out", folder]
-        environment = os.environ | {"OMP_NUM_THREADS": "1"}
-        subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
-        [manifest] = Path(folder).rglob("manifest.json")
-        events = read_run(manifest.parent).events
-    phases = [of.seconds for of in those(events, Learned)]
-    spent = {name: sum(of[name] for of in phases) for name in phases[0]}
-    return spent | {"evaluate": sum(of.seconds for of in those(events, Evaluated))}
+    command = [sys.executable, "-P", *launcher, str(WORKER), size, str(steps)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    ended = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
+    taken: dict[str, float] = json.loads(ended.stdout)
+    return taken
 
 
-def main() -> None:
+def measure(tiny: bool = False, steps: int = 6, rounds: int = 2) -> Iterator[Figure]:
+    """In turns; at the tiny CLIP's size, once, where ``tiny``."""
+    rounds = 1 if tiny else rounds
     one, two = [], []
-    for _ in range(ROUNDS):  # in turns, so that both meet the same machine
-        one.append(seconds(1))
-        two.append(seconds(2))
+    for _ in range(rounds):
+        one.append(seconds(1, "tiny" if tiny else "full", steps))
+        two.append(seconds(2, "tiny" if tiny else "full", steps))
+    model = "tiny CLIP" if tiny else "ViT-B/16"
     for phase in one[0]:
-        a, b = (median(run[phase] for run in runs) for runs in (one, two))
-        wanted = " (wanted: >= 1.5)" if phase == "train" else ""
-        print(f"{phase}: one process {a:.1f} s, two {b:.1f} s: {a / b:.2f}x{wanted}")
-    a, b = (median(sum(run.values()) for run in runs) for runs in (one, two))
-    print(f"all: one process {a:.1f} s, two {b:.1f} s: {a / b:.2f}x")
-    print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+        yield Figure.ratio(
+            f"two processes on two cores against one, {phase} ({model}, 16 images, 100 classes)",
+            [taken[phase] for taken in one],
+            [taken[phase] for taken in two],
+            "x",
+            WANTED.get(phase, ""),
+        )
 
 
 if __name__ == "__main__":
-    main()
+    run_alone(measure, __doc__)

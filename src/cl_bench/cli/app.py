@@ -16,7 +16,7 @@ import typer
 
 import cl_bench
 from cl_bench.benchmark.errors import UserError
-from cl_bench.benchmark.group import launched
+from cl_bench.benchmark.processes.launcher import launched
 from cl_bench.cli import data
 from cl_bench.cli.as_json import AsJson
 from cl_bench.cli.completion import methods, suites

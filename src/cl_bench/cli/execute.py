@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
 
-from cl_bench.benchmark.group import joined
+from cl_bench.benchmark.processes.group import joined
 from cl_bench.benchmark.record import read_config
 from cl_bench.cli.dashboards import Dashboards
 from cl_bench.experiment.choices import Choices

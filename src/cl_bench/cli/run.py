@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from cl_bench.benchmark.errors import UserError
-from cl_bench.benchmark.group import launched
+from cl_bench.benchmark.processes.launcher import launched
 from cl_bench.cli.completion import several_orders
 from cl_bench.cli.dashboards import BoardOptions
 from cl_bench.cli.options import Quiet, takes

@@ -6,7 +6,7 @@ import re
 
 from cl_bench.benchmark.config import Protocol
 from cl_bench.benchmark.errors import UserError, in_one_line
-from cl_bench.benchmark.group import launched, launched_here
+from cl_bench.benchmark.processes.launcher import launched, launched_here
 
 DEVICES = re.compile(r"(cpu|cuda|hip|hpu|mps|mtia|xla|xpu|privateuseone)(:\d+)?")
 

@@ -11,6 +11,7 @@ from cl_bench.benchmark.method import Method
 from cl_bench.benchmark.randomness import seed_everything
 from cl_bench.benchmark.record import RunFolder, RunResult
 from cl_bench.benchmark.records.events import Listener
+from cl_bench.benchmark.rows import Division
 from cl_bench.benchmark.run import run
 from cl_bench.benchmark.task import TaskStream
 from cl_bench.datasets import backbones
@@ -68,7 +69,8 @@ class Experiment:
     def run(self, listen: Listener) -> RunResult:
         """Run it in its directory, or continue what the directory holds; see ``benchmark/run.py``."""
         plan, folder = self.plan, RunFolder(self.plan.folder)
-        return run(plan.config, self.make_method, self.stream, folder, listen, plan.images_at_once)
+        division = Division(shared=True, images_at_once=plan.images_at_once)
+        return run(plan.config, self.make_method, self.stream, folder, listen, division)
 
 
 def assemble(plan: Plan, on_progress: ProgressCallback = silent) -> Experiment:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cl_bench.benchmark import group
 from cl_bench.benchmark.errors import UserError
+from cl_bench.benchmark.processes import group
 from cl_bench.experiment.resolve import Plan
 
 

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-from cl_bench.benchmark.group import in_turn, joined, leads, led
+from cl_bench.benchmark.processes.first import in_turn, led
+from cl_bench.benchmark.processes.group import joined, leads
 from cl_bench.benchmark.record import RunFolder, RunResult, read_config
 from cl_bench.benchmark.records.events import Listener
 from cl_bench.benchmark.records.manifest import is_finished
