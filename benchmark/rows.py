@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.processes.group import size
 from cl_bench.benchmark.processes.sums import add_up, part_of
 
@@ -60,8 +61,14 @@ def through(tower: Tower, rows: Tensor, beside: Tensor | None, per_image: int = 
         rows: of the whole batch.
         beside: what enters each block beside the rows, [blocks, 1 or N, P, d].
         per_image: how many rows have as many positions as an image.
+
+    Raises:
+        UserError: the tower draws random numbers, though its method says that it does not.
     """
     here, count = _present.get(), len(rows)
+    if here == WHOLE:
+        return tower(rows, beside)
+    tower = _drawing_nothing(tower)
     at_once = count if here.images_at_once is None else here.images_at_once * per_image
     if not here.shared or not 1 < size() <= count:
         return _few_at_a_time(tower, rows, beside, at_once)
@@ -69,6 +76,28 @@ def through(tower: Tower, rows: Tensor, beside: Tensor | None, per_image: int = 
     of_own = _few_at_a_time(tower, rows[own], _of_rows(beside, own), at_once)
     features: Tensor = _Gathered.apply(of_own, own.start, count)
     return features
+
+
+def _drawing_nothing(tower: Tower) -> Tower:
+    """The tower, watched: draws for a part of the rows are not those for all."""
+
+    def watched(rows: Tensor, beside: Tensor | None) -> Tensor:
+        before = _next_draws(rows.device)
+        features = tower(rows, beside)
+        if any(not a.equal(b) for a, b in zip(before, _next_draws(rows.device), strict=True)):
+            raise UserError(
+                "row_by_row = True does not hold for this method: a tower draws random numbers, so parts of "
+                "a batch would get other ones than the whole; leave that line out"
+            )
+        return features
+
+    return watched
+
+
+def _next_draws(device: torch.device) -> list[Tensor]:
+    """The states of the generators that a tower on a device draws from; they lie on the host."""
+    states = [torch.get_rng_state()]
+    return [*states, torch.cuda.get_rng_state(device)] if device.type == "cuda" else states
 
 
 def _few_at_a_time(tower: Tower, rows: Tensor, beside: Tensor | None, at_once: int) -> Tensor:

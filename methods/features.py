@@ -13,8 +13,8 @@ from torch import Tensor
 from cl_bench.benchmark.attention import Attended, Attention
 from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.passes import summed
-from cl_bench.benchmark.processes.sums import add_up, total_of
 from cl_bench.benchmark.precision import full_precision
+from cl_bench.benchmark.processes.sums import add_up, total_of
 from cl_bench.benchmark.task import Batch, LabelSpace, TrainingTask
 from cl_bench.benchmark.tokens import cut_padding
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 from one_step import ROW_BY_ROW, TRAINED, WAYS, apart, gradients
 
+from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.rows import Division, through
 
 FEW = WAYS["five at a time"]
@@ -26,6 +27,15 @@ def test_mixed_precision_goes_through_in_parts(precision: str) -> None:
     found = gradients("lora", FEW, precision)
     assert all(g is None or bool(g.isfinite().all()) for g in found)
     assert apart(found, gradients("lora", precision=precision)) < 0.05
+
+
+@pytest.mark.parametrize("division", [Division(shared=True), FEW])
+def test_a_tower_that_draws_is_not_given_parts(division: Division) -> None:
+    """Its noise would differ from that of the whole batch, and nothing in the results would show it."""
+    noisy = lambda rows, beside: torch.nn.functional.dropout(rows.flatten(1))  # noqa: E731
+    through(noisy, torch.rand(12, 3, 2, 2), None)
+    with division.used(), pytest.raises(UserError, match="row_by_row = True does not hold"):
+        through(noisy, torch.rand(12, 3, 2, 2), None)
 
 
 def test_no_more_images_are_in_the_tower_than_asked_for() -> None:

@@ -1,7 +1,7 @@
-"""Two processes on two cores against one process, each with one thread: KeepLoRA at ViT-B/16, as torchrun starts it.
+"""Two processes on two cores against one process, each with one thread: low-rank updates at ViT-B/16.
 
-Start-up is not in it. A process takes every second batch of a pass, and half of the images and prompts of a
-training batch; what both do in full is the data, the loss, decompositions and the optimizer's step.
+As torchrun starts them; start-up is not counted. A process takes every second batch of a pass, and half of the
+images and prompts of a training batch; both do the data, the loss and the optimizer's step in full.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def seconds(processes: int, size: str, steps: int) -> dict[str, float]:
     return taken
 
 
-def measure(tiny: bool = False, steps: int = 6, rounds: int = 2) -> Iterator[Figure]:
+def measure(tiny: bool = False, steps: int = 4, rounds: int = 2) -> Iterator[Figure]:
     """In turns; at the tiny CLIP's size, once, where ``tiny``."""
     rounds = 1 if tiny else rounds
     one, two = [], []
@@ -41,7 +41,7 @@ def measure(tiny: bool = False, steps: int = 6, rounds: int = 2) -> Iterator[Fig
     model = "tiny CLIP" if tiny else "ViT-B/16"
     for phase in one[0]:
         yield Figure.ratio(
-            f"two processes on two cores against one, {phase} ({model}, 16 images, 100 classes)",
+            f"two processes on two cores against one, {phase} ({model}, 4 images, 16 classes)",
             [taken[phase] for taken in one],
             [taken[phase] for taken in two],
             "x",
