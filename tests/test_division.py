@@ -19,7 +19,7 @@ from cl_bench.benchmark.record import RunFolder
 from cl_bench.benchmark.records.events import Learned, Step, those
 from cl_bench.benchmark.rows import Division
 from cl_bench.experiment.arithmetic import choose_device, one_each
-from cl_bench.experiment.division import remarks
+from cl_bench.experiment.division import images_at_once, remarks
 
 OF_TWO = {"RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"}
 
@@ -48,7 +48,7 @@ def test_a_run_in_parts_of_batches_is_the_run_in_whole_batches(method: str, tmp_
 
 def test_a_micro_batch_is_not_a_part_of_what_a_run_is() -> None:
     plan = small_plan("lora", micro_batch=8)
-    assert plan.images_at_once == 8 and plan.config.choices["micro_batch"] == 8
+    assert images_at_once(plan) == 8 and plan.config.choices["micro_batch"] == "8"
     assert plan.folder == small_plan("lora").folder
 
 
@@ -57,7 +57,7 @@ def test_batches_that_cannot_be_divided_are_named(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(
         UserError, match="--micro-batch 33: a batch has 32 images; write 32 at most"
     ):
-        remarks(small_plan("lora", micro_batch=33))
+        images_at_once(small_plan("lora", micro_batch=33))
     [words] = remarks(small_plan("moe-adapters", micro_batch=8))
     assert "moe-adapters" in words and "--micro-batch changes nothing" in words
     monkeypatch.setattr(group, "size", lambda: 2)

@@ -13,7 +13,7 @@ from command_line import cl_bench
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.estimate import forecast as parts_of_forecast
 from cl_bench.benchmark.estimate.expected import PHASES
-from cl_bench.benchmark.estimate.forecast import Forecast
+from cl_bench.benchmark.estimate.forecast import Forecast, Memory
 from cl_bench.cli import dry_run
 from cl_bench.datasets import backbones
 from cl_bench.experiment import forecast as of_a_plan
@@ -24,7 +24,7 @@ from cl_bench.experiment.set_values import set_values
 SMALL = ["run", "--suite", "mini", "--device", "cpu", "--tasks", "1", "--dry-run"]
 KNOWN = Forecast(
     seconds=dict.fromkeys(PHASES, 20.0), work={phase: np.full(4, 2e12) for phase in PHASES[:-1]},
-    memory=3 * 2**30, checkpoint=5 * 2**20, records=2**16, measured=1.5, is_played=True,
+    memory=Memory(3 * 2**30, 2**20), checkpoint=5 * 2**20, records=2**16, measured=1.5, is_played=True,
 )  # fmt: skip
 
 

@@ -190,7 +190,7 @@ def test_a_batch_is_no_larger_than_its_task() -> None:
 @pytest.mark.usefixtures("counted")
 def test_more_trainable_weights_and_images_take_more_memory() -> None:
     def of(method: str, *overrides: str) -> int:
-        return forecast(small_plan(method, overrides=overrides, tasks=1)).memory
+        return forecast(small_plan(method, overrides=overrides, tasks=1)).memory.peak
 
     weights = 8_780_416 * 4
     assert of("finetune") - of("lora") > 3 * weights * 0.9  # gradient and Adam's two moments

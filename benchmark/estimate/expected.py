@@ -74,6 +74,11 @@ def memory_peak(parts: Sequence[Parts], recipe: Recipe, largest: int) -> int:
     return int(max(amount[0] for amount in each)) + largest
 
 
+def bytes_of_image(parts: Sequence[Parts]) -> float:
+    """Bytes that a step takes for each image of its batch; arguments as above."""
+    return float(max(of["saved image"][0] for of in parts[1:]))
+
+
 def record_bytes(tasks: Sequence[TaskSize], classes: int) -> int:
     """Bytes of a run's files beside its checkpoint: predictions, targets, log, matrix, provenance.
 

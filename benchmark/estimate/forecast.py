@@ -17,6 +17,7 @@ from cl_bench.benchmark.estimate.expected import (
     PICTURE,
     TaskSize,
     by_phase,
+    bytes_of_image,
     memory_peak,
     record_bytes,
 )
@@ -35,7 +36,7 @@ from cl_bench.benchmark.task import TaskStream
 
 AFFORDABLE = 6.0  # seconds of a play for real, by the machine's rates
 STEPS = {"counted": 2, "real": 5, "brief": 2, "untrained": 0}  # of every played task
-BYTES = ("state", "trainable", "held", "saved")  # the parts that are no work
+BYTES = ("state", "trainable", "held", "saved", "saved image")  # the parts that are no work
 
 
 class Cast(Protocol):
@@ -89,13 +90,30 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Memory:
+    """What a run holds at its peak: of the GPU where there is one, else of the process.
+
+    Attributes:
+        peak: in bytes, with the activations of a whole training batch.
+        image: bytes of it for each image of the batch.
+    """
+
+    peak: int
+    image: float
+
+    def with_images(self, at_once: int, batch: int) -> int:
+        """The peak where activations of a few images of each batch are kept at once."""
+        return int(self.peak - (batch - at_once) * self.image)
+
+
+@dataclass(frozen=True)
 class Forecast:
     """What a run will take.
 
     Attributes:
         seconds: by phase.
         work: by phase, amounts by ``KINDS``.
-        memory: bytes at the peak: of the GPU where there is one, else of the process.
+        memory: at the peak.
         checkpoint: bytes of the last checkpoint; while another is written, there are two.
         records: bytes of everything else.
         measured: seconds that measuring took.
@@ -104,7 +122,7 @@ class Forecast:
 
     seconds: dict[str, float]
     work: dict[str, Amounts]
-    memory: int
+    memory: Memory
     checkpoint: int
     records: int
     measured: float
@@ -113,8 +131,9 @@ class Forecast:
 
 def foresee(run: Run, cast: Cast) -> Forecast:
     """Count a run's work, measure this machine, and put both together."""
-    process = peak_memory(torch.device("cpu"))["process"]
     counter = ShapesOnly()
+    process = peak_memory(torch.device("cpu"))["process"]
+    base = 0 if run.device.startswith("cuda") else process + run.pixels
     counted = _count(run, cast, counter)
     start = time.perf_counter()
     rates, per_byte = _rates(run, cast), seconds_per_stored_byte()
@@ -125,17 +144,28 @@ def foresee(run: Run, cast: Cast) -> Forecast:
     measured = time.perf_counter() - start
     seconds = by_phase(parts, run.tasks, run.rules.batch_size)
     states = [float(of["state"][0]) for of in parts[1:]]
-    base = 0 if run.device.startswith("cuda") else process + run.pixels
     return Forecast(
         seconds={phase: float(s[0]) for phase, s in seconds.items()}
         | {"save": per_byte * sum(states)},
         work=by_phase(counted.parts, run.tasks, run.rules.batch_size),
-        memory=base + memory_peak(parts, run.rules.recipe, counter.largest),
+        memory=_memory(run, counted, counter.largest, base),
         checkpoint=int(states[-1]),
         records=record_bytes(run.tasks, run.classes) + PICTURE,
         measured=measured,
         is_played=is_played,
     )
+
+
+def foresee_memory(run: Run, cast: Cast) -> Memory:
+    """Count what a run takes beyond what this process holds now, without a measurement."""
+    counter = ShapesOnly()
+    base = 0 if run.device.startswith("cuda") else run.pixels
+    return _memory(run, _count(run, cast, counter), counter.largest, base)
+
+
+def _memory(run: Run, counted: _Counted, largest: int, base: int) -> Memory:
+    peak = base + memory_peak(counted.parts, run.rules.recipe, largest)
+    return Memory(peak, bytes_of_image(counted.parts))
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -49,7 +49,8 @@ Parts = dict[str, Amounts]
 every pass over the images, ``prepare`` and ``consolidate`` for the rest; ``first step`` is beyond a
 ``step``; ``prompts`` is for the classes of one prompt, ``image`` for one test image. In bytes: ``state`` of
 the checkpoint, ``trainable`` of what trains, ``held`` of all tensors that the method holds while it trains,
-and ``saved`` of what a step keeps for its backward pass."""
+``saved`` of what a step keeps for its backward pass, and ``saved image`` of what it keeps
+for one image of the batch."""
 
 
 @dataclass
@@ -159,13 +160,22 @@ class Rehearsal:
         """Bytes that are held, that train and, without content, that a step keeps."""
         trainable = all_parameters(method.trainable_parameters())
         held = held_storage(method)
-        sizes = {"trainable": sum(p.numel() * p.element_size() for p in trainable), "saved": 0}
+        sizes: dict[str, float] = dict.fromkeys(("saved", "saved image"), 0.0)
+        sizes["trainable"] = sum(p.numel() * p.element_size() for p in trainable)
         sizes["held"] = sum(held.values())
         if trainable and not self.is_real:
             batch = next(task.endless())
-            with autocast(method.clip.device.type, self.rules.protocol.precision):
-                sizes["saved"] = saved_bytes(lambda: method.loss(batch), set(held))
+            count, few = len(batch.images), len(batch.images) // 2
+            sizes["saved"] = self._saved(method, batch, set(held))
+            if few:
+                less = self._saved(method, _first(batch, few), set(held))
+                sizes["saved image"] = max((sizes["saved"] - less) / (count - few), 0)
         return {name: np.array([float(size)]) for name, size in sizes.items()}
+
+    def _saved(self, method: Method, batch: Batch, held: set[int]) -> float:
+        """Bytes that a step with this batch keeps for its backward pass."""
+        with autocast(method.clip.device.type, self.rules.protocol.precision):
+            return saved_bytes(lambda: method.loss(batch), held)
 
     @torch.no_grad()
     def _evaluate(self, method: Method, stream: TaskStream) -> dict[str, Amounts]:
@@ -183,6 +193,14 @@ class Rehearsal:
                 classes.append((marks[1] - marks[0]) / prompts_of(labels))
                 images.append((self.meter() - marks[1]) / len(some))
         return {"prompts": np.mean(classes, axis=0), "image": np.mean(images, axis=0)}
+
+
+def _first(batch: Batch, count: int) -> Batch:
+    """Some images of a batch."""
+    rows = slice(count)
+    return replace(
+        batch, images=batch.images[rows], targets=batch.targets[rows], indices=batch.indices[rows]
+    )
 
 
 def prompts_of(labels: LabelSpace) -> int:

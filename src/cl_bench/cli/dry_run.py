@@ -16,7 +16,7 @@ from cl_bench.experiment.set_values import SetValue, set_values
 from cl_bench.experiment.setting_words import TITLES
 
 if TYPE_CHECKING:
-    from cl_bench.benchmark.estimate.forecast import Forecast
+    from cl_bench.benchmark.estimate.forecast import Forecast, Memory
 
 PHASES = {
     "start": "start of the method",
@@ -139,7 +139,7 @@ def _show_totals(plan: Plan, found: Forecast, seeds: int) -> None:
         if found.is_played
         else ("counted operations and this machine's speed, measured", "a rough figure")
     )
-    _fold("memory", f"about {_size(found.memory)} at the peak, on {device}")
+    _fold("memory", _memory(plan, found.memory))
     _fold(
         "disk",
         f"{_size(found.checkpoint)} of checkpoint (two while one replaces the other), "
@@ -155,6 +155,15 @@ def _show_totals(plan: Plan, found: Forecast, seeds: int) -> None:
         f"made from {how} for {found.measured:.1f} s on {device}; {good} while nothing else "
         "computes. Reading and decoding image files is not in it.",
     )
+
+
+def _memory(plan: Plan, memory: Memory) -> str:
+    """At the peak, and what a smaller part of a batch would change."""
+    batch, said = plan.config.budget.batch_size, plan.micro_batch
+    peak, parts = memory.peak, f"{_size(int(memory.image))} for each of {batch} images in a batch"
+    if said is not None and said != "auto" and plan.entry.method.row_by_row:
+        peak, parts = memory.with_images(int(said), batch), f"--micro-batch {said}"
+    return f"about {_size(peak)} at the peak, on {plan.config.device} ({parts})"
 
 
 def duration(seconds: float) -> str:

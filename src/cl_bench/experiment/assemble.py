@@ -66,10 +66,15 @@ class Experiment:
     stream: TaskStream
     make_method: MethodFactory
 
-    def run(self, listen: Listener) -> RunResult:
-        """Run it in its directory, or continue what the directory holds; see ``benchmark/run.py``."""
+    def run(self, listen: Listener, images_at_once: int | None = None) -> RunResult:
+        """Run it in its directory, or continue what the directory holds; see ``benchmark/run.py``.
+
+        Args:
+            listen: receives every logged event.
+            images_at_once: as of ``rows.Division``.
+        """
         plan, folder = self.plan, RunFolder(self.plan.folder)
-        division = Division(shared=True, images_at_once=plan.images_at_once)
+        division = Division(shared=True, images_at_once=images_at_once)
         return run(plan.config, self.make_method, self.stream, folder, listen, division)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 from pydantic.fields import FieldInfo
 
 from cl_bench.benchmark.config import Settings, first_problem
@@ -35,6 +35,12 @@ class Written:
 
     value: str | None = None
     name: str | None = None
+
+
+def _images_or_auto(said: str | None) -> str | None:
+    if said is None or said == "auto" or (said.isdecimal() and int(said) > 0):
+        return said
+    raise ValueError("write a number of images from 1 up, or auto")
 
 
 Folder = Annotated[Path | None, Written("DIR")]
@@ -86,9 +92,14 @@ class Choices(Settings):
     """torchvision's AlexNet weights."""
     tasks: Annotated[int | None, Written("N")] = None
     """Learn the first N tasks only."""
-    micro_batch: Annotated[int | None, Field(ge=1), Written("N")] = None
-    """Keep the activations of N images at a time in training: less memory, same gradients. (default:
-    the whole batch)"""
+    micro_batch: Annotated[
+        str | None,
+        Field(coerce_numbers_to_str=True),
+        AfterValidator(_images_or_auto),
+        Written("N|auto"),
+    ] = None
+    """Keep the activations of N images of a batch at a time in training: less memory, more time, same
+    gradients; `auto`: of as many as fit. (default: all)"""
     relative: dict[str, str] = Field(default_factory=dict)
     """In a run's record: where named files lie as seen from its directory, by option."""
 

@@ -1,30 +1,47 @@
-"""Whether a run's batches can be divided as it was asked for, among processes or into parts."""
+"""How a run's batches are divided as it was asked for, among processes and into parts that fit the memory."""
 
 from __future__ import annotations
 
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.processes import group
+from cl_bench.benchmark.processes.first import led
 from cl_bench.experiment.resolve import Plan
+
+
+def images_at_once(plan: Plan) -> int | None:
+    """Of how many images of a batch the activations are kept at once; ``None``: of all.
+
+    Raises:
+        UserError: not even those of one fit, or a batch has fewer.
+    """
+    if plan.micro_batch == "auto":
+        from cl_bench.experiment.memory import largest_that_fits
+
+        return led(lambda: largest_that_fits(plan))
+    size = plan.config.budget.batch_size
+    if plan.micro_batch is not None and int(plan.micro_batch) > size:
+        raise UserError(
+            f"--micro-batch {plan.micro_batch}: a batch has {size} images; write {size} at most"
+        )
+    return None if plan.micro_batch is None else int(plan.micro_batch)
 
 
 def remarks(plan: Plan) -> tuple[str, ...]:
     """What whoever started the run should know of how its batches are divided.
 
     Raises:
-        UserError: a batch has too few images.
+        UserError: there are more processes than images in a batch.
     """
-    size, processes, at_once = plan.config.budget.batch_size, group.size(), plan.images_at_once
+    size, processes = plan.config.budget.batch_size, group.size()
     if processes > size:
         raise UserError(
             f"{processes} processes cannot share a batch of {size} images: start {size} at most"
         )
-    if at_once is not None and at_once > size:
-        raise UserError(f"--micro-batch {at_once}: a batch has {size} images; write {size} at most")
-    if (processes == 1 and at_once is None) or plan.entry.method.row_by_row:
+    if (processes == 1 and plan.micro_batch is None) or plan.entry.method.row_by_row:
         return ()
     name = plan.config.method
     whole = f"{name} does not say that it may be given parts of a batch (row_by_row)"
     return (
         *([f"{whole}: each process trains on all of it"] if processes > 1 else []),
-        *([f"{whole}: --micro-batch changes nothing"] if at_once is not None else []),
+        *([f"{whole}: --micro-batch changes nothing"] if plan.micro_batch is not None else []),
     )

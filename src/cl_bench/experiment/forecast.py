@@ -14,7 +14,7 @@ from torch import Tensor
 from cl_bench.benchmark.assets import Assets
 from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.estimate.expected import TaskSize
-from cl_bench.benchmark.estimate.forecast import Forecast, Run, foresee
+from cl_bench.benchmark.estimate.forecast import Forecast, Memory, Run, foresee, foresee_memory
 from cl_bench.benchmark.estimate.rehearsal import BATCHES, Rules
 from cl_bench.benchmark.estimate.scale import Growth
 from cl_bench.benchmark.images import Images
@@ -37,13 +37,24 @@ def forecast(plan: Plan) -> Forecast:
     Raises:
         UserError: what the method needs cannot be loaded.
     """
-    config, cast = plan.config, _Cast(plan)
+    cast = _Cast(plan)
+    return foresee(_run(plan, cast), cast)
+
+
+def forecast_memory(plan: Plan) -> Memory:
+    """What a run of the plan holds at its peak, counted in a few seconds; raises as above."""
+    cast = _Cast(plan)
+    return foresee_memory(_run(plan, cast), cast)
+
+
+def _run(plan: Plan, cast: _Cast) -> Run:
+    config = plan.config
     classes = [len(task.classnames) for task in plan.tasks]
     rules = Rules(
         config.recipe, config.protocol, config.budget.batch_size, config.budget.steps,
         keeps_images="earlier images" in config.extra_data,
     )  # fmt: skip
-    run = Run(
+    return Run(
         rules=rules,
         tasks=_sizes(plan),
         prompts=tuple(classes),
@@ -53,7 +64,6 @@ def forecast(plan: Plan) -> Forecast:
         pixels=_pixels(plan, cast.image_size),
         device=config.device,
     )
-    return foresee(run, cast)
 
 
 def _sizes(plan: Plan) -> tuple[TaskSize, ...]:

@@ -38,7 +38,8 @@ class Plan:
         cache: where decoded images are kept; in memory without.
         sources: what the method needs besides the tasks.
         folder: the run's directory.
-        images_at_once: whose activations are kept in training; ``None``: the whole batch's.
+        micro_batch: how many images' activations are kept in training: a number, ``auto`` or, for the
+            whole batch's, ``None``.
     """
 
     config: RunConfig
@@ -49,7 +50,7 @@ class Plan:
     cache: Path | None
     sources: dict[Need, Source]
     folder: Path
-    images_at_once: int | None = None
+    micro_batch: str | None = None
 
 
 def resolve(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cl_bench.benchmark.processes.first import in_turn, led
 from cl_bench.benchmark.processes.group import joined, leads
@@ -20,6 +21,9 @@ from cl_bench.experiment.audience import Audience, ignore
 from cl_bench.experiment.choices import RUNS, Choices
 from cl_bench.experiment.resolve import Plan, resolve
 from cl_bench.experiment.slow_arithmetic import slow_arithmetic
+
+if TYPE_CHECKING:
+    from cl_bench.experiment.assemble import Experiment
 
 
 def run_experiment(choices: Choices, listen: Listener = ignore, out: Path = RUNS) -> RunResult:
@@ -85,6 +89,7 @@ def _carry_out(plan: Plan, audience: Audience) -> RunResult:
         return _read_finished(plan.folder, audience)
     for words in division.remarks(plan):
         audience.remark(words)
+    at_once = division.images_at_once(plan)
     from cl_bench.experiment.assemble import assemble
 
     with audience.files() as on_progress:
@@ -93,10 +98,22 @@ def _carry_out(plan: Plan, audience: Audience) -> RunResult:
     for words in (*experiment.stream.remarks, *slow_arithmetic(plan.config)):
         audience.remark(words)
     with audience.learning(plan) as listen:
-        result = experiment.run(listen)
+        result = _run(experiment, listen, at_once)
         audience.learned(result)
     audience.shown(result, before=False)
     return result
+
+
+def _run(experiment: Experiment, listen: Listener, images_at_once: int | None) -> RunResult:
+    """Run it; a machine with too little memory is no fault of the program's."""
+    from cl_bench.experiment.memory import does_not_fit, is_out_of_memory
+
+    try:
+        return experiment.run(listen, images_at_once)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise does_not_fit(experiment.plan, error) from error
 
 
 def _read_finished(run: Path, audience: Audience) -> RunResult:
