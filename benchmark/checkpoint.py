@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,35 @@ from cl_bench.benchmark.records.files import write_atomically
 _SEPARATOR = "/"
 
 
+@dataclass(frozen=True)
+class Snapshot:
+    """A nested state as it was at one moment: nothing that trains on changes it.
+
+    Attributes:
+        tensors: on the CPU, by their path in the state.
+        values: JSON values, by their path.
+    """
+
+    tensors: dict[str, Tensor]
+    values: dict[str, Any]
+
+    @classmethod
+    def of(cls, state: Mapping[str, Any]) -> Snapshot:
+        """Copy a state; ``save_checkpoint`` says what it may hold."""
+        tensors: dict[str, Tensor] = {}
+        values: dict[str, Any] = {}
+        for key, leaf in _leaves(state):
+            if isinstance(leaf, Tensor):  # safetensors shares no storage
+                tensors[key] = leaf.detach().cpu().contiguous().clone()
+            else:
+                values[key] = leaf
+        return cls(tensors, values)
+
+    def packed(self) -> bytes:
+        """The content of a checkpoint's file."""
+        return save(self.tensors, metadata={"values": json.dumps(self.values)})
+
+
 def save_checkpoint(path: Path, state: Mapping[str, Any]) -> int:
     """Write a nested state atomically.
 
@@ -29,15 +59,9 @@ def save_checkpoint(path: Path, state: Mapping[str, Any]) -> int:
     Returns:
         How many numbers the tensors hold.
     """
-    tensors: dict[str, Tensor] = {}
-    values: dict[str, Any] = {}
-    for key, leaf in _leaves(state):
-        if isinstance(leaf, Tensor):
-            tensors[key] = leaf.detach().cpu().contiguous().clone()  # safetensors shares no storage
-        else:
-            values[key] = leaf
-    write_atomically(path, save(tensors, metadata={"values": json.dumps(values)}))
-    return sum(t.numel() for t in tensors.values())
+    snapshot = Snapshot.of(state)
+    write_atomically(path, snapshot.packed())
+    return sum(t.numel() for t in snapshot.tensors.values())
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

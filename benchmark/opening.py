@@ -7,10 +7,12 @@ from pathlib import Path
 
 from torch import Tensor
 
+from cl_bench.benchmark.broken_off import standing
 from cl_bench.benchmark.config import RunConfig
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.label_spaces import as_stored
 from cl_bench.benchmark.matrix import AccuracyMatrix
+from cl_bench.benchmark.mid_task import MidTask
 from cl_bench.benchmark.record import (
     RunFolder,
     RunResult,
@@ -94,11 +96,12 @@ def _write_question(
 
 def go_on(
     folder: RunFolder, config: RunConfig, stream: TaskStream, here: Session, log: Listener
-) -> AccuracyMatrix | None:
+) -> tuple[AccuracyMatrix | None, MidTask | None]:
     """Check that this process may continue the run, and note that it does.
 
     Returns:
-        The rows that the run has; ``None`` before the first.
+        The rows that the run has, ``None`` before the first; and where it stands within the next task, if
+        that is kept and fits.
 
     Raises:
         UserError: the run is of another version, of other settings or images, or damaged.
@@ -119,11 +122,13 @@ def go_on(
         raise UserError(f"{path}: the images of {', '.join(changed)} are not those it began with")
     matrix = read_matrix(folder.matrix_csv) if folder.matrix_csv.exists() else None
     learned = len(matrix.rows) if matrix else -1  # below 0: not even the zero-shot row
-    folder.cut_log(learned)
+    under_way, reason = standing(folder, config, learned)
+    steps = under_way.step if under_way else None
+    folder.cut_log(learned, steps or 0)
     sessions = (*earlier.sessions, here)
     write_manifest(path, earlier.model_copy(update={"status": "running", "sessions": sessions}))
-    log(Resumed(learned=max(learned, 0)))
-    return matrix
+    log(Resumed(learned=max(learned, 0), steps_done=steps, set_aside=reason))
+    return matrix, under_way
 
 
 def must_be_of(path: Path, config: RunConfig) -> None:

@@ -11,8 +11,11 @@ from cl_bench.benchmark.config import RunConfig
 from cl_bench.benchmark.cost import Stopwatch, peak_memory
 from cl_bench.benchmark.errors import NotFiniteError
 from cl_bench.benchmark.evaluate import predict_all
+from cl_bench.benchmark.interval import USUAL, Interval
+from cl_bench.benchmark.keeper import Keeper
 from cl_bench.benchmark.label_spaces import label_spaces
 from cl_bench.benchmark.method import Method, all_parameters
+from cl_bench.benchmark.mid_task import MidTask
 from cl_bench.benchmark.opening import finished_run, must_be_of
 from cl_bench.benchmark.precision import tf32_products
 from cl_bench.benchmark.processes.first import by_the_first, led, must_agree
@@ -22,8 +25,9 @@ from cl_bench.benchmark.records.events import Learned, Listener, Step
 from cl_bench.benchmark.records.manifest import is_finished
 from cl_bench.benchmark.rows import WHOLE, Division
 from cl_bench.benchmark.session import RunSession
+from cl_bench.benchmark.stopping import Stopping
 from cl_bench.benchmark.task import Task, TaskStream, TrainingTask
-from cl_bench.benchmark.train import Progress, train
+from cl_bench.benchmark.train import Progress, Trained, train
 
 
 def run(
@@ -33,14 +37,15 @@ def run(
     folder: RunFolder,
     listen: Listener,
     division: Division = WHOLE,
+    interval: Interval = Interval.of(USUAL),  # noqa: B008 (frozen)
 ) -> RunResult:
     """Learn the stream's tasks in turn, evaluate all of them after each, keep everything.
 
     Of several processes (``processes/group.py``) all learn and evaluate, and the first one keeps it.
 
-    A directory that holds some of the run already is continued: every task draws its randomness
-    from (seed, task name) alone, so an interrupted run ends as an undisturbed one, bit for bit on
-    the same CPU. Nothing is continued that is not as it was written.
+    A directory that holds some of the run already is continued, from within a task where that was kept.
+    Every task draws its randomness from (seed, task name) alone, so an interrupted run ends as an
+    undisturbed one, bit for bit on the same CPU. Nothing is continued that is not as it was written.
 
     Args:
         config: the resolved run.
@@ -49,16 +54,21 @@ def run(
         folder: where the run lives.
         listen: receives every logged event, in the first process.
         division: of the batches of training.
+        interval: between two states that are kept within a task.
 
     Raises:
         UserError: the directory is locked, damaged or of another run; the loss is not finite.
+        Stopped: a signal told it to stop.
     """
+    stopping = Stopping(folder.path)
     with ExitStack() as held:
         led(lambda: held.enter_context(folder.locked()))
         if finished := _finished(config, folder):
             return finished
+        held.enter_context(stopping.heard())
         targets = label_spaces(config.protocol, stream)[1]
-        session = RunSession(config, stream, targets, folder, listen, division.images_at_once)
+        parts = division.images_at_once
+        session = RunSession(config, stream, targets, folder, listen, parts, interval, stopping)
         with tf32_products(False):  # statistics are in float32 even where steps are in TF32
             return _run(config, make_method(), stream, session, division)
 
@@ -89,13 +99,14 @@ def _run(
             predictions = predict_all(method, spaces, tests, config.protocol.precision)
         session.keep_row(learned, predictions, watch.seconds["evaluate"])
 
-    rows = _taken_up(session, method)
+    rows, under_way = _taken_up(session, method)
     done = max(rows - 1, 0)
     try:
         if rows == 0:
             evaluate(0)
         for learned, task in enumerate(stream.tasks[done:], start=done + 1):
-            _learn(config, method, task, learned, session, division)
+            begun = under_way if learned == done + 1 else None
+            _learn(config, method, task, learned, session, division, begun)
             must_agree(lambda: digest_of_state(method.state_dict()), f"after {learned} tasks")
             session.keep_method(learned, method)
             evaluate(learned)
@@ -104,13 +115,18 @@ def _run(
     return session.finish()
 
 
-def _taken_up(session: RunSession, method: Method) -> int:
-    """Bring every process to where the run stands; returns how many rows its matrix has."""
+def _taken_up(session: RunSession, method: Method) -> tuple[int, MidTask | None]:
+    """Bring every process to where the run stands.
+
+    Returns:
+        How many rows its matrix has, and where the next task stands, if it was begun.
+    """
     opened = session.open(method.clip.device)
     if opened.state:
-        session.earlier.load_state_dict(opened.state)
-        method.load_state_dict(opened.state)
-    return opened.rows
+        state = dict(opened.state)
+        session.earlier.load_state_dict(state)
+        method.load_state_dict(state)
+    return opened.rows, opened.under_way
 
 
 def _learn(
@@ -120,21 +136,18 @@ def _learn(
     learned: int,
     session: RunSession,
     division: Division,
+    begun: MidTask | None,
 ) -> None:
-    """Let the method learn ``task``, the ``learned``-th."""
-    device, watch = method.clip.device, Stopwatch(method.clip.device)
-    training = _as_seen(config, method, task, session)
-
-    def report(p: Progress) -> None:
-        session.log(Step(task=task.name, step=p.step, steps=p.steps, loss=p.loss, lr=p.lr))
-
-    # A run that goes on within a task would load the method's state and call continue_task here.
-    with watch.phase("prepare"):
-        method.before_task(training)
-    trainable = sum(p.numel() for p in all_parameters(method.trainable_parameters()))
-    budget, precision = config.budget.steps[task.name], config.protocol.precision
-    with watch.phase("train"):
-        trained = train(method, training, config.recipe, budget, precision, report, division)
+    """Let the method learn ``task``, the ``learned``-th; what is left of it where it was begun."""
+    device = method.clip.device
+    watch = Stopwatch(device, begun.seconds if begun else None)
+    with session.keeper(learned, method, watch) as keeper:
+        training = _as_seen(config, method, task, session)
+        with watch.phase("prepare"):
+            (method.continue_task if begun else method.before_task)(training)
+        trainable = sum(p.numel() for p in all_parameters(method.trainable_parameters()))
+        with watch.phase("train"):
+            trained = _trained(config, method, training, session, division, keeper, begun)
     with watch.phase("consolidate"):
         method.after_task(training)
         session.earlier.close(training)
@@ -146,6 +159,28 @@ def _learn(
             peak_memory=peak_memory(device), diagnostics=method.diagnostics(),
         )
     )  # fmt: skip
+
+
+def _trained(
+    config: RunConfig,
+    method: Method,
+    task: TrainingTask,
+    session: RunSession,
+    division: Division,
+    keeper: Keeper,
+    begun: MidTask | None,
+) -> Trained:
+    """Take the steps of a task, or those that are left."""
+
+    def report(p: Progress) -> None:
+        session.log(Step(task=task.name, step=p.step, steps=p.steps, loss=p.loss, lr=p.lr))
+
+    budget, precision = config.budget.steps[task.name], config.protocol.precision
+    state = begun.training if begun else None
+    with keeper.taking_steps():
+        return train(
+            method, task, config.recipe, budget, precision, report, division, state, keeper.between
+        )
 
 
 def _as_seen(config: RunConfig, method: Method, task: Task, session: RunSession) -> TrainingTask:

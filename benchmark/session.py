@@ -9,14 +9,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from cl_bench.benchmark import mid_task
+from cl_bench.benchmark.broken_off import owner
 from cl_bench.benchmark.checkpoint import load_checkpoint, save_checkpoint
 from cl_bench.benchmark.config import RunConfig
+from cl_bench.benchmark.cost import Stopwatch
 from cl_bench.benchmark.earlier_images import EarlierImages
 from cl_bench.benchmark.errors import NotFiniteError, UserError
 from cl_bench.benchmark.evaluate import accuracy
+from cl_bench.benchmark.interval import Interval
+from cl_bench.benchmark.keeper import Keeper
 from cl_bench.benchmark.label_spaces import as_stored
 from cl_bench.benchmark.matrix import AccuracyMatrix
 from cl_bench.benchmark.method import Method
+from cl_bench.benchmark.mid_task import MidTask
 from cl_bench.benchmark.opening import begin, go_on
 from cl_bench.benchmark.processes import group
 from cl_bench.benchmark.processes.first import by_the_first
@@ -26,7 +32,9 @@ from cl_bench.benchmark.records.events import Evaluated, Event, Finished, Listen
 from cl_bench.benchmark.records.ledger import write_ledger
 from cl_bench.benchmark.records.manifest import Session, Status, read_manifest, write_manifest
 from cl_bench.benchmark.records.matrix_file import write_matrix
+from cl_bench.benchmark.stopping import Stopping
 from cl_bench.benchmark.task import TaskStream
+from cl_bench.benchmark.train import Training
 
 
 @dataclass(frozen=True)
@@ -35,11 +43,14 @@ class Opened:
 
     Attributes:
         rows: of the matrix that it has, the zero-shot row included.
-        state: of the method and of the images that it keeps, after the last row; empty before a task.
+        state: of the method and of the images that it keeps, after the last row or within the next task;
+            empty before the first.
+        under_way: where the next task stands, if it was broken off and that was kept.
     """
 
     rows: int
-    state: dict[str, Any]
+    state: Mapping[str, Any]
+    under_way: MidTask | None = None
 
 
 class RunSession:
@@ -59,7 +70,9 @@ class RunSession:
         targets: Mapping[str, Tensor],
         folder: RunFolder,
         listen: Listener,
-        images_at_once: int | None = None,
+        images_at_once: int | None,
+        interval: Interval,
+        stopping: Stopping,
     ) -> None:
         """Nothing is read or written yet.
 
@@ -70,9 +83,12 @@ class RunSession:
             folder: where the run lives; this process holds its lock.
             listen: receives every logged event.
             images_at_once: in training, for the record.
+            interval: between two states that are kept within a task.
+            stopping: what the run has been told.
         """
         self._config, self._stream, self._targets = config, stream, targets
         self._folder, self._listen, self._images_at_once = folder, listen, images_at_once
+        self._interval, self._stopping = interval, stopping
         self.earlier = EarlierImages(stream, declared="earlier images" in config.extra_data)
         self.matrix: AccuracyMatrix | None = None
 
@@ -92,12 +108,16 @@ class RunSession:
         if not (folder.path / "manifest.json").exists():
             begin(folder, self._config, self._stream, self._targets, here, self._log)
             return Opened(0, {})
-        self.matrix = go_on(folder, self._config, self._stream, here, self._log)
+        self.matrix, under_way = go_on(folder, self._config, self._stream, here, self._log)
+        rows = 1 + self.learned if self.matrix else 0
+        if under_way is not None:
+            return Opened(rows, under_way.method, under_way)
+        mid_task.drop(folder.checkpoints)
         if self.learned == 0:
-            return Opened(int(self.matrix is not None), {})
+            return Opened(rows, {})
         state = load_checkpoint(folder.checkpoint(self.learned))
         self._drop_older()
-        return Opened(1 + self.learned, state)
+        return Opened(rows, state)
 
     def _here(self, device: torch.device) -> Session:
         """The circumstances of this process and of those beside it."""
@@ -115,6 +135,16 @@ class RunSession:
             return {}
         tf32 = self._config.protocol.precision == "tf32"
         return {"gpu": torch.cuda.get_device_name(device), "tf32": tf32}
+
+    def keeper(self, place: int, method: Method, watch: Stopwatch) -> Keeper:
+        """What looks after the task at ``place`` (from 1) while ``method`` learns it."""
+
+        def standing(training: Training) -> MidTask:
+            state = method.state_dict() | self.earlier.state_dict()
+            return MidTask(training.step, watch.so_far(), state, training.state_dict())
+
+        checkpoints, of = self._folder.checkpoints, owner(self._config, place)
+        return Keeper(checkpoints, self._interval, of, standing, self._stopping)
 
     @by_the_first
     def keep_method(self, learned: int, method: Method) -> None:
@@ -152,8 +182,9 @@ class RunSession:
         self._drop_older()
 
     def _drop_older(self) -> None:
-        """Only the last counted checkpoint stays."""
+        """Only the last counted checkpoint stays, and none from within the tasks that are learned."""
         self._folder.checkpoint(self.learned - 1).unlink(missing_ok=True)
+        mid_task.drop(self._folder.checkpoints)
 
     @by_the_first
     def finish(self) -> RunResult:
@@ -168,6 +199,7 @@ class RunSession:
     def failed(self, error: NotFiniteError) -> UserError:
         """Note that the run has diverged; returns what to tell the user."""
         self._status("failed", str(error))
+        mid_task.drop(self._folder.checkpoints)  # it may hold the number that is not finite
         last = self._folder.checkpoint(self.learned)
         good = last if last.is_file() else "none, the pre-trained model"
         return UserError(f"{error}. Last good checkpoint: {good}.")

@@ -67,17 +67,22 @@ def train(
     precision: str,
     report: Callable[[Progress], None],
     division: Division = WHOLE,
+    begun: Mapping[str, Any] | None = None,
+    between: Callable[[Training], None] | None = None,
 ) -> Trained:
     """Train whatever ``method`` declares trainable on ``task``.
 
     Args:
-        method: after ``before_task``.
+        method: after ``before_task``, or after ``continue_task`` where the task was begun.
         task: where the batches come from.
         recipe: optimizer and schedule.
         steps: optimizer steps; passes over the images follow each other until they are done.
         precision: ``fp32``, ``tf32``, or ``bf16`` or ``fp16`` for autocast (with loss scaling for fp16).
         report: called every ``REPORT_EVERY`` steps and after the last.
         division: of each batch, where the method is ``row_by_row``.
+        begun: the state of a training that was broken off, to go on with.
+        between: called before the first step, between steps, and after the last: then the states of
+            method and training may be kept.
 
     Returns:
         How many steps were made, and what the first one took.
@@ -88,9 +93,9 @@ def train(
     if not all_parameters(method.trainable_parameters()):
         return Trained(0, 0)
     training = Training(method, task, recipe, steps, precision, division)
-    # A run that goes on within a task calls training.load_state_dict here, as the last thing: with
-    # it the random states come back. After any step the states of method and training may be kept.
-    for progress in training.progress():
+    if begun is not None:
+        training.load_state_dict(begun)
+    for progress in training.progress(between):
         report(progress)
     return training.result()
 
@@ -127,11 +132,17 @@ class Training:
         self._losses: list[Tensor] = []  # since the last report
         self._lr, self._step_flops = 0.0, 0
 
-    def progress(self) -> Iterator[Progress]:
-        """Take the steps that are left; says where training stands after every tenth and the last."""
+    def progress(self, between: Callable[[Training], None] | None = None) -> Iterator[Progress]:
+        """Take the steps that are left; says where training stands after every tenth and the last.
+
+        Args:
+            between: called before and after every step, once what there is to say of it is said.
+        """
         while True:
             if self._losses and (self.step % REPORT_EVERY == 0 or self.step == self.steps):
                 yield self._progress()
+            if between is not None:
+                between(self)
             if self.step == self.steps:
                 return
             self.take_step()
@@ -217,6 +228,12 @@ class Training:
         self._task.load_state_dict(state["task"])
         self._batches.load_state_dict(state.get("batches", {}))
         restore_random_states(state["random"], self._device)
+
+
+def reported(step: int, steps: int) -> list[int]:
+    """After which of the first ``step`` steps of ``steps`` training says where it stands."""
+    last = [step] if step == steps and step % REPORT_EVERY else []
+    return [*range(REPORT_EVERY, step + 1, REPORT_EVERY), *last]
 
 
 def _mean_finite(losses: list[Tensor], task: str, step: int) -> float:

@@ -10,6 +10,7 @@ from typing import Any
 
 from cl_bench.benchmark.assets import Assets
 from cl_bench.benchmark.images import Images
+from cl_bench.benchmark.interval import Interval
 from cl_bench.benchmark.method import Method
 from cl_bench.benchmark.method_config import Need
 from cl_bench.benchmark.record import RunFolder, RunResult
@@ -92,7 +93,9 @@ def small_run(
     make_method: Callable[[], Method] | None = None,
     listen: Listener = lambda event: None,
     division: Division = SHARED,
+    every: str = "off",
 ) -> RunResult:
-    """Run the plan in ``path``."""
+    """Run the plan in ``path``; ``every`` says how often a state within a task is kept."""
     make = make_method or (lambda: fresh(plan))
-    return run(plan.config, make, small_stream(plan), RunFolder(path), listen, division)
+    stream, interval = small_stream(plan), Interval.of(every)
+    return run(plan.config, make, stream, RunFolder(path), listen, division, interval)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import subprocess
@@ -55,6 +56,16 @@ def session(
         ),
         micro_batch=micro_batch,
     )
+
+
+def digest_of_code() -> str:
+    """SHA-256 of the sources of what learns, hexadecimal: a state within a task fits these alone."""
+    digest = hashlib.sha256()
+    for folder in ("benchmark", "methods"):
+        root = (Path(cl_bench.__file__).parent / folder).resolve()
+        for file in sorted(root.rglob("*.py")):
+            digest.update(file.relative_to(root).as_posix().encode() + file.read_bytes())
+    return digest.hexdigest()
 
 
 def _git() -> Git | None:

@@ -10,10 +10,14 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-LOG_VERSION = 2  # 1: logs before the events had types; their first event does not say so
+LOG_VERSION = (
+    3  # 2: runs went on from whole tasks alone. 1: events without types; it does not say so
+)
 NOT_IN_1 = frozenset(  # or not in all of them
     {"sha256", "step_flops", "skipped_steps", "kept_images", "kept_bytes"}
 )
+
+OPTIONAL = frozenset({"steps_done", "set_aside"})
 
 Count = Annotated[int, Field(ge=0)]
 Seconds = Annotated[float, Field(ge=0)]
@@ -55,11 +59,15 @@ class Started(Logged):
 
 
 class Resumed(Logged):
-    """Another process continues the run; what was logged after the last row is gone."""
+    """Another process continues the run; what was logged after the state that it begins with is gone."""
 
     event: Literal["resumed"] = "resumed"
     learned: Count
     """Number of tasks that are learned already."""
+    steps_done: Count | None = None
+    """Number of steps of the next task that are done already; not there: it begins anew."""
+    set_aside: str | None = None
+    """Why a state that was kept within the next task is not gone on from; not there: there was none, or it is."""
 
 
 class Step(Logged):
@@ -182,7 +190,7 @@ def event_of(line: Mapping[str, Any], version: int = 1) -> Event:
         field = ".".join(str(part) for part in first["loc"][1:])
         raise ValueError(f"event {kind!r}: {field}: {first['msg']}") from error
     filled = type(event).model_fields.keys() - event.model_fields_set
-    if lacking := filled - (NOT_IN_1 if version == 1 else set()):
+    if lacking := filled - OPTIONAL - (NOT_IN_1 if version == 1 else set()):
         raise ValueError(f"event {kind!r}: {min(lacking)}: Field required")
     return event
 

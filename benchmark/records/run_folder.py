@@ -25,6 +25,7 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         """Name the directory; nothing is made yet."""
         self.path = path
+        self.checkpoints = path / "checkpoints"
         self.matrix_csv = path / "matrix.csv"
         self.events = path / "events.jsonl"
         self.targets = path / "predictions" / "targets.npz"
@@ -46,7 +47,7 @@ class RunFolder:
 
     def checkpoint(self, learned: int) -> Path:
         """The file of the method's state after ``learned`` tasks."""
-        return self.path / "checkpoints" / f"after-{learned:02d}.safetensors"
+        return self.checkpoints / f"after-{learned:02d}.safetensors"
 
     def predictions(self, learned: int) -> Path:
         """The file of every task's predicted classes after ``learned`` tasks."""
@@ -66,15 +67,17 @@ class RunFolder:
             os.fsync(file.fileno())
         return logged
 
-    def cut_log(self, learned: int) -> None:
-        """Cut the log back to the row after ``learned`` tasks: a repeated task is logged once.
+    def cut_log(self, learned: int, steps: int = 0) -> None:
+        """Cut the log back to the row after ``learned`` tasks: what is repeated is logged once.
 
-        Negative: back to the run's first event.
+        Args:
+            learned: negative: back to the run's first event.
+            steps: so many steps of the next task are kept.
 
         Raises:
-            UserError: the log is damaged before that row.
+            UserError: the log is damaged before that place.
         """
-        kept = (line for line, _ in lines_until(self.events, learned))
+        kept = (line for line, _ in lines_until(self.events, learned, steps))
         write_atomically(self.events, b"".join(kept))
 
     def write_targets(self, targets: Mapping[str, NDArray[np.uint16]]) -> None:

@@ -14,7 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from cl_bench.benchmark.errors import UserError
-from cl_bench.benchmark.records.events import Evaluated, Event, Started, event_of
+from cl_bench.benchmark.records.events import (
+    Evaluated,
+    Event,
+    Resumed,
+    Started,
+    Step,
+    event_of,
+)
 from cl_bench.benchmark.records.files import read_bounded
 
 TAIL = ', "crc32": "01234567"}'  # the end of a line; the sum is over the line without this key
@@ -57,28 +64,48 @@ def event_in(log: Path, number: int, line: bytes) -> Event:
     return _typed(log, number, _checked(log, number, line, False)[0], version=1)
 
 
-def lines_until(log: Path, learned: int) -> list[tuple[bytes, Event]]:
-    """The log's lines up to the row after ``learned`` tasks; what follows it is not looked at.
+def lines_until(log: Path, learned: int, steps: int = 0) -> list[tuple[bytes, Event]]:
+    """The log's lines up to the row after ``learned`` tasks; what follows is not looked at.
 
     Args:
         log: the file.
         learned: negative: up to the run's first event.
+        steps: so many steps of the next task belong to it, too.
 
     Raises:
         UserError: the log is missing, a line is damaged or holds no event, or the row is not there.
     """
-    kept, version = [], 1
+    kept: list[tuple[bytes, Event]] = []
+    row_is_there = False
+    for line, event in _typed_lines(log):
+        if row_is_there and not _is_within(event, steps):
+            return kept
+        kept.append((line, event))
+        row_is_there = row_is_there or _ends(event, learned)
+        if row_is_there and steps == 0:
+            return kept
+    if row_is_there:
+        return kept
+    row = "the run's beginning" if learned < 0 else f"the row after {learned} tasks"
+    raise UserError(f"{log} is damaged: {row} is not in it")
+
+
+def _typed_lines(log: Path) -> Iterator[tuple[bytes, Event]]:
+    """Every whole line with its event; raises at the first that is damaged, or where there is no log."""
+    version = 1
     try:
         for number, (line, fields) in enumerate(_lines(log), start=1):
             version = _version(fields) if number == 1 else version
-            event = _typed(log, number, fields, version)
-            kept.append((line, event))
-            if _ends(event, learned):
-                return kept
+            yield line, _typed(log, number, fields, version)
     except OSError as error:
         raise UserError(f"{log} cannot be read: {error.strerror}") from error
-    row = "the run's beginning" if learned < 0 else f"the row after {learned} tasks"
-    raise UserError(f"{log} is damaged: {row} is not in it")
+
+
+def _is_within(event: Event, steps: int) -> bool:
+    """Whether it was logged during the first ``steps`` steps of a task."""
+    if isinstance(event, Resumed):
+        return (event.steps_done or 0) <= steps
+    return isinstance(event, Step) and event.step <= steps
 
 
 def _ends(event: Event, learned: int) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 from cl_bench.api.run import Run
 from cl_bench.benchmark.errors import UserError, unknown
+from cl_bench.benchmark.interval import Interval
 from cl_bench.benchmark.records.events import Listener
 from cl_bench.experiment.choices import OPTIONS, Choices, choices_of
 from cl_bench.methods.catalog import BUILT_IN, name_of
@@ -48,12 +49,19 @@ def run(
     return Run(carry_out(resolve(choices_of(given), Path(out)), Caller(listen)))
 
 
-def resume(path: Path | str, *, listen: Listener | None = None, **moved: Path | str) -> Run:
-    """Continue a run that was interrupted; a finished one is read.
+def resume(
+    path: Path | str,
+    *,
+    listen: Listener | None = None,
+    checkpoint_every: str | int | None = None,
+    **moved: Path | str,
+) -> Run:
+    """Continue a run that was interrupted, in the middle of a task, too; a finished one is read.
 
     Args:
         path: its directory.
         listen: receives every event; by default a progress bar is shown.
+        checkpoint_every: as of ``run``; by default as the run began.
         **moved: by option (``data_root``, ``suite``, ...), where a file lies now that was moved.
 
     Raises:
@@ -63,7 +71,8 @@ def resume(path: Path | str, *, listen: Listener | None = None, **moved: Path | 
     from cl_bench.experiment.run import carry_on
 
     given = {name: Path(place) for name, place in moved.items()}
-    return Run(carry_on(Path(path), given, Caller(listen)))
+    every = choices_of({"checkpoint_every": checkpoint_every}).checkpoint_every
+    return Run(carry_on(Path(path), given, Caller(listen), Interval.of(every) if every else None))
 
 
 KEYWORDS = tuple(name for name in OPTIONS if name not in ("method", "overrides"))

@@ -17,6 +17,7 @@ from rich.progress import (
 )
 
 from cl_bench.benchmark.records.events import Evaluated, Event, Learned, Listener, Resumed, Step
+from cl_bench.cli.console import warn
 from cl_bench.datasets.progress import ProgressCallback
 
 
@@ -95,8 +96,7 @@ class _Lines:
     def hear(self, event: Event) -> None:
         match event:
             case Resumed():
-                self.done = self._resumed_at = self._before(event.learned)
-                self._console.print(f"continuing after {event.learned} learned tasks")
+                self._resume(event)
             case Step():
                 self._loss = event.loss
                 self.done = self._before(self._names.index(event.task)) + event.step
@@ -105,6 +105,15 @@ class _Lines:
                 self._learned = event
             case Evaluated():
                 self._row(event)
+
+    def _resume(self, event: Resumed) -> None:
+        self.done = self._resumed_at = self._before(event.learned) + (event.steps_done or 0)
+        within = ""
+        if event.steps_done is not None:
+            within = f" and {event.steps_done} steps of {self._names[event.learned]}"
+        self._console.print(f"continuing after {event.learned} learned tasks{within}")
+        if event.set_aside:
+            warn(f"note   {event.set_aside}: the run goes on from a state before it")
 
     def _before(self, learned: int) -> int:
         return sum(self._steps[name] for name in self._names[:learned])

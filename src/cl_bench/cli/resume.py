@@ -7,11 +7,11 @@ from typing import Any
 
 from cl_bench.cli.dashboards import BoardOptions
 from cl_bench.cli.options import Quiet, RunPath, takes
-from cl_bench.experiment.choices import Choices
+from cl_bench.experiment.choices import Choices, choices_of
 from cl_bench.experiment.places import PATHS, file_of
 
 
-@takes("given", Choices, ("suite", "backbone", *PATHS))
+@takes("given", Choices, ("suite", "backbone", *PATHS, "checkpoint_every"))
 @takes("boards", BoardOptions, BoardOptions.model_fields)
 def resume(
     run_dir: RunPath,
@@ -27,9 +27,10 @@ def resume(
     from cl_bench.cli.dashboards import chosen
     from cl_bench.cli.execute import resume_command
 
+    every = choices_of({"checkpoint_every": given.pop("checkpoint_every", None)}).checkpoint_every
     moved = {
         name: file_of(value) if name == "backbone" else Path(value) for name, value in given.items()
     }
     places = {name: path for name, path in moved.items() if path is not None}
     with silenced(quiet):
-        resume_command(run_dir, places, chosen(boards))
+        resume_command(run_dir, places, chosen(boards), every)

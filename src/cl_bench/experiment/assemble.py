@@ -75,7 +75,8 @@ class Experiment:
         """
         plan, folder = self.plan, RunFolder(self.plan.folder)
         division = Division(shared=True, images_at_once=images_at_once)
-        return run(plan.config, self.make_method, self.stream, folder, listen, division)
+        make, stream = self.make_method, self.stream
+        return run(plan.config, make, stream, folder, listen, division, plan.interval)
 
 
 def assemble(plan: Plan, on_progress: ProgressCallback = silent) -> Experiment:

@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo
 
 from cl_bench.benchmark.config import Settings, first_problem
 from cl_bench.benchmark.errors import UserError
+from cl_bench.benchmark.interval import Interval
 
 Preset = Literal["paper", "fair"]
 PLAIN = (int, bool, Path)
@@ -41,6 +42,12 @@ def _images_or_auto(said: str | None) -> str | None:
     if said is None or said == "auto" or (said.isdecimal() and int(said) > 0):
         return said
     raise ValueError("write a number of images from 1 up, or auto")
+
+
+def _interval(said: str | None) -> str | None:
+    if said is not None:
+        Interval.of(said)
+    return said
 
 
 Folder = Annotated[Path | None, Written("DIR")]
@@ -100,6 +107,14 @@ class Choices(Settings):
     ] = None
     """Keep the activations of N images of a batch at a time in training: less memory, more time, same
     gradients; `auto`: of as many as fit. (default: all)"""
+    checkpoint_every: Annotated[
+        str | None,
+        Field(coerce_numbers_to_str=True),
+        AfterValidator(_interval),
+        Written("N|Mm|Ss|off"),
+    ] = None
+    """Keep where the run stands within a task every N steps, M minutes (10m) or S seconds (30s); off:
+    keep whole tasks alone. (default: 10m)"""
     relative: dict[str, str] = Field(default_factory=dict)
     """In a run's record: where named files lie as seen from its directory, by option."""
 

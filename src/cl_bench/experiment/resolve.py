@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cl_bench.benchmark.config import Budget, RunConfig
+from cl_bench.benchmark.interval import USUAL, Interval
 from cl_bench.benchmark.records.files import sha256_of
 from cl_bench.datasets.budget_rule import BudgetRule
 from cl_bench.datasets.checks.namesakes import namesakes
@@ -40,6 +41,7 @@ class Plan:
         folder: the run's directory.
         micro_batch: how many images' activations are kept in training: a number, ``auto`` or, for the
             whole batch's, ``None``.
+        interval: between two states that are kept within a task.
     """
 
     config: RunConfig
@@ -51,6 +53,7 @@ class Plan:
     sources: dict[Need, Source]
     folder: Path
     micro_batch: str | None = None
+    interval: Interval = Interval.of(USUAL)  # noqa: RUF009 (frozen)
 
 
 def resolve(
@@ -89,6 +92,7 @@ def resolve(
         settled.sources,
         folder,
         choices.micro_batch,
+        Interval.of(choices.checkpoint_every or USUAL),
     )
 
 

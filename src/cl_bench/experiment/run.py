@@ -6,10 +6,12 @@ What takes seconds to import is imported when a run begins: a mistake is answere
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cl_bench.benchmark.interval import Interval
 from cl_bench.benchmark.processes.first import in_turn, led
 from cl_bench.benchmark.processes.group import joined, leads
 from cl_bench.benchmark.record import RunFolder, RunResult, read_config
@@ -57,13 +59,26 @@ def continue_experiment(
     return carry_on(run, given or {}, Audience(listen))
 
 
-def carry_on(run: Path, given: Mapping[str, Path], audience: Audience) -> RunResult:
-    """Continue the run in a directory; arguments as of :func:`continue_experiment`."""
+def carry_on(
+    run: Path,
+    given: Mapping[str, Path],
+    audience: Audience,
+    interval: Interval | None = None,
+) -> RunResult:
+    """Continue the run in a directory.
+
+    Args:
+        run: the directory.
+        given: as of :func:`continue_experiment`.
+        audience: hears of it.
+        interval: between two states that are kept within a task, instead of that of the run's record.
+    """
     with joined():
         audience = audience if leads() else Audience()
         if led(lambda: is_finished(run)):  # then none of the files is needed that it was made from
             return _read_finished(run, audience)
-        return carry_out(resolve_again(read_config(run), run, given), audience)
+        plan = resolve_again(read_config(run), run, given)
+        return carry_out(replace(plan, interval=interval or plan.interval), audience)
 
 
 def carry_out(plan: Plan, audience: Audience) -> RunResult:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +40,7 @@ class Job:
             )
 
 
+GRACE = 60.0  # seconds for a run that is called off to finish its step and to keep its state
 Ended = Callable[[Job, bool], None]
 """Hears of a job and whether it went well."""
 
@@ -48,6 +50,8 @@ def execute(job: Job) -> bool:
     process = job.start()
     try:
         return process.wait() == 0
-    except BaseException:  # it is called off: so is the run
+    except BaseException:  # it is called off: so is the run, which keeps where it stands
         process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(GRACE)
         raise
