@@ -14,7 +14,7 @@ from small_run import fresh, small_run
 
 from cl_bench.benchmark.method import Method
 from cl_bench.benchmark.record import RunFolder, RunResult
-from cl_bench.benchmark.records.events import Event, Evaluated, Learned, Saved, Step, those
+from cl_bench.benchmark.records.events import Evaluated, Event, Learned, Saved, Step, those
 from cl_bench.benchmark.train import Training
 from cl_bench.experiment.resolve import Plan
 

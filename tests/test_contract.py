@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import itertools
+import tempfile
+from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
+from killing import Counted, Killed, killed_in_phase, killed_in_step, must_be_the_same
 from mid_task import goes_on_as_if_undisturbed
 from small_run import EXAMPLES, fresh, small_plan, small_run, small_stream
 from torch import Tensor
@@ -14,7 +18,7 @@ from torch import Tensor
 from cl_bench.benchmark.checkpoint import load_checkpoint, save_checkpoint
 from cl_bench.benchmark.method import Method
 from cl_bench.benchmark.randomness import seed_everything
-from cl_bench.benchmark.record import RunFolder
+from cl_bench.benchmark.record import RunFolder, RunResult
 from cl_bench.benchmark.records.events import Event, Learned, Saved, Step, those
 from cl_bench.benchmark.task import Task, TrainingTask
 from cl_bench.benchmark.train import train
@@ -147,15 +151,19 @@ def test_a_fresh_instance_goes_on_in_the_middle_of_a_task(name: str, tmp_path: P
     goes_on_as_if_undisturbed(small_plan(name), tmp_path)
 
 
-class Killed(BaseException):
-    """Stands for a kill: nothing in the runner may catch it."""
+@cache
+def undisturbed_run(name: str) -> RunResult:
+    """Made once for the tests that compare with it."""
+    folder = tempfile.TemporaryDirectory()
+    atexit.register(folder.cleanup)
+    return small_run(small_plan(name), Path(folder.name))
 
 
 def test_an_interrupted_run_ends_as_an_undisturbed_one_and_it_learns(
     name: str, tmp_path: Path
 ) -> None:
     plan = small_plan(name)
-    undisturbed = small_run(plan, tmp_path / "undisturbed")
+    undisturbed = undisturbed_run(name)
 
     def kill_in_the_second_task(event: Event) -> None:
         if isinstance(event, Step) and event.task == plan.tasks[1].name:
@@ -175,6 +183,18 @@ def test_an_interrupted_run_ends_as_an_undisturbed_one_and_it_learns(
     assert {"prepare", "train", "consolidate"} <= learned[0].seconds.keys()
     saved = those(undisturbed.events, Saved)
     assert (saved[-1].stored_parameters > 0) == trains
+
+
+def test_a_run_that_is_killed_at_any_step_goes_on_there(name: str, tmp_path: Path) -> None:
+    """In both tasks; a step behind the state that was kept is taken once more."""
+    plan, run = small_plan(name), tmp_path / "run"
+    if name != "zero-shot":
+        with killed_in_step(2, 6):
+            small_run(plan, run, every="4")
+        killed_in_phase(plan, run, "after_task", every="4")
+    counted = Counted(plan)
+    must_be_the_same(small_run(plan, run, counted), undisturbed_run(name))
+    assert counted.calls[0] == ("before_task" if name == "zero-shot" else "continue_task")
 
 
 def test_it_learns_in_the_other_order(name: str, tmp_path: Path) -> None:

@@ -11,15 +11,16 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from killing import (
     Counted,
+    Killed,
     killed_in_phase,
     killed_in_step,
     must_be_the_same,
-    numbers,
     seconds_of,
 )
 from small_run import small_plan, small_run
@@ -33,16 +34,17 @@ from cl_bench.benchmark.records.claims import check_run
 from cl_bench.benchmark.records.events import Learned, Resumed, Step, those
 from cl_bench.benchmark.records.files import sha256_of
 from cl_bench.benchmark.records.run_log import read_log
+from cl_bench.benchmark.session import RunSession
 from cl_bench.benchmark.train import Training, reported
 from cl_bench.experiment.choices import choices_of
 from cl_bench.experiment.resolve import Plan
 
-LONG = ("steps=23",)  # two lines of the log and a rest
+FEW = ("steps=13", "batch_size=4")  # a line of the log after ten steps, and one after the last
 
 
 @pytest.fixture(scope="module")
 def plan() -> Plan:
-    return small_plan("lora", overrides=LONG)
+    return small_plan("lora", overrides=FEW)
 
 
 @pytest.fixture(scope="module")
@@ -52,10 +54,10 @@ def undisturbed(plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> RunResu
 
 @pytest.fixture(scope="module")
 def killed(plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that was killed in step 16 of its second task, with a state after step 14."""
+    """A run that was killed in step 13 of its second task, with a state after step 11."""
     path = tmp_path_factory.mktemp("killed") / "run"
-    with killed_in_step(2, 16):
-        small_run(plan, path, every="7")
+    with killed_in_step(2, 13):
+        small_run(plan, path, every="11")
     return path
 
 
@@ -73,7 +75,7 @@ def resumed(run: Path) -> Resumed:
     return those(read_log(run / "events.jsonl"), Resumed)[-1]
 
 
-@pytest.mark.parametrize("step", [1, 2, 9, 10, 11, 14, 20, 21, 23])
+@pytest.mark.parametrize("step", [1, 10, 11, 13])
 def test_it_goes_on_behind_the_last_step_that_was_kept(
     step: int, plan: Plan, undisturbed: RunResult, tmp_path: Path
 ) -> None:
@@ -90,7 +92,7 @@ def test_it_goes_on_behind_the_last_step_that_was_kept(
 def test_it_may_be_killed_again_and_again(
     plan: Plan, undisturbed: RunResult, tmp_path: Path
 ) -> None:
-    for task, step, done in ((1, 5, None), (1, 16, 4), (1, 17, 12), (2, 4, 16), (1, 8, None)):
+    for task, step, done in ((1, 5, None), (1, 11, 4), (1, 12, 8), (2, 6, 8)):
         with killed_in_step(task, step):
             small_run(plan, tmp_path / "run", every="4")
         events = those(read_log(tmp_path / "run" / "events.jsonl"), Resumed)
@@ -119,12 +121,12 @@ def test_what_the_part_before_the_kill_cost_is_not_forgotten(
 def test_a_kill_in_a_phase_goes_on_from_the_last_state_before_it(
     phase: str, plan: Plan, undisturbed: RunResult, tmp_path: Path
 ) -> None:
-    killed_in_phase(plan, tmp_path / "run", phase, at=2, every="23")
+    killed_in_phase(plan, tmp_path / "run", phase, at=2, every="13")
     counted = Counted(plan)
-    must_be_the_same(small_run(plan, tmp_path / "run", counted, every="23"), undisturbed)
+    must_be_the_same(small_run(plan, tmp_path / "run", counted), undisturbed)
     first = {"before_task": "before_task", "after_task": "continue_task"}[phase]
     assert counted.calls == [first, "after_task"]
-    assert resumed(tmp_path / "run").steps_done == (23 if phase == "after_task" else None)
+    assert resumed(tmp_path / "run").steps_done == (13 if phase == "after_task" else None)
 
 
 def test_long_preparation_is_kept_before_the_first_step(
@@ -141,7 +143,7 @@ def test_long_preparation_is_kept_before_the_first_step(
 
 def test_short_work_is_not_kept(plan: Plan, tmp_path: Path) -> None:
     for every in ("10m", "off"):
-        with killed_in_step(1, 23):
+        with killed_in_step(1, 3):
             small_run(plan, tmp_path / every, every=every)
         assert not mid_task.kept(tmp_path / every / "checkpoints")
 
@@ -176,9 +178,7 @@ def owned_by(**other: str | int) -> Callable[[Path], None]:
 def without_a_line(path: Path) -> None:
     log = path.parents[1] / "events.jsonl"
     lines = log.read_bytes().splitlines(keepends=True)
-    (place,) = (
-        i for i, line in enumerate(lines) if b'"step": 10' in line and b"mini-Food" in line
-    )
+    (place,) = (i for i, line in enumerate(lines) if b'"step": 10' in line and b"mini-Food" in line)
     log.write_bytes(b"".join([*lines[:place], *lines[place + 1 :]]))
 
 
@@ -205,16 +205,26 @@ UNFIT: dict[str, tuple[Callable[[Path], None], str]] = {
 
 @pytest.mark.parametrize("case", UNFIT)
 def test_a_state_that_does_not_fit_is_set_aside_in_one_line(
-    case: str, plan: Plan, undisturbed: RunResult, run: Path
+    case: str, plan: Plan, run: Path
 ) -> None:
+    taken, reason = broken_off.standing(RunFolder(run), plan.config, 1)
+    assert taken is not None and taken.step == 11 and reason is None, "as it is, it fits"
     spoil, words = UNFIT[case]
     spoil(state_in(run))
+    taken, reason = broken_off.standing(RunFolder(run), plan.config, 1)
+    assert taken is None and reason is not None
+    assert words in reason and "\n" not in reason
+
+
+def test_without_a_state_that_fits_a_run_goes_on_from_the_last_whole_task(
+    plan: Plan, undisturbed: RunResult, run: Path
+) -> None:
+    flip(state_in(run))
     counted = Counted(plan)
     must_be_the_same(small_run(plan, run, counted), undisturbed)
-    assert counted.calls == ["before_task", "after_task"], "from the last whole task"
+    assert counted.calls == ["before_task", "after_task"]
     said = resumed(run)
     assert said.steps_done is None and said.set_aside is not None
-    assert words in said.set_aside and "\n" not in said.set_aside
 
 
 @pytest.mark.parametrize("eighth", range(8))
@@ -225,7 +235,7 @@ def test_a_state_cut_anywhere_is_not_taken(eighth: int, run: Path) -> None:
     with pytest.raises(UserError, match="is damaged"):
         mid_task.read(path, expected)
     path.write_bytes(content)
-    assert mid_task.read(path, expected).step == 14
+    assert mid_task.read(path, expected).step == 11
 
 
 def test_an_older_state_is_used_where_the_latest_is_damaged(
@@ -246,23 +256,29 @@ def test_an_older_state_is_used_where_the_latest_is_damaged(
 
 def test_a_state_of_a_task_that_is_learned_is_not_taken_up(plan: Plan, run: Path) -> None:
     """A kill came between the row that makes the task count and the end of its state."""
-    old = state_in(run)
-    content = old.read_bytes()
-    result = small_run(plan, run)
-    for name in ("ledger.json", "matrix.png"):
-        (run / name).unlink(missing_ok=True)
-    assert result.finished and not old.exists()
-    with killed_in_step(1, 3):
-        small_run(small_plan("lora", tasks=3, overrides=LONG), run.parent / "three")
-    old.write_bytes(content)
+    three = small_plan("lora", tasks=3, overrides=FEW).config
+    assert broken_off.standing(RunFolder(run), three, 2) == (None, None), "nothing to be said"
     assert broken_off.standing(RunFolder(run), plan.config, 2) == (None, None)
     assert broken_off.standing(RunFolder(run), plan.config, -1) == (None, None)
+    with pytest.MonkeyPatch.context() as kill:
+        kill.setattr(RunSession, "_drop_older", killed_here)
+        with pytest.raises(Killed):
+            small_run(plan, run)
+    state = state_in(run)
+    result = small_run(plan, run)
+    assert result.finished and not state.exists() and check_run(run) == []
+
+
+def killed_here(session: RunSession) -> None:
+    raise Killed
 
 
 def test_at_most_two_states_are_there_and_what_a_kill_left_goes(
-    plan: Plan, run: Path, monkeypatch: pytest.MonkeyPatch
+    plan: Plan, killed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    half = run / "checkpoints" / f".{state_in(run).name}.partial"
+    run = tmp_path / "run"
+    half = run / "checkpoints" / f".{state_in(killed).name}.partial"
+    half.parent.mkdir(parents=True)
     half.write_bytes(b"half")
     seen = []
     write = mid_task.write_atomically
@@ -272,13 +288,10 @@ def test_at_most_two_states_are_there_and_what_a_kill_left_goes(
         seen.append(len(list(path.parent.glob("*within-*"))))
 
     monkeypatch.setattr(mid_task, "write_atomically", count)
-    with killed_in_step(1, 19):
+    with killed_in_step(1, 5):
         small_run(plan, run, every="1")
-    assert seen[0] == 3 and set(seen[1:]) == {2}, "the half one goes with the first that is whole"
-    assert not half.exists()
-    small_run(plan, run)
-    assert not list((run / "checkpoints").glob("*within-*"))
-    assert not list((run / "checkpoints").glob(".*within-*"))
+    assert seen == [1, 2, 2, 2], "the half one went with the first row"
+    assert [path.name[:22] for path in half.parent.iterdir()] == ["within-01-step-000004-"]
 
 
 def test_a_full_disk_ends_the_run_and_what_was_kept_stays(
@@ -292,7 +305,7 @@ def test_a_full_disk_ends_the_run_and_what_was_kept_stays(
         full.setattr(mid_task, "write_atomically", refuse)
         with pytest.raises(OSError, match="No space left"):
             small_run(plan, run, every="1")
-    assert "step-000014" in state_in(run).name
+    assert "step-000011" in state_in(run).name
     must_be_the_same(small_run(plan, run), undisturbed)
 
 
@@ -310,21 +323,19 @@ def test_a_run_that_diverges_keeps_no_state_of_it(
     assert not mid_task.kept(run / "checkpoints")
 
 
-def test_the_log_is_cut_back_to_the_state(plan: Plan, killed: Path, tmp_path: Path) -> None:
-    """The state is of step 14; a line about step 20 was logged before the kill."""
+def test_the_log_is_cut_back_to_the_state(plan: Plan, tmp_path: Path) -> None:
+    """The state is of step 8; a line about step 10 was logged before the kill."""
     path = tmp_path / "run"
-    with killed_in_step(2, 22):
-        small_run(plan, path, every="14")
-    steps = those(read_log(path / "events.jsonl"), Step)
-    assert [e.step for e in steps if e.task == "mini-Food"] == [10, 20]
-    assert "step-000014" in state_in(path).name
-    with killed_in_step(1, 15):
+    with killed_in_step(1, 12):
+        small_run(plan, path, every="8")
+    assert [e.step for e in those(read_log(path / "events.jsonl"), Step)] == [10]
+    assert "step-000008" in state_in(path).name
+    with killed_in_step(1, 9):
         small_run(plan, path)
     log = read_log(path / "events.jsonl")
-    assert [e.step for e in those(log, Step) if e.task == "mini-Food"] == [10]
-    assert isinstance(log[-1], Resumed) and log[-1].steps_done == 14
+    assert not those(log, Step)
+    assert isinstance(log[-1], Resumed) and log[-1].steps_done == 8
     assert len(json.loads((path / "manifest.json").read_text())["sessions"]) == 2
-    assert numbers(log)[-1]["step"] == 10
 
 
 @pytest.mark.parametrize(
@@ -366,5 +377,5 @@ def test_the_interval_is_no_part_of_what_a_run_is() -> None:
 def test_what_is_reported_is_what_training_reports(steps: int) -> None:
     every = [reported(step, steps) for step in range(steps + 1)]
     assert every[0] == []
-    assert all(a == b[: len(a)] for a, b in zip(every, every[1:], strict=False))
+    assert all(a == b[: len(a)] for a, b in pairwise(every))
     assert every[-1][-1] == steps
