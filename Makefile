@@ -4,11 +4,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 1
+ROUNDS ?= 100
 METHODS := zero-shot,individual,joint,finetune,wc,wise-ft,lwf,lwf-vr,zscl,moe-adapters,lora,o-lora,inflora,sd-lora,keeplora,keeplora:variant=paper,keeplora+,keeplora++,keeplora-kd
 # The interpreter must not look into this folder first: it holds a folder called datasets.
 export PYTHONSAFEPATH := 1
 
-.PHONY: help run test lint check report bench bench-gpu table pretrain clean
+.PHONY: help run test lint check report bench bench-gpu soak table pretrain clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' Makefile
@@ -34,6 +35,10 @@ bench: $(VENV)/installed  ## measure speed: figures in bench.json and a table; A
 
 bench-gpu: $(VENV)/installed  ## the same of what needs a GPU, in ten minutes: bench-gpu.json
 	$(BIN)/python tests/bench/gpu.py --json bench-gpu.json
+
+soak: $(VENV)/installed  ## kill runs at ROUNDS random moments per method and compare (100: an hour or two)
+	PYTHONPATH=src:tests OMP_NUM_THREADS=1 $(BIN)/python -P tests/kill_anywhere.py --kills $(ROUNDS)
+	PYTHONPATH=src:tests OMP_NUM_THREADS=1 $(BIN)/python -P tests/kill_anywhere.py --kills $(ROUNDS) --commands
 
 table: $(VENV)/installed  ## every method on the embedded suite, both orders, three seeds (hours; JOBS=N at a time)
 	$(BIN)/cl-bench sweep --suite mini --methods $(METHODS) --orders II,I --seeds 0,1,2 --out runs/table --jobs $(JOBS)
