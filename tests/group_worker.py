@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -17,17 +18,19 @@ import torch
 
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.processes import first, group, sums
+from cl_bench.benchmark.records.events import Event, Step
+from cl_bench.benchmark.stopping import Stopped
 
 LOSSES = ("keeplora-kd", "zscl", "o-lora", "joint")  # of every kind that a batch is shared for
 METHODS = ("lora", "keeplora", "zscl", "moe-adapters")
 
 
 def learn(folder: Path) -> None:
-    """Each of the methods learns two tasks; begun runs are continued."""
+    """Each of the methods learns two tasks, and keeps states in them; begun runs are continued."""
     from small_run import small_plan, small_run
 
     for name in METHODS:
-        small_run(small_plan(name), folder / name)
+        small_run(small_plan(name), folder / name, every="3")
     shared_gradients(Path(f"{folder}.json"))
 
 
@@ -49,6 +52,20 @@ def fail_alone(folder: Path) -> None:
     if group.rank() == 1:
         raise UserError("the disk of this one is full")
     sums.add_up(torch.ones(2))
+
+
+def stop(folder: Path) -> None:
+    """One of them is told to stop."""
+    from small_run import small_plan, small_run
+
+    def listen(event: Event) -> None:
+        if isinstance(event, Step):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    try:
+        small_run(small_plan("lora", overrides=("steps=13",)), folder, listen=listen, every="10m")
+    except Stopped as stopped:
+        folder.with_suffix(".json").write_text(json.dumps(str(stopped)))
 
 
 def die(folder: Path) -> None:
@@ -97,7 +114,7 @@ def primitives(folder: Path) -> None:
 
 WORK: dict[str, Callable[[Path], None]] = {
     of.__name__: of
-    for of in (learn, disagree, fail_alone, die, hang, lead_into_an_error, primitives)
+    for of in (learn, disagree, fail_alone, stop, die, hang, lead_into_an_error, primitives)
 }
 
 

@@ -11,8 +11,9 @@ from group_worker import LOSSES, METHODS
 from small_run import small_plan, small_run
 from together import together
 
+from cl_bench.benchmark import mid_task
 from cl_bench.benchmark.record import RunResult, read_run
-from cl_bench.benchmark.records.events import Event, Learned, Step, those
+from cl_bench.benchmark.records.events import Event, Learned, Resumed, Step, those
 from cl_bench.benchmark.records.manifest import read_manifest
 
 BEGUN_BY_ONE = "lora"  # its first task: a run may go on with another number of processes
@@ -30,14 +31,14 @@ def one(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def begin(run: Path) -> None:
-    """A run of one process that was killed behind the row of its first task."""
+    """A run of one process that was killed in its second task, with a state after step 4 of it."""
 
     def listen(event: Event) -> None:
         if isinstance(event, Step) and event.task == "mini-Food":
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        small_run(small_plan(BEGUN_BY_ONE), run, listen=listen)
+        small_run(small_plan(BEGUN_BY_ONE), run, listen=listen, every="4")
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +74,24 @@ def test_two_processes_learn_what_one_learns(pair: tuple[RunResult, RunResult]) 
         assert b.images_drawn == a.images_drawn and b.steps == a.steps
         assert b.step_flops == pytest.approx(a.step_flops, rel=0.02)
         assert b.trainable_parameters == a.trainable_parameters
+
+
+def test_two_processes_go_on_within_a_task_and_leave_nothing_of_it(two: Path) -> None:
+    run = read_run(two / "process0" / BEGUN_BY_ONE)
+    assert [event.steps_done for event in those(run.events, Resumed)] == [4]
+    for name in METHODS:
+        files = {file.name for file in (two / "process0" / name / "checkpoints").iterdir()}
+        assert files == {"after-02.safetensors"}
+        assert not (two / "process1" / name).exists(), "the first one writes"
+
+
+def test_all_stop_behind_the_step_in_which_one_is_told_to(tmp_path: Path) -> None:
+    together("stop", tmp_path)
+    said = [json.loads((tmp_path / f"process{rank}.json").read_text()) for rank in range(2)]
+    for words in said:
+        assert "task mini-StanfordCars is broken off after step 10 of 13" in words
+    (kept,) = mid_task.kept(tmp_path / "process0" / "checkpoints")
+    assert said[0].startswith("stopped by SIGTERM") and str(kept) in said[0]
 
 
 def test_gradients_of_a_shared_batch_are_those_of_the_whole(two: Path) -> None:

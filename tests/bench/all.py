@@ -27,7 +27,7 @@ from bench.kept import Bench, Part, Size, table
 SCRIPTS = (
     "answers", "plain_loop", "projection", "text_tower", "precision", "step_waits", "step_memory", "zscl_step",
     "expert_dispatch", "expert_choice", "mini_run", "two_at_once", "two_processes", "data", "methods_on_mini",
-    "predict", "report",
+    "predict", "report", "keep_state",
 )  # fmt: skip
 HERE = Path(__file__).parent
 LIMIT = 900  # seconds; a script that takes longer is ended
