@@ -14,7 +14,7 @@ from cl_bench.benchmark.config import Budget, RunConfig
 from cl_bench.benchmark.method import Method
 from cl_bench.benchmark.record import RunFolder, RunResult
 from cl_bench.benchmark.run import run
-from cl_bench.benchmark.task import TaskStream
+from cl_bench.benchmark.task import Task, TaskStream
 
 TASKS = tuple(toy_task(i, names, on_device=False) for i, names in enumerate(NAMES))
 
@@ -24,7 +24,11 @@ def untouched(method: Method) -> None:
 
 
 def tiny_run(
-    name: str, folder: Path, change: Callable[[Method], None] = untouched, **more: Any
+    name: str,
+    folder: Path,
+    change: Callable[[Method], None] = untouched,
+    tasks: tuple[Task, ...] = TASKS,
+    **more: Any,
 ) -> RunResult:
     """Begin or continue a run in a folder.
 
@@ -32,17 +36,18 @@ def tiny_run(
         name: of the method.
         folder: of the run.
         change: what is done to the method when it is made.
+        tasks: two, called as the usual ones are.
         more: settings of the method.
     """
     make, _ = known(name, **more)
 
     def changed() -> Method:
         clip, selector = tiny_models(Watch(None))
-        method = make(clip, toy_assets(TASKS, selector))
+        method = make(clip, toy_assets(tasks, selector))
         change(method)
         return method
 
-    return run(_config(name), changed, TaskStream("toys", TASKS), RunFolder(folder), lambda _: None)
+    return run(_config(name), changed, TaskStream("toys", tasks), RunFolder(folder), lambda _: None)
 
 
 @cache
