@@ -19,9 +19,8 @@ from cl_bench.methods.places import place
 from cl_bench.methods.rank_rule import RankRule
 
 LEAST = 1e-300  # a denominator where there is no energy
-MOST_SHARE = 1 - 1e-6  # of the energy; Gram matrices of float32 features hold the rest as rounding
+MOST_SHARE = 1 - 1e-5  # of the energy; the rest of a Gram matrix of float32 features is rounding
 LEANING = 1e-2  # length of a unit column's part in the protected directions, which is too long
-ROUNDING = 1e-4  # the same of the columns that join U
 
 
 @dataclass
@@ -86,7 +85,7 @@ class Subspaces:
         Returns:
             New subspaces; matrices whose features are already covered keep theirs. U is never
             re-orthogonalised: the residual's eigenvectors are orthogonal to it by construction,
-            as far as the residual can be told from rounding (``_outside``).
+            as long as they hold more of the energy than rounding does (``MOST_SHARE``).
         """
         U, d = self.U.double(), grams.shape[-1]
         total = grams.diagonal(dim1=-2, dim2=-1).sum(-1, keepdim=True).clamp_min(LEAST)  # ‖M‖²
@@ -96,23 +95,7 @@ class Subspaces:
         open_ = covered[:, 0] < min(threshold, MOST_SHARE)
         added = torch.where(open_, _count(share, threshold, "reach"), 0)
         added = added.minimum(d - self.rank)  # a subspace has at most d directions
-        return self._with_columns(self._outside(vectors, added, grams), added)
-
-    def _outside(self, vectors: Tensor, added: Tensor, grams: Tensor) -> Tensor:
-        """The residual's eigenvectors [n, d, d], recomputed where those to be added lean on U.
-
-        They do where they have so little of the energy that rounding decides about them. There, the
-        Gram matrix is taken in coordinates of U's orthogonal complement, which costs a QR.
-        """
-        columns = torch.arange(int(added.max()), device=vectors.device)
-        used = vectors[..., columns] * (columns < added[:, None])[:, None, :]
-        leaning = (self.U.double().mT @ used).norm(dim=(-2, -1)) > ROUNDING
-        for i in leaning.nonzero().flatten().tolist():
-            owned = int(self.rank[i])
-            basis = torch.linalg.qr(self.U[i, :, :owned].double(), mode="complete").Q[:, owned:]
-            _, within = _leading_first(basis.mT @ grams[i].double() @ basis)
-            vectors[i, :, : basis.shape[-1]] = basis @ within
-        return vectors
+        return self._with_columns(vectors, added)
 
     def _with_columns(self, vectors: Tensor, added: Tensor) -> Subspaces:
         """Write ``added[i]`` leading columns of ``vectors[i]`` behind those already owned."""

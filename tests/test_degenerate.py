@@ -155,6 +155,19 @@ def test_a_gram_matrix_of_zeros_protects_nothing(rule: str) -> None:
     assert found.extended(grams * 0, 0.9).rank.tolist() == found.rank.tolist()
 
 
+@pytest.mark.parametrize("share", [0.5, 0.99, 1 - 1e-15, 1.0])
+def test_features_of_three_directions_never_protect_a_fourth(share: float) -> None:
+    """With a share of 1, the sum of the energies' shares never reached it, and U was filled with noise."""
+    for seed in range(20):
+        generator = torch.Generator().manual_seed(seed)
+        axes = torch.linalg.qr(torch.randn(6, 6, generator=generator).double()).Q[:, :3]
+        known = Subspaces.of_grams((axes[:, :2] @ axes[:, :2].T)[None], 0.99, "reach")
+        X = axes @ torch.randn(3, 50, generator=generator).double()
+        U = known.extended((X @ X.T)[None], share).U[0].double()
+        assert U.shape[1] <= 3
+        assert (U.T @ U - torch.eye(U.shape[1])).abs().max() < 1e-5
+
+
 def test_inflora_learns_features_that_are_all_zero(monkeypatch: pytest.MonkeyPatch) -> None:
     """A dead block: what enters its o is zero."""
     method = InfLoRA(golden_clip(), InfLoRA.Config(rank=2), Assets())
