@@ -48,7 +48,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         with safe_open(path, framework="pt") as file:
             flat = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
             flat |= json.loads(file.metadata()["values"])
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise UserError(f"cannot read the checkpoint {path}: {error}") from error
     state: dict[str, Any] = {}
     for key, leaf in flat.items():

@@ -147,7 +147,7 @@ class RunSession:
             else "none, the pre-trained model"
         )
         return UserError(
-            f"{self._config.method}: {error}. Last good checkpoint: {good}. To go on from there: "
+            f"{error} (method {self._config.method}). Last good checkpoint: {good}. To go on from there: "
             f"cl-bench resume {self._folder.path}. To start anew with other settings: --set lr=VALUE "
             "or --precision fp32"
         )

@@ -204,6 +204,8 @@ class Suite(Settings):
         if "," not in order and self._key(order) not in {self._key(t.name) for t in self.tasks}:
             raise unknown(f"order of suite {self.name}", order, [*self.orders, "<task>,<task>,..."])
         tasks = tuple(self.task(name.strip()) for name in order.split(",") if name.strip())
+        if not tasks:
+            raise UserError(f"the order {order!r} names no task")
         if len({task.name for task in tasks}) < len(tasks):
             raise UserError(f"the order {order!r} names a task twice")
         return "custom", tasks

@@ -66,7 +66,7 @@ def stopped(name: str, folder: Path, change: Change) -> str:
     with pytest.raises(UserError) as caught:
         tiny_run(name, folder, change)
     words, run = str(caught.value), RunFolder(folder)
-    assert "\n" not in words and words.startswith(f"{name}: "), words
+    assert "\n" not in words and f" (method {name}). Last good checkpoint: " in words, words
     manifest = read_json(folder / "manifest.json")
     assert manifest["status"] == "failed" and manifest["reason"] in words
     assert f"Last good checkpoint: {run.checkpoint(1)}, after task 'toy0' (1 of 2)." in words
@@ -135,7 +135,7 @@ def test_a_statistic_that_is_not_finite_stops_the_run(
     statistic = STATISTICS[name][place]
     said = statistic if statistic == LOSS else f"{statistic} is not finite on task '{AT}'"
     words = stopped(name, tmp_path / "run", spoil_features(*place, math.nan))
-    assert words.startswith(f"{name}: {said}. "), words
+    assert words.startswith(f"{said} (method {name}). "), words
     if name in GONE_ON_WITH:
         must_be_undisturbed(name, tmp_path / "run", tiny_run(name, tmp_path / "run"))
 
@@ -143,7 +143,7 @@ def test_a_statistic_that_is_not_finite_stops_the_run(
 @pytest.mark.parametrize("name", ["keeplora", "inflora"])
 def test_a_statistic_that_overflows_stops_the_run(name: str, tmp_path: Path) -> None:
     words = stopped(name, tmp_path / "run", spoil_features("after_task", "texts", math.inf))
-    assert words.startswith(f"{name}: {GRAM}t.1.q is not finite on task '{AT}'. "), words
+    assert words.startswith(f"{GRAM}t.1.q is not finite on task '{AT}' (method {name}). "), words
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
@@ -248,6 +248,6 @@ def test_a_task_of_the_anchor_is_named_too(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         tiny_run("moe-adapters", tmp_path / "run", change)
     assert str(caught.value).startswith(
-        "moe-adapters: the loss of the selector's auto-encoder of the reference images is not finite on "
-        "task 'toy0'. Last good checkpoint: none, the pre-trained model."
+        "the loss of the selector's auto-encoder of the reference images is not finite on task 'toy0' "
+        "(method moe-adapters). Last good checkpoint: none, the pre-trained model."
     )
