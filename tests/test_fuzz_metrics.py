@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from any_matrix import NAMES, by_loops, matrices
 from fuzzing import cases
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cl_bench.benchmark.matrix import AccuracyMatrix
@@ -78,9 +78,10 @@ def test_a_matrix_comes_back_from_its_file(a: AccuracyMatrix, names: tuple[str, 
 
 
 @cases(40)
+@example(("x.npy", "x"), 2)
 @given(NAMES, st.integers(0, 5))
 def test_predictions_come_back_from_their_file(names: tuple[str, ...], count: int) -> None:
-    """Numpy's own function took the name of a task for an argument of its own."""
+    """Numpy's functions take ``file`` for their own argument, and ``x.npy`` for the task ``x``."""
     arrays = {name: np.arange(i, i + count, dtype=np.uint16) for i, name in enumerate(names)}
     with tempfile.TemporaryDirectory() as folder:
         write_arrays(Path(folder) / "a.npz", arrays)
