@@ -7,12 +7,12 @@ from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel, model_validator
+from pydantic import model_validator
 
 NO_TRUTH = (int, float, str, Path, NoneType)
 
 
-def _checked(cls: type[BaseModel], given: Any) -> Any:
+def _checked(cls: Any, given: Any) -> Any:
     """What was given for the model's fields, as it is; raises ``ValueError`` where it is no number."""
     for name, field in cls.model_fields.items() if isinstance(given, Mapping) else ():
         if _holds_truth(given.get(name)) and not _may_be_truth(field.annotation):
@@ -20,7 +20,7 @@ def _checked(cls: type[BaseModel], given: Any) -> Any:
     return given
 
 
-numbers_are_numbers = model_validator(mode="before")(classmethod(_checked))
+numbers_are_numbers = model_validator(mode="before")(_checked)
 """For the body of a model whose values people write: no field that holds no truth value takes one."""
 
 
