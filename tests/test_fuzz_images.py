@@ -83,7 +83,9 @@ def test_any_image(width: int, height: int, size: int, mode: str, form: str, see
         assert refused and str(file) in words and "\n" not in words, (mode, form, words)
         return
     assert found.dtype == np.uint8 and found.shape == (3, size, size)
-    if mode in ("RGB", "L", "1", "CMYK", "YCbCr") or form in ("JPEG", "BMP", "GIF", "PPM"):
+    if not mode.startswith(
+        "I"
+    ):  # Pillow clips more than 8 bits, which test_pixel_formats.py is about
         assert (found == expected).all(), (mode, form)
 
 
