@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from cl_bench.methods.places import place
@@ -20,6 +21,7 @@ from cl_bench.methods.rank_rule import RankRule
 
 LEAST = 1e-300  # a denominator where there is no energy
 MOST_SHARE = 1 - 1e-5  # of the energy; the rest of a Gram matrix of float32 features is rounding
+CLEAR_SHARE = 0.999  # up to it, every direction stands far above rounding
 LEANING = 1e-2  # length of a unit column's part in the protected directions, which is too long
 
 
@@ -83,9 +85,10 @@ class Subspaces:
             threshold: the share of tr C = ‖M‖² to protect, in [0, 1].
 
         Returns:
-            New subspaces; matrices whose features are already covered keep theirs. U is never
-            re-orthogonalised: the residual's eigenvectors are orthogonal to it by construction,
-            as long as they hold more of the energy than rounding does (``MOST_SHARE``).
+            New subspaces; matrices whose features are already covered keep theirs. The residual's
+            eigenvectors are orthogonal to U by construction, so nothing is re-orthogonalised; but
+            those that hold hardly more of the energy than rounding does are, where the threshold
+            asks for them.
         """
         U, d = self.U.double(), grams.shape[-1]
         total = grams.diagonal(dim1=-2, dim2=-1).sum(-1, keepdim=True).clamp_min(LEAST)  # ‖M‖²
@@ -95,6 +98,8 @@ class Subspaces:
         open_ = covered[:, 0] < min(threshold, MOST_SHARE)
         added = torch.where(open_, _count(share, threshold, "reach"), 0)
         added = added.minimum(d - self.rank)  # a subspace has at most d directions
+        if threshold > CLEAR_SHARE:
+            vectors = F.normalize(vectors - U @ (U.mT @ vectors), dim=-2)
         return self._with_columns(vectors, added)
 
     def _with_columns(self, vectors: Tensor, added: Tensor) -> Subspaces:

@@ -71,7 +71,7 @@ def must_be_bases(subspaces: Subspaces, exact: float) -> None:
 
 def exactness(share: float) -> float:
     """How orthonormal bases are: the nearer a share is to 1, the nearer the last directions to rounding."""
-    return 1e-4 if share <= 0.999 else 1e-2
+    return 1e-4 if share <= 0.999 else 1e-3
 
 
 def covered(U: Tensor, C: Tensor) -> float:
