@@ -58,7 +58,7 @@ def by_pillow(image: Image.Image, size: int) -> np.ndarray:
     return np.asarray(cropped).transpose(2, 0, 1)
 
 
-@cases(400)
+@cases(200)
 @example(1, 1, 32, "RGB", "PNG", 0)
 @example(20_000, 3, 32, "RGB", "PNG", 0)
 @example(3, 20_000, 32, "L", "PNG", 0)

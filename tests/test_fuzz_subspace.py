@@ -80,7 +80,7 @@ def covered(U: Tensor, C: Tensor) -> float:
     return float((U.T @ C @ U).trace()) / total if total > 0 else 1.0
 
 
-@cases(250)
+@cases(150)
 @given(tasks(), SHARES)
 def test_a_basis_grows_from_task_to_task_and_covers_what_it_should(
     grams: list[Tensor], share: float
