@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cl_bench.benchmark.checkpoint import load_checkpoint, save_checkpoint
+from cl_bench.benchmark.checkpoint import load_checkpoint, must_be_finite, save_checkpoint
 from cl_bench.benchmark.config import RunConfig
 from cl_bench.benchmark.earlier_images import EarlierImages
 from cl_bench.benchmark.errors import NotFiniteError, UserError
@@ -118,9 +118,15 @@ class RunSession:
 
     @by_the_first
     def keep_method(self, learned: int, method: Method) -> None:
-        """Keep the method's state after ``learned`` tasks; it counts once its row is written."""
+        """Keep the method's state after ``learned`` tasks; it counts once its row is written.
+
+        Raises:
+            NotFiniteError: it is not finite; nothing is written.
+        """
         path, before = self._folder.checkpoint(learned), self._folder.checkpoint(learned - 1)
-        stored = save_checkpoint(path, method.state_dict() | self.earlier.state_dict())
+        state = method.state_dict() | self.earlier.state_dict()
+        must_be_finite(state, self._config.tasks[learned - 1])
+        stored = save_checkpoint(path, state)
         added = path.stat().st_size - (before.stat().st_size if before.exists() else 0)
         self._log(
             Saved(
@@ -168,9 +174,17 @@ class RunSession:
     def failed(self, error: NotFiniteError) -> UserError:
         """Note that the run has diverged; returns what to tell the user."""
         self._status("failed", str(error))
-        last = self._folder.checkpoint(self.learned)
-        good = last if last.is_file() else "none, the pre-trained model"
-        return UserError(f"{error}. Last good checkpoint: {good}.")
+        last, tasks, n = self._folder.checkpoint(self.learned), self._config.tasks, self.learned
+        good = (
+            f"{last}, after task {tasks[n - 1]!r} ({n} of {len(tasks)})"
+            if last.is_file()
+            else "none, the pre-trained model"
+        )
+        return UserError(
+            f"{error} (method {self._config.method}). Last good checkpoint: {good}. To go on from there: "
+            f"cl-bench resume {self._folder.path}. To start anew with other settings: --set lr=VALUE "
+            "or --precision fp32"
+        )
 
     @by_the_first
     def log(self, event: Event) -> None:

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cl_bench.benchmark.errors import is_out_of_memory
 from cl_bench.benchmark.processes.first import in_turn, led
 from cl_bench.benchmark.processes.group import joined, leads
 from cl_bench.benchmark.record import RunResult, read_config
@@ -107,13 +108,13 @@ def _carry_out(plan: Plan, audience: Audience) -> RunResult:
 
 def _run(experiment: Experiment, listen: Listener, images_at_once: int | None) -> RunResult:
     """Run it; a machine with too little memory is no fault of the program's."""
-    from cl_bench.experiment.memory import does_not_fit, is_out_of_memory
-
     try:
         return experiment.run(listen, images_at_once)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
+        from cl_bench.experiment.memory import does_not_fit
+
         raise does_not_fit(experiment.plan, error) from error
 
 
