@@ -5,11 +5,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 1
 ROUNDS ?= 100
+CASES ?= 100
 METHODS := zero-shot,individual,joint,finetune,wc,wise-ft,lwf,lwf-vr,zscl,moe-adapters,lora,o-lora,inflora,sd-lora,keeplora,keeplora:variant=paper,keeplora+,keeplora++,keeplora-kd
 # The interpreter must not look into this folder first: it holds a folder called datasets.
 export PYTHONSAFEPATH := 1
 
-.PHONY: help run test lint check report bench bench-gpu soak table pretrain clean
+.PHONY: help run test fuzz lint check report bench bench-gpu soak table pretrain clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' Makefile
@@ -19,6 +20,9 @@ run: $(VENV)/installed  ## KeepLoRA learns the embedded suite's eleven tasks in 
 
 test: $(VENV)/installed  ## run the tests, on up to four cores
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 4
+
+fuzz: $(VENV)/installed  ## the property tests with CASES (100) times as many cases, others every time
+	OMP_NUM_THREADS=1 CL_BENCH_FUZZ=$(CASES) $(BIN)/python -m pytest -q $(wildcard tests/test_fuzz_*.py)
 
 lint: $(VENV)/installed  ## formatting, lint and types
 	$(BIN)/ruff format --check .

@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from cl_bench.benchmark.errors import UserError
+from cl_bench.benchmark.errors import NotFiniteError, UserError
 from cl_bench.benchmark.records.files import write_atomically
 
 _SEPARATOR = "/"
@@ -74,7 +74,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         with safe_open(path, framework="pt") as file:
             flat = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
             flat |= json.loads(file.metadata()["values"])
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise UserError(f"cannot read the checkpoint {path}: {error}") from error
     state: dict[str, Any] = {}
     for key, leaf in flat.items():
@@ -84,6 +84,17 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
             inner = inner.setdefault(parent, {})
         inner[name] = leaf
     return state
+
+
+def must_be_finite(state: Mapping[str, Any], task: str) -> None:
+    """Check a state that is to be kept after ``task``.
+
+    Raises:
+        NotFiniteError: a tensor holds a number that is not finite; names it.
+    """
+    for key, leaf in _leaves(state):
+        if isinstance(leaf, Tensor) and not bool(leaf.isfinite().all()):
+            raise NotFiniteError(f"the state {key} is not finite after task {task!r}")
 
 
 def count_finite(path: Path) -> int:

@@ -12,16 +12,23 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.text_file import read_text
+from cl_bench.benchmark.truth_values import numbers_are_numbers
+
+SHOWN = 200  # characters of a wrong value
 
 
 class Settings(BaseModel):
-    """Frozen, validated settings; an unknown name is an error."""
+    """Frozen, validated settings; an unknown name is an error, and so is an infinite number."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
 
 class Recipe(Settings):
     """How the runner optimises a method's trainable parameters."""
+
+    _truth = numbers_are_numbers
 
     optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
     """``adamw`` decouples the weight decay, ``adam`` adds it to the gradient; ``sgd`` has momentum."""
@@ -39,7 +46,7 @@ class Recipe(Settings):
     ``epoch_cosine``: cos(0.99 pi/2 e/(E-1)) in epoch e of E (InfLoRA)."""
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Share of the steps in which ``warmup_cosine`` rises: 100 of 1,001 as published."""
-    grad_clip: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    grad_clip: Annotated[float, Field(gt=0)] | None = None
     """Largest norm of the gradient of all trainable parameters together; absent: any."""
 
     def lr_of(self, task: str) -> float:
@@ -50,6 +57,8 @@ class Recipe(Settings):
 class Budget(Settings):
     """How long to train."""
 
+    _truth = numbers_are_numbers
+
     batch_size: Annotated[int, Field(ge=1)]
     """Training images per step."""
     steps: dict[str, Annotated[int, Field(ge=1)]]
@@ -58,6 +67,8 @@ class Budget(Settings):
 
 class Protocol(Settings):
     """What images are trained on and how accuracies are measured."""
+
+    _truth = numbers_are_numbers
 
     labels: Literal["own", "all"] = "own"
     """Classify a test image over the classes of its own task (MTIL), or over those of all tasks of
@@ -196,7 +207,9 @@ def read_toml(path: Path, what: str) -> dict[str, Any]:
     """
     try:
         return tomllib.loads(read_text(path, what))
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError as error:
+        raise UserError(f"the {what} {path} cannot be read: it is nested too deeply") from error
+    except ValueError as error:  # no TOML, or a number of thousands of digits
         raise UserError(f"the {what} {path} cannot be read: {error}") from error
 
 
@@ -205,6 +218,12 @@ def first_problem(error: ValidationError) -> str:
     problem = error.errors()[0]
     where = ".".join(str(part) for part in problem["loc"])
     given: Any = problem["input"]
-    shown = f" (given: {given!r})" if not isinstance(given, dict | list | tuple) else ""
+    shown = "" if isinstance(given, dict | list | tuple) else f" (given: {_short(given)})"
     words = problem["msg"].removeprefix("Value error, ")
     return f"{where + ': ' if where else ''}{words}{shown}"
+
+
+def _short(value: Any) -> str:
+    """A value as Python writes it, of which a long one has its beginning alone."""
+    written = repr(value)
+    return written if len(written) <= SHOWN else f"{written[:SHOWN]}…"

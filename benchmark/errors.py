@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 from cl_bench.benchmark.near_names import near_names
 
+NO_MEMORY = ("can't allocate memory", "out of memory")  # as torch says it of a CPU and of a GPU
+
 
 class UserError(Exception):
     """Something the user can mend. The command line prints it in one line, without a traceback."""
@@ -39,3 +41,9 @@ def missing_extra(what: str, extra: str) -> UserError:
 def in_one_line(error: BaseException) -> str:
     """What another library says of its error: the first line, or the error's name without one."""
     return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory was too small, of a GPU or of the processor, for which torch has no error of its own."""
+    said = any(words in str(error) for words in NO_MEMORY)
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and said)

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
+from cl_bench.benchmark.truth_values import numbers_are_numbers
+
+MOST = 2**31 - 1  # of ranks, experts, steps: beyond it, sizes of tensors overflow
 Need = Literal["reference images", "reference texts", "selector", "earlier images", "all tasks"]
 
 
 class MethodConfig(BaseModel):
     """A method's hyper-parameters; subclass it to add some. Values are validated, names checked."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
+
+    _truth = numbers_are_numbers
+
+    @model_validator(mode="before")
+    @classmethod
+    def _not_too_large(cls, given: Any) -> Any:
+        for name, value in given.items() if isinstance(given, dict) else ():
+            if isinstance(value, int) and value > MOST:
+                raise ValueError(f"{name}: {str(value)[:20]}... is more than {MOST:,}")
+        return given
 
     repeats: ClassVar[tuple[str, ...]] = ()
     """Settings that say how often something is done over before or after training, with a cost in

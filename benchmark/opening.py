@@ -13,6 +13,7 @@ from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.label_spaces import as_stored
 from cl_bench.benchmark.matrix import AccuracyMatrix
 from cl_bench.benchmark.mid_task import MidTask
+from cl_bench.benchmark.processes.first import by_the_first
 from cl_bench.benchmark.record import (
     RunFolder,
     RunResult,
@@ -147,6 +148,17 @@ def finished_run(path: Path) -> RunResult:
         _seal(path)
     damage.must_be_whole(path, checkpoints=True)
     return read_run(path)
+
+
+@by_the_first
+def finished_run_alone(path: Path) -> RunResult:
+    """The same, while nobody else works on the directory.
+
+    Raises:
+        UserError: something in it is damaged, or another process works on it.
+    """
+    with RunFolder(path).locked():
+        return finished_run(path)
 
 
 def _seal(path: Path) -> None:

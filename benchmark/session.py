@@ -11,7 +11,7 @@ from torch import Tensor
 
 from cl_bench.benchmark import mid_task
 from cl_bench.benchmark.broken_off import owner
-from cl_bench.benchmark.checkpoint import load_checkpoint, save_checkpoint
+from cl_bench.benchmark.checkpoint import load_checkpoint, must_be_finite, save_checkpoint
 from cl_bench.benchmark.config import RunConfig
 from cl_bench.benchmark.cost import Stopwatch
 from cl_bench.benchmark.earlier_images import EarlierImages
@@ -148,9 +148,15 @@ class RunSession:
 
     @by_the_first
     def keep_method(self, learned: int, method: Method) -> None:
-        """Keep the method's state after ``learned`` tasks; it counts once its row is written."""
+        """Keep the method's state after ``learned`` tasks; it counts once its row is written.
+
+        Raises:
+            NotFiniteError: it is not finite; nothing is written.
+        """
         path, before = self._folder.checkpoint(learned), self._folder.checkpoint(learned - 1)
-        stored = save_checkpoint(path, method.state_dict() | self.earlier.state_dict())
+        state = method.state_dict() | self.earlier.state_dict()
+        must_be_finite(state, self._config.tasks[learned - 1])
+        stored = save_checkpoint(path, state)
         added = path.stat().st_size - (before.stat().st_size if before.exists() else 0)
         self._log(
             Saved(
@@ -200,9 +206,17 @@ class RunSession:
         """Note that the run has diverged; returns what to tell the user."""
         self._status("failed", str(error))
         mid_task.drop(self._folder.checkpoints)  # it may hold the number that is not finite
-        last = self._folder.checkpoint(self.learned)
-        good = last if last.is_file() else "none, the pre-trained model"
-        return UserError(f"{error}. Last good checkpoint: {good}.")
+        last, tasks, n = self._folder.checkpoint(self.learned), self._config.tasks, self.learned
+        good = (
+            f"{last}, after task {tasks[n - 1]!r} ({n} of {len(tasks)})"
+            if last.is_file()
+            else "none, the pre-trained model"
+        )
+        return UserError(
+            f"{error} (method {self._config.method}). Last good checkpoint: {good}. To go on from there: "
+            f"cl-bench resume {self._folder.path}. To start anew with other settings: --set lr=VALUE "
+            "or --precision fp32"
+        )
 
     @by_the_first
     def log(self, event: Event) -> None:

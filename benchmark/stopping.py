@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from cl_bench.benchmark.processes import group
+
 STOPPED = (
     75  # exit code: told to stop, goes on when it is started again (EX_TEMPFAIL of sysexits.h)
 )
@@ -70,4 +72,6 @@ class Stopping:
         if again:
             raise KeyboardInterrupt  # Ctrl-C a second time: at once
         if not self._waits:
-            raise self.stopped(by, "what was kept is whole")
+            # The launcher's, as another process has ended: that one is asked for the reason.
+            others = group.size() > 1 and by is signal.SIGTERM
+            raise group.lost() if others else self.stopped(by, "what was kept is whole")

@@ -8,12 +8,15 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from cl_bench.benchmark.config import Budget, Settings
+from cl_bench.benchmark.truth_values import numbers_are_numbers
 
 Count = Annotated[int, Field(ge=1)]
 
 
 class BudgetRule(Settings):
     """Training in optimizer steps, else in epochs. No torch."""
+
+    _truth = numbers_are_numbers
 
     batch_size: Count = 64
     """Training images per step."""

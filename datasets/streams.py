@@ -61,6 +61,9 @@ def build_stream(
 
 def _load(spec: TaskSpec, size: int, store: Store, root: Path | None, shots: Shots | None) -> Task:
     train, test = load_splits(spec, size, store, root)
+    for images, split in ((train, "training"), (test, "test")):
+        if len(images) == 0:  # --skip-broken left out every one
+            raise UserError(f"{spec.name} has no {split} image that can be read")
     if shots is not None:
         rows = choose(train.targets.numpy(), shots.count, shots.seed, spec.name)
         train = train.subset(torch.from_numpy(rows))

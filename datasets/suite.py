@@ -14,6 +14,7 @@ from cl_bench.benchmark.config import Backbone, Protocol, Settings, SuiteId, dig
 from cl_bench.benchmark.errors import UserError, unknown
 from cl_bench.datasets.budget_rule import BudgetRule, Count
 
+MARKS = ("<start_of_text>", "<end_of_text>", "<|startoftext|>", "<|endoftext|>")
 NO_LETTERS = frozenset({"Cc", "Cs", "Zl", "Zp"})  # control characters and ends of lines
 
 
@@ -27,6 +28,14 @@ def _has_one_hole(template: str) -> bool:
         return template.count("{}") == 1 and "{" not in template.format("")
     except (IndexError, KeyError, ValueError):
         return False
+
+
+def _must_be_no_mark(text: str) -> None:
+    """Raise ``ValueError`` where a tokenizer would take a part of ``text`` for an end of the text."""
+    if mark := next((mark for mark in MARKS if mark in text.lower()), None):
+        raise ValueError(
+            f"{text!r} holds {mark!r}, which means an end of the text to the tokenizer"
+        )
 
 
 class MiniSource(Settings):
@@ -84,6 +93,7 @@ class TaskSpec(Settings):
                     f"the class name {name!r} is empty, begins or ends with a space, or holds a control "
                     "character"
                 )
+            _must_be_no_mark(name)
         if twice := _twice(names):
             raise ValueError(f"two classes have the name {twice!r}")
         return names
@@ -96,6 +106,7 @@ class TaskSpec(Settings):
                 raise ValueError(
                     f"the template {template!r} needs exactly one {{}} and no other brace"
                 )
+            _must_be_no_mark(template)
         if twice := _twice(templates):
             raise ValueError(f"the template {twice!r} stands twice")
         return templates
@@ -204,6 +215,8 @@ class Suite(Settings):
         if "," not in order and self._key(order) not in {self._key(t.name) for t in self.tasks}:
             raise unknown(f"order of suite {self.name}", order, [*self.orders, "<task>,<task>,..."])
         tasks = tuple(self.task(name.strip()) for name in order.split(",") if name.strip())
+        if not tasks:
+            raise UserError(f"the order {order!r} names no task")
         if len({task.name for task in tasks}) < len(tasks):
             raise UserError(f"the order {order!r} names a task twice")
         return "custom", tasks

@@ -17,6 +17,8 @@ from cl_bench.benchmark.precision import full_precision
 from cl_bench.benchmark.processes.sums import add_up, total_of
 from cl_bench.benchmark.task import Batch, LabelSpace, TrainingTask
 from cl_bench.benchmark.tokens import cut_padding
+from cl_bench.methods.finite import must_be_finite
+from cl_bench.methods.places import by_place
 
 
 class Statistic(Protocol):
@@ -146,6 +148,9 @@ def task_grams(
 
     Returns:
         Per tower float64 [4L, d, d], in the order q, k, v, o of block 0, 1, ...
+
+    Raises:
+        NotFiniteError: one of them is not finite; names the matrix and the task.
     """
 
     def add(total: list[dict[str, Statistic]], batch: Batch) -> list[dict[str, Statistic]]:
@@ -155,7 +160,9 @@ def task_grams(
     with watching(clip.attentions()["v"], statistic) as watched:
         vision, _ = summed(task.epoch(drop_last=True, plain=True), add, watched, _of_all)
     text = _text_statistics(clip, task.labels, padded)
-    return {"v": _per_matrix(vision), "t": _per_matrix(text)}
+    grams = {"v": _per_matrix(vision), "t": _per_matrix(text)}
+    must_be_finite(by_place("the Gram matrix of the features that enter", grams), task.name)
+    return grams
 
 
 def _of_all(statistics: list[dict[str, Statistic]]) -> list[dict[str, Statistic]]:

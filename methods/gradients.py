@@ -12,6 +12,8 @@ from cl_bench.benchmark.attention import Attention
 from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.passes import summed
 from cl_bench.benchmark.task import Batch, TrainingTask
+from cl_bench.methods.finite import must_be_finite
+from cl_bench.methods.places import by_place
 
 
 def weights_of(attentions: Sequence[Attention]) -> Tensor:
@@ -24,6 +26,9 @@ def mean_gradients(clip: Clip, task: TrainingTask) -> dict[str, Tensor]:
 
     The weights stand still, so the text features are computed once; ∂L/∂(text features) is
     summed over the batches and sent through the text tower once, exact by linearity.
+
+    Raises:
+        NotFiniteError: a gradient is not finite; names the matrix and the task.
     """
     weights = {
         tower: [w for a in attentions for w in (a.in_proj_weight, a.out_proj.weight)]
@@ -48,6 +53,7 @@ def mean_gradients(clip: Clip, task: TrainingTask) -> dict[str, Tensor]:
     gradients = {tower: _transposed(of).div_(batches) for tower, of in sums.items()}
     for weight in every:
         weight.requires_grad_(False).grad = None
+    must_be_finite(by_place("the mean gradient of", gradients), task.name)
     return gradients
 
 

@@ -22,6 +22,8 @@ from cl_bench.methods.features import task_grams
 from cl_bench.methods.low_rank import PROJECTIONS, Adapters, LowRank
 from cl_bench.methods.subspace import Subspaces, leading_factors, occupancy, packed, unpacked
 
+LEAST_TRACE = 1e-150  # of features that are all zero
+
 
 class InfLoRA(Method):
     """A_t = leading directions of (I − MMᵀ)C, C = Σ x xᵀ over the task's inputs; only B_t trains.
@@ -52,7 +54,7 @@ class InfLoRA(Method):
         for tower, C in task_grams(self.clip, task).items():
             residual = self.protected[tower].project_out(C.float())  # C − MMᵀC, [4L, d, d]
             A, _ = leading_factors(residual, self.config.rank)
-            A = A / 3**0.5  # as published
+            A = self.protected[tower].kept_off(A) / 3**0.5  # as published
             updates[tower] = [
                 LowRank(A_l, B := torch.zeros_like(A_l.mT), B.clone(), scaling=1.0, train_A=False)
                 for A_l in A.split(len(PROJECTIONS))
@@ -67,9 +69,11 @@ class InfLoRA(Method):
         """Merge, recompute C with the new weights and protect its dominant directions."""
         self.adapters.merge()
         c = self.config
-        share = c.first_share + (c.last_share - c.first_share) * self.learned / c.stream_length
+        t = min(self.learned, c.stream_length)  # a longer stream stays at its last share
+        share = c.first_share + (c.last_share - c.first_share) * t / c.stream_length
         for tower, C in task_grams(self.clip, task).items():
-            energies = C @ C / C.diagonal(dim1=-2, dim2=-1).sum(-1)[:, None, None] ** 2  # of σ(C)²
+            trace = C.diagonal(dim1=-2, dim2=-1).sum(-1).clamp_min(LEAST_TRACE)
+            energies = C @ C / trace[:, None, None] ** 2  # of σ(C)²
             known = self.protected[tower]
             self.protected[tower] = (
                 Subspaces.of_grams(energies, share, "below")

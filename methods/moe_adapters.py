@@ -20,9 +20,10 @@ from cl_bench.benchmark.endless import shuffled
 from cl_bench.benchmark.method import Classifier, Method
 from cl_bench.benchmark.reading import Reading
 from cl_bench.benchmark.task import Batch, LabelSpace, TrainingTask
-from cl_bench.methods.auto_selector import AutoSelector, fit
+from cl_bench.methods.auto_selector import AutoEncoder, AutoSelector, fit
 from cl_bench.methods.configs.moe_adapters import ROUTED_TOGETHER, MoEAdaptersConfig
 from cl_bench.methods.experts import NO_ROUTER, Experts, attach
+from cl_bench.methods.finite import must_be_finite
 
 
 class MoEAdapters(Method):
@@ -61,7 +62,7 @@ class MoEAdapters(Method):
         if self.learned == 0:
             for experts in self._all():
                 experts.draw_start()
-            self._fit_anchor(task.batch_size)
+            self._fit_anchor(task)
         for experts in self._all():
             while len(experts.w_gate) <= max(self.learned, self.config.slots - 1):
                 experts.add_router()
@@ -72,13 +73,16 @@ class MoEAdapters(Method):
         for experts in self._all():
             experts.go_on(self.learned)
 
-    def _fit_anchor(self, batch_size: int) -> None:
+    def _fit_anchor(self, task: TrainingTask) -> None:
         """Auto-encoder 0: the reference set, which stands for everything that is no task."""
-        c, images = self.config, self.anchor
+        c, images, batch_size = self.config, self.anchor, task.batch_size
         encoder = self.selector.encoder(0, self._one_image())
         rows = shuffled(len(images), batch_size, torch.default_generator)
         features = (self.selector.features(self.normalise(images.take(some))) for some in rows)
-        fit(encoder, features, c.reference_steps, -(-len(images) // batch_size), c.selector_lr)
+        losses = fit(
+            encoder, features, c.reference_steps, -(-len(images) // batch_size), c.selector_lr
+        )
+        _must_have_learned("the reference", encoder, losses, task.name)
         self.selector.encoder(c.slots, self._one_image())
 
     def _one_image(self) -> Tensor:
@@ -113,7 +117,8 @@ class MoEAdapters(Method):
         self.learned += 1
         encoder = self.selector.encoder(self.learned, self._one_image())
         features = (self.selector.features(batch.images) for batch in task.endless())
-        fit(encoder, features, c.selector_steps, task.batches_per_epoch(), c.selector_lr)
+        losses = fit(encoder, features, c.selector_steps, task.batches_per_epoch(), c.selector_lr)
+        _must_have_learned("the task's", encoder, losses, task.name)
 
     def classifier(self, labels: LabelSpace) -> Classifier:
         """Route every image (or batch), then compare with classes encoded by the same router.
@@ -206,3 +211,10 @@ class MoEAdapters(Method):
             for tower, of in self.experts.items()
             for i, experts in enumerate(of)
         }
+
+
+def _must_have_learned(whose: str, encoder: AutoEncoder, losses: list[float], task: str) -> None:
+    """Raise ``NotFiniteError`` where an auto-encoder has diverged: it would take every image or none."""
+    what = f"the selector's auto-encoder of {whose} images"
+    weights = nn.utils.parameters_to_vector(encoder.parameters())
+    must_be_finite({f"the loss of {what}": torch.tensor(losses), what: weights}, task)

@@ -21,6 +21,7 @@ from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.method import Method
 from cl_bench.benchmark.task import TrainingTask
 from cl_bench.methods.configs.sd_lora import SDLoRAConfig
+from cl_bench.methods.finite import must_be_finite
 from cl_bench.methods.low_rank import PROJECTIONS, fresh_factor, out_update, qkv_update
 
 START = 0.8  # of every magnitude (published code)
@@ -94,6 +95,7 @@ class SDLoRA(Method):
             self.A_old[i] = torch.cat([self.A_old[i], A / norm_A], dim=-1)
             self.B_old[i] = torch.cat([self.B_old[i], B / norm_B], dim=-2)
             norms.append((norm_A * norm_B).flatten())
+        must_be_finite({"the norm of a low-rank update": torch.cat(norms)}, task.name)
         released = self.config.variant == "released"
         added = self.alpha_new[None] if released else self.alpha_new * torch.cat(norms)
         self.alpha_old = nn.Parameter(torch.cat([self.alpha_old, added[None]]), False)

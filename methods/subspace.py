@@ -13,9 +13,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
+from cl_bench.methods.places import place
 from cl_bench.methods.rank_rule import RankRule
+
+LEAST = 1e-300  # a denominator where there is no energy
+MOST_SHARE = 1 - 1e-5  # of the energy; the rest of a Gram matrix of float32 features is rounding
+CLEAR_SHARE = 0.999  # up to it, every direction stands far above rounding
+LEANING = 1e-2  # length of a unit column's part in the protected directions, which is too long
 
 
 @dataclass
@@ -39,10 +46,15 @@ class Subspaces:
 
     @classmethod
     def of_grams(cls, grams: Tensor, threshold: float, rule: RankRule) -> Subspaces:
-        """The leading directions of n Gram matrices [n, d, d], each up to ``threshold``."""
+        """The leading directions of n Gram matrices [n, d, d], each up to ``threshold``.
+
+        A matrix of zeros has no directions, whatever the rule.
+        """
         energy, vectors = _leading_first(grams.double())
-        share = energy.cumsum(-1) / energy.sum(-1, keepdim=True)
-        return cls._first_columns(vectors, _count(share, threshold, rule))
+        total = energy.sum(-1, keepdim=True)
+        share = energy.cumsum(-1) / total.clamp_min(LEAST)
+        rank = torch.where(total[:, 0] > 0, _count(share, threshold, rule), 0)
+        return cls._first_columns(vectors, rank)
 
     @classmethod
     def _first_columns(cls, vectors: Tensor, rank: Tensor) -> Subspaces:
@@ -55,6 +67,16 @@ class Subspaces:
         """ĝ = g − U(Uᵀg) for g [n, d, m]: what lies outside the protected directions."""
         return g - self.U @ (self.U.mT @ g)
 
+    def kept_off(self, A: Tensor) -> Tensor:
+        """A [n, d, r] in which no unit column leans on the protected directions.
+
+        The leading directions of a residual do not lean on them. Where the residual has fewer than r
+        directions, the other columns are arbitrary; those that lean are projected.
+        """
+        off = self.project_out(A)
+        leaning = (A - off).norm(dim=-2, keepdim=True) > LEANING
+        return torch.where(leaning, off, A)
+
     def extended(self, grams: Tensor, threshold: float) -> Subspaces:
         """Add the leading directions of the residual until ``threshold`` of the energy is covered.
 
@@ -63,16 +85,21 @@ class Subspaces:
             threshold: the share of tr C = ‖M‖² to protect, in [0, 1].
 
         Returns:
-            New subspaces; matrices whose features are already covered keep theirs. U is never
-            re-orthogonalised: the residual's eigenvectors are orthogonal to it by construction.
+            New subspaces; matrices whose features are already covered keep theirs. The residual's
+            eigenvectors are orthogonal to U by construction, so nothing is re-orthogonalised; but
+            those that hold hardly more of the energy than rounding does are, where the threshold
+            asks for them.
         """
         U, d = self.U.double(), grams.shape[-1]
-        total = grams.diagonal(dim1=-2, dim2=-1).sum(-1, keepdim=True).clamp_min(1e-300)  # ‖M‖²
+        total = grams.diagonal(dim1=-2, dim2=-1).sum(-1, keepdim=True).clamp_min(LEAST)  # ‖M‖²
         energy, vectors = _leading_first(_residual(grams, U))
         covered = 1 - energy.sum(-1, keepdim=True) / total  # by the directions already protected
         share = covered + energy.cumsum(-1) / total
-        added = torch.where(covered[:, 0] < threshold, _count(share, threshold, "reach"), 0)
+        open_ = covered[:, 0] < min(threshold, MOST_SHARE)
+        added = torch.where(open_, _count(share, threshold, "reach"), 0)
         added = added.minimum(d - self.rank)  # a subspace has at most d directions
+        if threshold > CLEAR_SHARE:
+            vectors = F.normalize(vectors - U @ (U.mT @ vectors), dim=-2)
         return self._with_columns(vectors, added)
 
     def _with_columns(self, vectors: Tensor, added: Tensor) -> Subspaces:
@@ -103,7 +130,7 @@ def unpacked(
 def occupancy(subspaces: Mapping[str, Subspaces]) -> dict[str, float]:
     """Protected dimensions of every matrix, under ``subspace/<tower>.<block>.<q|k|v|o>``."""
     return {
-        f"subspace/{tower}.{i // 4}.{'qkvo'[i % 4]}": rank
+        f"subspace/{place(tower, i)}": rank
         for tower, of in subspaces.items()
         for i, rank in enumerate(of.rank.tolist())
     }
@@ -142,5 +169,5 @@ def _count(share: Tensor, threshold: float, rule: RankRule) -> Tensor:
     ``reach``: the fewest whose share reaches the threshold. ``below``: one fewer, but at least 1,
     as the published code counts them.
     """
-    below = (share < threshold).sum(-1)
+    below = (share < min(threshold, MOST_SHARE)).sum(-1)
     return below.clamp_min(1) if rule == "below" else (below + 1).clamp_max(share.shape[-1])

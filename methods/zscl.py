@@ -25,6 +25,7 @@ from cl_bench.benchmark.task import Batch, TrainingTask
 from cl_bench.benchmark.tokens import cut_padding
 from cl_bench.methods.configs.zscl import ZSCLConfig
 from cl_bench.methods.distillation import soft_cross_entropy
+from cl_bench.methods.finite import must_be_finite
 from cl_bench.methods.reference_images import ReferenceImages
 from cl_bench.methods.reference_texts import encoded, random_texts
 from cl_bench.methods.squared_distance import squared_distance
@@ -85,7 +86,7 @@ class ZSCL(Method):
             self.clip.tokenize([prompts[0] for prompts in task.labels.prompts])
         )
         if self.config.distils():
-            self._encode_reference_texts()
+            self._encode_reference_texts(task.name)
             self.references = (
                 self._external_references(task.batch_size)
                 if self.config.reference_images == "external"
@@ -94,7 +95,7 @@ class ZSCL(Method):
         for weight in self.weights.values():
             weight.requires_grad_(True)
 
-    def _encode_reference_texts(self) -> None:
+    def _encode_reference_texts(self, task: str) -> None:
         """The teacher's features of them: once a run where nothing changes."""
         kind, teacher = self.config.reference_texts, self.teacher
         if kind == "external" and self.R is not None:
@@ -106,6 +107,7 @@ class ZSCL(Method):
             "random": lambda: self.random_texts,
         }[kind]()
         self.R = encoded(teacher, tokens)
+        must_be_finite({"the teacher's features of the reference texts": self.R}, task)
 
     def _external_references(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Endless batches of reference images and the teacher's features of them."""

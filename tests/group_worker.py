@@ -11,7 +11,6 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -101,7 +100,10 @@ def primitives(folder: Path) -> None:
         sparse.grad = torch.ones(2)
     sums.average_gradients([whole, sparse, idle])
     part = sums.part_of(5)
-    turned = [first.in_turn(partial(taken, folder, turn)) for turn in range(2)]
+    turned = []
+    for turn in range(2):
+        with first.in_turn():
+            turned.append(taken(folder, turn))
     seen = {
         "sum": sums.add_up(torch.arange(6).view(2, 3).T.clone()).tolist(),
         "part": [part.start, part.stop],

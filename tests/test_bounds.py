@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from itertools import islice
+from pathlib import Path
 
 import pytest
 import torch
 from golden_clip import golden_clip
+from own_suite import write_image, write_suite
 from torch import Tensor
 
 from cl_bench.benchmark.assets import Assets
+from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.images import Images
 from cl_bench.benchmark.task import Batch, LabelSpace, Task, TaskStream, TrainingTask
+from cl_bench.experiment.choices import Choices
+from cl_bench.experiment.resolve import resolve
 from cl_bench.methods.individual import Individual
 from cl_bench.methods.joint import Joint
 
@@ -98,6 +104,27 @@ def test_only_weights_that_moved_are_stored() -> None:
     fresh = individual()
     fresh.load_state_dict(method.state_dict())
     assert torch.equal(logits(fresh, task), logits(method, task))
+
+
+def test_tasks_with_the_same_classes_cannot_be_told_apart(tmp_path: Path) -> None:
+    """The later task's model took the earlier one's place without a word."""
+    seeds = itertools.count()
+    for folder in ("photos", "sketches"):
+        for name in ("cat", "oak"):
+            for part in ("train", "test"):
+                write_image(tmp_path / folder / part / name / "0.png", next(seeds))
+    tasks = [
+        f'name = "{t}"\ntrain = "{t}/train"\ntest = "{t}/test"' for t in ("photos", "sketches")
+    ]
+    suite = str(write_suite(tmp_path, *tasks))
+    words = "those of photos and sketches are the same: leave one of them out with --order"
+    with pytest.raises(UserError, match=words):
+        resolve(Choices(suite=suite, method="individual", device="cpu"))
+    assert resolve(Choices(suite=suite, method="individual", device="cpu", order="photos"))
+    assert resolve(Choices(suite=suite, method="lora", device="cpu")).config.tasks == (
+        "photos",
+        "sketches",
+    )
 
 
 def drawn(sizes: tuple[int, ...], count: int) -> Counter[str]:

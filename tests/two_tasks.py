@@ -115,23 +115,29 @@ def played(
         resident: whether the tasks' images lie on the device, too.
         names: the classes of every task.
     """
-    torch.manual_seed(5)
     watch = Watch(stand_in)
-    model = open_clip.CLIP(embed_dim=16, vision_cfg=VISION, text_cfg=TEXT, quick_gelu=True)
-    clip = Clip(model, watch.tokenizer)
-    selector: nn.Module = nn.Sequential(nn.Flatten(), nn.Linear(3072, 12)).requires_grad_(False)
+    clip, selector = tiny_models(watch)
     if stand_in is not None:
         clip.to(DEVICE)
         selector.to(DEVICE)
-    tasks = tuple(_task(i, of, resident and stand_in is not None) for i, of in enumerate(names))
-    method = make(clip, _assets(tasks, selector))
+    tasks = tuple(toy_task(i, of, resident and stand_in is not None) for i, of in enumerate(names))
+    method = make(clip, toy_assets(tasks, selector))
     losses = [loss for task in tasks for loss in _learn(method, task, recipe, precision, watch)]
     logits = [_logits(method, task, precision, watch) for task in tasks]
     seen = tuple(stand_in.seen) if stand_in else ()
     return Played(host_copy(method.state_dict()), losses, logits, seen, watch.tokenised)
 
 
-def _task(number: int, names: tuple[str, ...], on_device: bool) -> Task:
+def tiny_models(watch: Watch) -> tuple[Clip, nn.Module]:
+    """A CLIP of two thin layers, and what an auto-selector looks through: always the same weights."""
+    torch.manual_seed(5)
+    model = open_clip.CLIP(embed_dim=16, vision_cfg=VISION, text_cfg=TEXT, quick_gelu=True)
+    clip = Clip(model, watch.tokenizer)
+    selector: nn.Module = nn.Sequential(nn.Flatten(), nn.Linear(3072, 12)).requires_grad_(False)
+    return clip, selector
+
+
+def toy_task(number: int, names: tuple[str, ...], on_device: bool) -> Task:
     draw = torch.Generator().manual_seed(number)
     pixels = torch.randint(256, (IMAGES, 3, 32, 32), generator=draw, dtype=torch.uint8)
     images = Images(OnDevice(pixels) if on_device else pixels, torch.arange(IMAGES) % 3)
@@ -139,7 +145,7 @@ def _task(number: int, names: tuple[str, ...], on_device: bool) -> Task:
     return Task(f"toy{number}", labels, images, images)
 
 
-def _assets(tasks: tuple[Task, ...], selector: nn.Module) -> Assets:
+def toy_assets(tasks: tuple[Task, ...], selector: nn.Module) -> Assets:
     draw = torch.Generator().manual_seed(9)
     pixels = torch.randint(256, (14, 3, 32, 32), generator=draw, dtype=torch.uint8)
     images = Images(pixels, torch.zeros(14, dtype=torch.int64))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from itertools import count
 from typing import Any, ParamSpec, TypeVar
@@ -52,26 +53,28 @@ def by_the_first(work: Callable[P, T]) -> Callable[P, T]:
     return carried_out
 
 
-def in_turn(work: Callable[[], T]) -> T:
-    """Work that the others begin when the first process is done: they find on the disk what it made.
+@contextmanager
+def in_turn() -> Iterator[None]:
+    """A block that the others begin when the first process is done: they find on the disk what it made.
 
     It may last for hours, so no one waits for it with a time limit; a process that ends is stopped by the
     launcher.
     """
     if size() == 1:
-        return work()
+        yield
+        return
     done = f"the first process has had turn {next(_turns)}"
     if leads():
-        made = work()
+        yield
         with with_all() as here:
             here.store.set(done, "")
-        return made
+        return
     with with_all() as here:
         while not here.store.check([done]):
             if here.store.check([REASON]):
                 raise lost()
             time.sleep(0.1)
-    return work()
+    yield
 
 
 def must_agree(digest: Callable[[], str], when: str) -> None:

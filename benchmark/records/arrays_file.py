@@ -21,7 +21,10 @@ MOST_ARRAYS = 10_000
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write arrays by name, atomically."""
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, array in arrays.items():  # numpy's own function has no room for the name "file"
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
     write_atomically(path, buffer.getvalue())
 
 
@@ -34,15 +37,27 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     try:
         with path.open("rb") as file:
             _must_be_small(file)
-            with np.load(file, allow_pickle=False) as packed:
-                arrays = dict(packed)
+            with zipfile.ZipFile(file) as archive:
+                arrays = {
+                    member.filename.removesuffix(".npy"): _read(archive, member)
+                    for member in archive.infolist()
+                }
         if odd := [name for name, array in arrays.items() if array.dtype.kind not in "iu"]:
             raise ValueError(f"{odd[0]!r} holds no whole numbers")
         return arrays
     except FileNotFoundError as error:
         raise UserError(f"{path} is missing") from error
-    except Exception as error:  # numpy raises whatever its zip reader does
+    except Exception as error:  # damaged archives raise a dozen kinds
         raise UserError(f"{path} is damaged: {error}") from error
+
+
+def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
+    """One array; by numpy's function for archives, the name ``a.npy`` may stand for the array ``a``."""
+    with archive.open(member) as file:
+        array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
+        if file.read(1):
+            raise ValueError(f"{member.filename} goes on behind its array")
+    return array
 
 
 def _must_be_small(file: io.BufferedReader) -> None:

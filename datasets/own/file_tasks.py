@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from cl_bench.benchmark.config import Settings, first_problem
 from cl_bench.benchmark.errors import UserError, unknown
+from cl_bench.benchmark.truth_values import numbers_are_numbers
 from cl_bench.datasets.checks.prompts import prompts_of, same_first_prompts, shown
 from cl_bench.datasets.checks.same_images import Place, Placed, check_each_file_once
 from cl_bench.datasets.images.content import digests_of
@@ -40,6 +41,8 @@ OPTIONS = {
 
 class FileTask(Settings):
     """One task: where its images are, in one of several ways."""
+
+    _truth = numbers_are_numbers
 
     name: str
     train: Path | None = None

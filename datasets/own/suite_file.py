@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from cl_bench.benchmark.config import Backbone, Protocol, Settings, first_problem, read_toml
 from cl_bench.benchmark.errors import UserError
+from cl_bench.benchmark.truth_values import numbers_are_numbers
 from cl_bench.datasets.backbones import parse
 from cl_bench.datasets.budget_rule import BudgetRule, Count
 from cl_bench.datasets.checks.same_images import same_bytes
@@ -22,6 +23,8 @@ TAKEN = ("mini", "mtil", "x-tail")  # settings and extra data of their own hang 
 
 class SuiteFile(Settings):
     """The whole file."""
+
+    _truth = numbers_are_numbers
 
     name: Annotated[str, Field(pattern=r"^[\w.+-]+$")]
     about: Annotated[str, Field(pattern=r"^[^\n]*\S[^\n]*$")]

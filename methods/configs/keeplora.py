@@ -70,7 +70,8 @@ class KeepLoRAConfig(MethodConfig):
     @model_validator(mode="before")
     @classmethod
     def _fill_switches(cls, given: dict[str, Any]) -> dict[str, Any]:
-        return VARIANTS.get(given.get("variant", "released"), {}) | given
+        variant = given.get("variant", "released")
+        return (VARIANTS.get(variant, {}) if isinstance(variant, str) else {}) | given
 
     def distils(self) -> bool:
         """Whether there is a teacher."""

@@ -20,6 +20,7 @@ from cl_bench.benchmark.processes.launcher import launched
 from cl_bench.cli import data
 from cl_bench.cli.as_json import AsJson
 from cl_bench.cli.completion import methods, suites
+from cl_bench.cli.mended_by_the_user import mended_by_the_user
 from cl_bench.cli.options import RunPath, Runs, Seeds
 from cl_bench.cli.resume import resume
 from cl_bench.cli.run import run
@@ -47,10 +48,11 @@ def main() -> None:
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]
     try:
         code = app(prog_name="cl-bench", standalone_mode=False)
-    except (UserError, OSError) as error:  # OSError: a folder that cannot be written, a full disk
-        if debug:
+    except (UserError, OSError, MemoryError, RuntimeError) as error:
+        words = mended_by_the_user(error)
+        if debug or words is None:
             raise
-        typer.secho(f"error: {error}", fg="red", err=True)
+        typer.secho(f"error: {words}", fg="red", err=True)
         _let_the_first_speak()
         raise SystemExit(2) from None
     except (KeyboardInterrupt, typer.Abort):

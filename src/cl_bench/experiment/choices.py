@@ -10,9 +10,9 @@ import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args, get_origin
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
 from cl_bench.benchmark.config import Settings, first_problem
@@ -118,6 +118,13 @@ class Choices(Settings):
     relative: dict[str, str] = Field(default_factory=dict)
     """In a run's record: where named files lie as seen from its directory, by option."""
 
+    @model_validator(mode="after")
+    def _nothing_is_empty(self) -> Self:
+        for name, value in self:
+            if value == "":  # of a shell's variable that is not set: no wish for the default
+                raise ValueError(f"{name} is empty: name one, or leave it out")
+        return self
+
 
 OPTIONS = tuple(name for name in Choices.model_fields if name != "relative")
 
@@ -143,16 +150,18 @@ def parse_overrides(pairs: Sequence[str]) -> dict[str, Any]:
     """``key=value`` pairs; a value is read as TOML where it is TOML, else as a string.
 
     Raises:
-        UserError: a pair has no ``=``.
+        UserError: a pair has no ``=``, or is more than one line.
     """
     given: dict[str, Any] = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals:
-            raise UserError(f"--set {pair!r} is not key=value")
+            raise UserError(f"--set {pair[:99]!r} is not key=value")
+        if len(pair.splitlines()) > 1:  # TOML would take the next line for another key
+            raise UserError(f"--set {pair[:99]!r} is more than one line; write --set for each")
         try:
             given[key.strip()] = tomllib.loads(f"value = {value}")["value"]
-        except tomllib.TOMLDecodeError:
+        except (ValueError, RecursionError):  # no TOML, or beyond what Python reads of it
             given[key.strip()] = value.strip()
     return given
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.processes import group
 from cl_bench.benchmark.processes.first import led
@@ -17,7 +19,7 @@ def images_at_once(plan: Plan) -> int | None:
     if plan.micro_batch == "auto":
         from cl_bench.experiment.memory import largest_that_fits
 
-        return led(lambda: largest_that_fits(plan))
+        return led(partial(largest_that_fits, plan))
     size = plan.config.budget.batch_size
     if plan.micro_batch is not None and int(plan.micro_batch) > size:
         raise UserError(

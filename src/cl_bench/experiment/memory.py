@@ -59,12 +59,6 @@ def _estimate(plan: Plan) -> str:
     return f"{takes}: --micro-batch {parts} takes less, and gives the same gradients"
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory was too small, of a GPU or of the processor: the latter has no error of its own."""
-    words = ("DefaultCPUAllocator: can't allocate memory", "DefaultCPUAllocator: not enough memory")
-    return isinstance(error, torch.OutOfMemoryError) or any(w in str(error) for w in words)
-
-
 def available(device: str) -> int:
     """Bytes of memory that a run on a device may still take."""
     if device.startswith("cuda"):

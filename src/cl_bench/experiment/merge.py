@@ -108,9 +108,13 @@ def _meant(key: str, known: Collection[str]) -> str | None:
 
 
 def _recipe(published: dict[str, Any], given: Mapping[str, Any], suite: Suite) -> Recipe:
-    """A rate that was typed is the rate of every task."""
+    """A rate that was typed is the rate of every task but those whose own was typed, too."""
     per_task = {} if "lr" in given else suite.by_task(published.get("lr_per_task", {}))
-    return validated(lambda: Recipe(**{**published, "lr_per_task": per_task, **given}))
+    recipe = validated(lambda: Recipe(**{**published, "lr_per_task": per_task, **given}))
+    if "lr_per_task" not in given:
+        return recipe
+    named = {suite.task(name).name: lr for name, lr in recipe.lr_per_task.items()}
+    return recipe.model_copy(update={"lr_per_task": named})
 
 
 def _budget(

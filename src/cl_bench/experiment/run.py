@@ -6,15 +6,17 @@ What takes seconds to import is imported when a run begins: a mistake is answere
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cl_bench.benchmark.errors import is_out_of_memory
 from cl_bench.benchmark.interval import Interval
 from cl_bench.benchmark.processes.first import in_turn, led
 from cl_bench.benchmark.processes.group import joined, leads
-from cl_bench.benchmark.record import RunFolder, RunResult, read_config
+from cl_bench.benchmark.record import RunResult, read_config
 from cl_bench.benchmark.records.events import Listener
 from cl_bench.benchmark.records.manifest import is_finished
 from cl_bench.experiment import division
@@ -75,7 +77,7 @@ def carry_on(
     """
     with joined():
         audience = audience if leads() else Audience()
-        if led(lambda: is_finished(run)):  # then none of the files is needed that it was made from
+        if led(partial(is_finished, run)):  # then none of the files is needed that it was made from
             return _read_finished(run, audience)
         plan = resolve_again(read_config(run), run, given)
         return carry_out(replace(plan, interval=interval or plan.interval), audience)
@@ -97,19 +99,19 @@ def carry_out(plan: Plan, audience: Audience) -> RunResult:
 
 def _carry_out(plan: Plan, audience: Audience) -> RunResult:
     audience.planned(plan)
-    if led(lambda: is_finished(plan.folder)):
+    if led(partial(is_finished, plan.folder)):
         from cl_bench.benchmark.opening import must_be_of
 
-        led(lambda: must_be_of(plan.folder, plan.config))
+        led(partial(must_be_of, plan.folder, plan.config))
         return _read_finished(plan.folder, audience)
     for words in division.remarks(plan):
         audience.remark(words)
     at_once = division.images_at_once(plan)
     from cl_bench.experiment.assemble import assemble
 
-    with audience.files() as on_progress:
-        assembled = partial(assemble, plan, on_progress)
-        experiment = in_turn(assembled) if plan.cache else assembled()
+    turn = in_turn() if plan.cache else nullcontext()  # the others find what the first one decoded
+    with turn, audience.files() as on_progress:
+        experiment = assemble(plan, on_progress)
     for words in (*experiment.stream.remarks, *slow_arithmetic(plan.config)):
         audience.remark(words)
     with audience.learning(plan) as listen:
@@ -121,13 +123,13 @@ def _carry_out(plan: Plan, audience: Audience) -> RunResult:
 
 def _run(experiment: Experiment, listen: Listener, images_at_once: int | None) -> RunResult:
     """Run it; a machine with too little memory is no fault of the program's."""
-    from cl_bench.experiment.memory import does_not_fit, is_out_of_memory
-
     try:
         return experiment.run(listen, images_at_once)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
+        from cl_bench.experiment.memory import does_not_fit
+
         raise does_not_fit(experiment.plan, error) from error
 
 
@@ -137,12 +139,8 @@ def _read_finished(run: Path, audience: Audience) -> RunResult:
     Raises:
         UserError: something in it is damaged, or another process works on it.
     """
-    from cl_bench.benchmark.opening import finished_run
+    from cl_bench.benchmark.opening import finished_run_alone
 
-    def read() -> RunResult:
-        with RunFolder(run).locked():
-            return finished_run(run)
-
-    result = led(read)
+    result = finished_run_alone(run)
     audience.shown(result, before=True)
     return result

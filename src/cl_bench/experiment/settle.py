@@ -61,6 +61,11 @@ def settle(choices: Choices) -> Settled:
             f"{entry.name} is told whose classes it chooses between, so it has no meaning under "
             "--protocol x-tail"
         )
+    if entry.told_task and (twins := _same_classes(tasks)):
+        raise UserError(
+            f"{entry.name} is told a task by the names of its classes, and those of {twins[0]} and "
+            f"{twins[1]} are the same: leave one of them out with --order"
+        )
     tasks = tuple(task.worded(said.protocol.wording) for task in tasks)
     needs, at_once = said.method.needs(), said.budget.batch_size
     sources = find_sources(needs, choices, suite.name, suite.backbone.name, at_once)
@@ -95,3 +100,13 @@ def _tasks(choices: Choices, suite: Suite) -> tuple[str, tuple[TaskSpec, ...]]:
             f"--tasks {choices.tasks}: the order has {len(tasks)} tasks; give 1 to {len(tasks)}"
         )
     return order, tasks[: choices.tasks]
+
+
+def _same_classes(tasks: tuple[TaskSpec, ...]) -> tuple[str, str] | None:
+    """Two tasks whose classes have the same names in the same order."""
+    first: dict[tuple[str, ...], str] = {}
+    for task in tasks:
+        before = first.setdefault(task.classnames, task.name)
+        if before != task.name:
+            return before, task.name
+    return None
