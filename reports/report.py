@@ -47,7 +47,8 @@ def write_report(paths: Sequence[Path], out: Path, style: str = "screen") -> Rep
     differences are real, ``cost`` what it takes and ``literature`` what others published, each as
     Markdown, LaTeX and CSV; ``runs.csv`` has one line per run. ``plots/`` holds a heat map of
     every run and the pictures of every group as PNG, SVG and PDF, and ``report.html`` all of it on
-    one page. The same runs give the same bytes.
+    one page. The same runs give the same bytes. The page is deleted first and written last: where it is,
+    the report is whole.
 
     Args:
         paths: run directories or folders of them.
@@ -62,6 +63,7 @@ def write_report(paths: Sequence[Path], out: Path, style: str = "screen") -> Rep
         raise unknown("style", style, LOOKS)
     runs, left_out = read_runs(paths)
     groups = [judge(g) for g in group(runs)]
+    (out / "report.html").unlink(missing_ok=True)
     files = [out / name for name in _write_tables(groups, left_out, out)]
     files += _write_pictures_and_page(groups, runs, left_out, out, LOOKS[style])
     return Report(tuple(files), tuple(left_out))
@@ -86,9 +88,10 @@ def _write_pictures_and_page(
     page = render_page(
         sections, [(_slug(run), run) for run in runs], left_out, CHAPTERS, out / "plots"
     )
-    texts = {"report.html": page}
+    texts = {}
     if look.paper:
         texts["figures.tex"] = figures.latex([(p.name, p.caption, p.inches) for p in written])
+    texts["report.html"] = page
     for name, text in texts.items():
         write_atomically(out / name, text.encode())
     drawn = (file for picture in written for file in files_of(picture, out / "plots"))
