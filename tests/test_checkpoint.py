@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from cl_bench.benchmark.checkpoint import count_finite, load_checkpoint, save_checkpoint
 from cl_bench.benchmark.errors import UserError
+from cl_bench.benchmark.records import files
 
 DTYPES = (torch.float32, torch.float64, torch.bfloat16, torch.int64, torch.uint8, torch.bool)
 TENSORS = st.builds(
@@ -107,3 +108,27 @@ def test_an_older_file_is_replaced_whole(tmp_path: Path) -> None:
         save_checkpoint(file, {"w": torch.zeros(1), "no JSON": object()})
     assert torch.equal(load_checkpoint(file)["w"], torch.ones(1000))
     assert [path.name for path in tmp_path.iterdir()] == ["state"], "nothing half is left"
+
+
+@pytest.mark.parametrize("call", ["fsync", "write", "rename"])
+def test_a_full_disk_is_not_filled_by_what_could_not_be_written(
+    call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "state"
+    save_checkpoint(file, {"w": torch.ones(1000)})
+
+    def refuse(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as full:
+        match call:
+            case "fsync":
+                full.setattr(files.os, "fsync", refuse)
+            case "write":
+                full.setattr(Path, "open", refuse)
+            case "rename":
+                full.setattr(Path, "replace", refuse)
+        with pytest.raises(OSError, match="No space left"):
+            save_checkpoint(file, {"w": torch.zeros(1000)})
+    assert [path.name for path in tmp_path.iterdir()] == ["state"]
+    assert torch.equal(load_checkpoint(file)["w"], torch.ones(1000))

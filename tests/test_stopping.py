@@ -164,9 +164,12 @@ def test_the_command_line_ends_with_one_line_and_a_code_of_its_own(
     assert process.returncode == STOPPED == 75
     assert said.startswith("stopped by SIGTERM: task mini-StanfordCars is broken off after step ")
     assert said.count("\n") == 1
-    assert cl_bench(monkeypatch, "run", *RUN, "--out", str(tmp_path)) == 0
-    out = capfd.readouterr().out
     (path,) = tmp_path.glob("*/lora/seed0-*")
+    assert cl_bench(monkeypatch, "resume", str(path), "--checkpoint-every", "10h") == 2
+    said = capfd.readouterr().err
+    assert "setting checkpoint_every: write a number of steps" in said and said.count("\n") == 1
+    assert cl_bench(monkeypatch, "resume", str(path), "--checkpoint-every", "5") == 0
+    out = capfd.readouterr().out
     (resumed,) = those(read_run(path).events, Resumed)
     assert resumed.steps_done is not None and resumed.steps_done >= 10
     assert f"after 0 learned tasks and {resumed.steps_done} steps of mini-StanfordCars" in out
