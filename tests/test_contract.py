@@ -177,12 +177,14 @@ def test_an_interrupted_run_ends_as_an_undisturbed_one_and_it_learns(
     assert (saved[-1].stored_parameters > 0) == trains
 
 
-def test_it_learns_in_the_other_order(name: str, tmp_path: Path) -> None:
-    metrics = small_run(small_plan(name, "I", overrides=("steps=40",)), tmp_path).matrix.metrics()
+def test_it_learns_in_another_order(name: str, tmp_path: Path) -> None:
+    """In one of one's own, which begins with the task that has the most to learn."""
+    plan = small_plan(name, "mini-MNIST,mini-Food", tasks=1, overrides=("steps=30",))
+    metrics = small_run(plan, tmp_path).matrix.metrics()
     if name == "zero-shot":
         assert metrics["learned"] == metrics["zero_shot"]
     else:
-        assert metrics["learned"] > metrics["zero_shot"] + 1
+        assert metrics["learned"] > metrics["zero_shot"] + 5
 
 
 def test_its_card_says_what_it_needs(name: str) -> None:
