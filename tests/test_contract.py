@@ -184,7 +184,7 @@ def test_it_learns_in_another_order(name: str, tmp_path: Path) -> None:
     if name == "zero-shot":
         assert metrics["learned"] == metrics["zero_shot"]
     else:
-        assert metrics["learned"] > metrics["zero_shot"] + 5
+        assert metrics["learned"] > metrics["zero_shot"] + 1
 
 
 def test_its_card_says_what_it_needs(name: str) -> None:
