@@ -197,8 +197,10 @@ def test_a_run_that_is_killed_at_any_step_goes_on_there(name: str, tmp_path: Pat
     assert counted.calls[0] == ("before_task" if name == "zero-shot" else "continue_task")
 
 
-def test_it_learns_in_the_other_order(name: str, tmp_path: Path) -> None:
-    metrics = small_run(small_plan(name, "I", overrides=("steps=40",)), tmp_path).matrix.metrics()
+def test_it_learns_in_another_order(name: str, tmp_path: Path) -> None:
+    """In one of one's own, which begins with the task that has the most to learn."""
+    plan = small_plan(name, "mini-MNIST,mini-Food", tasks=1, overrides=("steps=30",))
+    metrics = small_run(plan, tmp_path).matrix.metrics()
     if name == "zero-shot":
         assert metrics["learned"] == metrics["zero_shot"]
     else:
