@@ -26,6 +26,7 @@ from cl_bench.benchmark.records.events import Evaluated, Event, Learned, Resumed
 from cl_bench.benchmark.records.manifest import read_manifest
 from cl_bench.benchmark.records.run_log import read_log
 from cl_bench.benchmark.stopping import SIGNALS, STOPPED, Stopped, Stopping
+from cl_bench.cli.sweep.job import Job, execute
 from cl_bench.experiment.resolve import Plan
 
 FEW = ("steps=13", "batch_size=4")
@@ -173,3 +174,31 @@ def test_the_command_line_ends_with_one_line_and_a_code_of_its_own(
     (resumed,) = those(read_run(path).events, Resumed)
     assert resumed.steps_done is not None and resumed.steps_done >= 10
     assert f"after 0 learned tasks and {resumed.steps_done} steps of mini-StanfordCars" in out
+
+
+def test_a_job_that_is_called_off_waits_for_its_run_to_keep_its_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As submitit and Ray call it off; the run here takes a moment to end, and leaves a word."""
+    script = (
+        "import signal, sys, time, pathlib\n"
+        "def stop(*_):\n"
+        "    time.sleep(0.5); pathlib.Path('kept').touch(); sys.exit(75)\n"
+        "signal.signal(signal.SIGTERM, stop); pathlib.Path('ready').touch(); time.sleep(60)\n"
+    )
+
+    class OffAfterItsBeginning(subprocess.Popen[bytes]):
+        def wait(self, timeout: float | None = None) -> int:
+            if timeout is None:
+                while not (tmp_path / "ready").exists():
+                    time.sleep(0.02)
+                raise KeyboardInterrupt
+            return super().wait(timeout)
+
+    def start(job: Job) -> OffAfterItsBeginning:
+        return OffAfterItsBeginning([sys.executable, "-c", script], cwd=job.folder)
+
+    monkeypatch.setattr(Job, "start", start)
+    with pytest.raises(KeyboardInterrupt):
+        execute(Job("a run", (), tmp_path / "log", tmp_path))
+    assert (tmp_path / "kept").exists()
