@@ -26,8 +26,9 @@ def product_rate(device: str, precision: str) -> float:
     """
     rows = POSITIONS * (IMAGES_ON_GPU if device.startswith("cuda") else 1)
     dtype = SIXTEEN_BITS.get(precision, torch.float32)
-    a = torch.randn(rows, WIDTH, device=device).to(dtype)
-    b = torch.randn(WIDTH, HIDDEN, device=device).to(dtype)
+    draw = torch.Generator(device).manual_seed(0)  # its own: a run's draws stay what they are
+    a = torch.randn(rows, WIDTH, device=device, generator=draw).to(dtype)
+    b = torch.randn(WIDTH, HIDDEN, device=device, generator=draw).to(dtype)
     with tf32_products(precision == "tf32"):
         seconds = [_seconds(a, b)]
         while (

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import cache
+
+import torch
 
 from cl_bench.benchmark.checkpoint import digest_of_state
 from cl_bench.benchmark.config import RunConfig
@@ -19,6 +22,8 @@ from cl_bench.benchmark.mid_task import MidTask
 from cl_bench.benchmark.opening import finished_run, must_be_of
 from cl_bench.benchmark.precision import tf32_products
 from cl_bench.benchmark.processes.first import by_the_first, led, must_agree
+from cl_bench.benchmark.processes.group import size
+from cl_bench.benchmark.product_rate import product_rate
 from cl_bench.benchmark.randomness import seed_everything
 from cl_bench.benchmark.record import RunFolder, RunResult
 from cl_bench.benchmark.records.events import Learned, Listener, Step
@@ -155,6 +160,7 @@ def _learn(
         Learned(
             task=task.name, learned=learned, steps=trained.steps, step_flops=trained.step_flops,
             skipped_steps=trained.skipped_steps, seconds=watch.seconds,
+            matrix_gflops=_matrix_rate(device, config) if trained.steps else None,
             images_drawn=training.images_drawn, trainable_parameters=trainable,
             peak_memory=peak_memory(device), diagnostics=method.diagnostics(),
         )
@@ -181,6 +187,14 @@ def _trained(
         return train(
             method, task, config.recipe, budget, precision, report, division, state, keeper.between
         )
+
+
+def _matrix_rate(device: torch.device, config: RunConfig) -> float:
+    """Billions of operations a second that all processes' devices do in the run's precision."""
+    return _rate_of_one(str(device), config.protocol.precision) * size()
+
+
+_rate_of_one = cache(product_rate)  # measured once
 
 
 def _as_seen(config: RunConfig, method: Method, task: Task, session: RunSession) -> TrainingTask:

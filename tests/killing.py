@@ -18,7 +18,12 @@ from cl_bench.benchmark.records.events import Evaluated, Event, Learned, Saved, 
 from cl_bench.benchmark.train import Training
 from cl_bench.experiment.resolve import Plan
 
-TIMES = {"time", "seconds", "peak_memory"}  # of events; they differ from run to run
+TIMES = {
+    "time",
+    "seconds",
+    "peak_memory",
+    "matrix_gflops",
+}  # of events; they differ from run to run
 
 
 class Killed(BaseException):

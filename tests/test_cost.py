@@ -67,6 +67,21 @@ def test_figures_of_a_run(path: Path) -> None:
     )  # fmt: skip
 
 
+def test_training_is_a_share_of_the_devices_matrix_rate(path: Path) -> None:
+    """40 GFLOP in 30 s, on a device that would do 10 GFLOP/s on the first task and 5 on the second."""
+    rates = {"a": 10.0, "b": 5.0}
+    log = [
+        e.model_copy(update={"matrix_gflops": rates[e.task]}) if isinstance(e, Learned) else e
+        for e in LOG
+    ]
+    write_log(path, log)
+    found = Cost.of(read_run(path).known_events)
+    assert found.matrix_share == pytest.approx(40 / (10 * 10 + 5 * 20))
+    shown = cost.CHAPTER.markdown([judge(g) for g in group([read_run(path)])])
+    assert "| Matrix rate (%) |" in shown and "| 20.00 |" in shown
+    assert "training at 20.0 % of the device's rate of matrix products" in render(read_run(path))
+
+
 def test_the_picture_shows_the_tables_numbers(path: Path) -> None:
     """On this log the one used to say 2,000 parameters and the other 3,000."""
     (row,) = only_group(read_run(path)).rows

@@ -17,7 +17,7 @@ NOT_IN_1 = frozenset(  # or not in all of them
     {"sha256", "step_flops", "skipped_steps", "kept_images", "kept_bytes"}
 )
 
-OPTIONAL = frozenset({"steps_done", "set_aside"})
+OPTIONAL = frozenset({"steps_done", "set_aside", "matrix_gflops"})
 
 Count = Annotated[int, Field(ge=0)]
 Seconds = Annotated[float, Field(ge=0)]
@@ -104,6 +104,9 @@ class Learned(Logged):
     are from before gradients were scaled: no step was skipped."""
     seconds: dict[Phase, Seconds]
     """Wall-clock seconds of the phases `prepare`, `train` and `consolidate`."""
+    matrix_gflops: Annotated[float, Field(gt=0)] | None = None
+    """Billions of floating-point operations a second in a matrix product of ViT-B/16 in the run's
+    precision, measured on its device, times the number of processes; not there where nothing trains."""
     images_drawn: Count
     """Training images that the method and its training asked for, repeats included."""
     trainable_parameters: Count

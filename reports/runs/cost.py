@@ -32,6 +32,7 @@ class Cost:
         evaluate_seconds: evaluation, all rows together, the zero-shot one included.
         images_drawn: training images handed out, all tasks together, repeats included.
         step_flops: floating-point operations of a task's first step, mean over tasks.
+        matrix_share: of the rate at which the device multiplies matrices, what training used.
         process_memory: the process's highest use, in bytes.
         gpu_memory: the GPU's highest use, in bytes; of the tasks that one was used for.
     """
@@ -51,6 +52,7 @@ class Cost:
     evaluate_seconds: float | None = None
     images_drawn: float | None = None
     step_flops: float | None = None
+    matrix_share: float | None = None
     process_memory: float | None = None
     gpu_memory: float | None = None
 
@@ -90,6 +92,7 @@ class Cost:
             evaluate_seconds=_sum([event.seconds for event in those(events, Evaluated)]),
             images_drawn=_sum([event.images_drawn for event in learned]),
             step_flops=_mean([event.step_flops for event in learned]),
+            matrix_share=_matrix_share(learned),
             process_memory=max(peaks["process"], default=None),
             gpu_memory=max(peaks["gpu"], default=None),
         )
@@ -105,6 +108,16 @@ class Cost:
         every = list(costs)
         names = [field.name for field in fields(cls)]
         return cls(**{name: _mean([getattr(cost, name) for cost in every]) for name in names})
+
+
+def _matrix_share(learned: Sequence[Learned]) -> float | None:
+    """Operations of all steps, as a share of those that the device's rate allows in their time."""
+    trained = [event for event in learned if event.steps > 0]
+    done = _sum([e.steps * e.step_flops if e.step_flops else None for e in trained])
+    possible = _sum(
+        [1e9 * e.matrix_gflops * e.seconds["train"] if e.matrix_gflops else None for e in trained]
+    )
+    return None if done is None or not possible else done / possible
 
 
 def _sum(values: Sequence[float | None]) -> float | None:

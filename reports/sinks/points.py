@@ -85,7 +85,7 @@ def curves(config: RunConfig) -> list[str]:
 
 
 def _cost(event: Learned) -> dict[str, float]:
-    names = {"images_drawn", "trainable_parameters", "step_flops"}
+    names = {"images_drawn", "trainable_parameters", "step_flops", "matrix_gflops"}
     known = event.model_dump(include=names, exclude_none=True)  # older logs lack the operations
     return (
         {f"cost/{name}": value for name, value in known.items()}

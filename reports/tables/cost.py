@@ -18,12 +18,14 @@ COLUMNS = {
     **{f"{phase}_seconds": f"{phase.capitalize()} (s)" for phase in PHASES},
     "images_drawn": "Images drawn",
     "step_flops": "GFLOPs a step",
+    "matrix_share": "Matrix rate (%)",
     "process_memory": "Memory (GiB)",
     "gpu_memory": "GPU memory (GiB)",
 }
+NOT_OF_ALL = ("kept_bytes", "matrix_share")  # columns that would often be empty
 UNITS = {
     "step_flops": 10**9, "bytes_added": 2**20, "kept_bytes": 2**20, "process_memory": 2**30,
-    "gpu_memory": 2**30,
+    "gpu_memory": 2**30, "matrix_share": 0.01,
 }  # fmt: skip
 READING = (
     "Means over the seeds; a dash where one of them did not record it. Trainable: parameters that train in one task, the mean over tasks. Stored: "
@@ -31,7 +33,9 @@ READING = (
     "the checkpoint, from the second task on. Kept images: those of learned tasks that the method keeps, at "
     "the end, as 8-bit pixels; there is no such column where no method keeps any. GFLOPs a step: of the loss and its gradient in a task's first "
     "step, as torch counts matrix products, convolutions and attention; what is computed before training "
-    "is not in it. Seconds: of all tasks together, on the machine that ran "
+    "is not in it. Matrix rate: the share of the rate of a ViT-B/16's largest matrix product, measured on the same device "
+    "in the run's precision, that training reached; whatever else computed there lowers both; "
+    "there is no such column where no run measured it. Seconds: of all tasks together, on the machine that ran "
     "them; runs of different machines, or under different load, do not compare. Memory: the process's "
     "highest use."
 )
@@ -42,8 +46,8 @@ def _tables(judged: Judged) -> list[Table]:
     if not judged.group.rows:
         return [words_alone("No finished run.")]
     costs = [Cost.of_runs(row.runs) for row in judged.group.rows]
-    keeps = any(cost.kept_bytes for cost in costs)
-    columns = {name: title for name, title in COLUMNS.items() if keeps or name != "kept_bytes"}
+    idle = {name for name in NOT_OF_ALL if not any(getattr(cost, name) for cost in costs)}
+    columns = {name: title for name, title in COLUMNS.items() if name not in idle}
     rows = []
     for row, cost in zip(judged.group.rows, costs, strict=True):
         cells = (_shown(name, getattr(cost, name)) for name in columns)
@@ -66,6 +70,8 @@ def _carried(name: str, value: float | None) -> float | None:
     """Whole parameters, bytes, images and operations; seconds to a hundredth."""
     if value is None:
         return None
+    if name == "matrix_share":
+        return rounded(value, 4)
     return rounded(value, 2) if name.endswith("_seconds") else round(value)
 
 

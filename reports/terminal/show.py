@@ -84,6 +84,7 @@ def _cost(cost: Cost) -> list[Text]:
     peaks = ", ".join(f"{where} {size(b)}" for where, b in memory.items() if b is not None)
     lines = [
         f"time         {phases}; {cost.images_drawn:,} images drawn",
+        *_speed(cost),
         f"peak memory  {peaks}",
         f"parameters   {_span(cost.trainable_least, cost.trainable_most)} trainable per task",
     ]
@@ -94,6 +95,14 @@ def _cost(cost: Cost) -> list[Text]:
         kept = f"{cost.kept_images:,} images of learned tasks, {size(cost.kept_bytes)}"
         lines.append(f"kept         {kept} as 8-bit pixels")
     return [Text(line) for line in lines]
+
+
+def _speed(cost: Cost) -> list[str]:
+    """How well training used its device; nothing of a log that does not hold it."""
+    if cost.matrix_share is None:
+        return []
+    share = plain(100 * cost.matrix_share, 1)
+    return [f"speed        training at {share} % of the device's rate of matrix products"]
 
 
 def _stored(first: float, added: float | None, last: float) -> str:
