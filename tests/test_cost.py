@@ -79,7 +79,10 @@ def test_training_is_a_share_of_the_devices_matrix_rate(path: Path) -> None:
     assert found.matrix_share == pytest.approx(40 / (10 * 10 + 5 * 20))
     shown = cost.CHAPTER.markdown([judge(g) for g in group([read_run(path)])])
     assert "| Matrix rate (%) |" in shown and "| 20.00 |" in shown
-    assert "training at 20.0 % of the device's rate of matrix products" in render(read_run(path))
+    console = Console(width=200)
+    with console.capture() as captured:
+        console.print(render(read_run(path)))
+    assert "training at 20.0 % of the device's rate of matrix products" in captured.get()
 
 
 def test_the_picture_shows_the_tables_numbers(path: Path) -> None:
