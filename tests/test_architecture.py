@@ -195,7 +195,8 @@ def test_results_are_read_without_torch() -> None:
     modules += [
         f"cl_bench.experiment.{file.stem}"
         for file in (ROOT / EXPERIMENT).glob("*.py")
-        if file.stem not in ("__init__", "assemble", "run", "forecast", "memory")  # these bring the model
+        if file.stem
+        not in ("__init__", "assemble", "run", "forecast", "memory")  # these bring the model
     ]
     assert not loads_torch("import " + ", ".join(modules))
     assert loads_torch("import cl_bench.benchmark.clip"), "the check can tell"
