@@ -72,7 +72,9 @@ class File:
 
 
 @contextmanager
-def failing_disk(folder: Path, failing: int | None = None, number: int = errno.ENOSPC) -> Iterator[Disk]:
+def failing_disk(
+    folder: Path, failing: int | None = None, number: int = errno.ENOSPC
+) -> Iterator[Disk]:
     """Let call ``failing`` below ``folder`` fail with error ``number``; without one, only count."""
     disk = Disk(folder, failing, number)
     really_open, really_sync = io.open, os.fsync

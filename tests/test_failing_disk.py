@@ -33,7 +33,9 @@ def listing(tmp_path: Path) -> Listing:
     folder, draw = tmp_path / "images", np.random.default_rng(0)
     folder.mkdir()
     for i in range(COUNT):
-        Image.fromarray(draw.integers(0, 256, (SIDE, SIDE, 3), np.uint8)).save(folder / f"{i:03d}.bmp")
+        Image.fromarray(draw.integers(0, 256, (SIDE, SIDE, 3), np.uint8)).save(
+            folder / f"{i:03d}.bmp"
+        )
     return Listing(tuple(sorted(folder.iterdir())), np.arange(COUNT) % 2, ("a", "b"))
 
 
@@ -54,7 +56,9 @@ def test_a_cache_survives_the_failure_of_every_call(
         folder = tmp_path / f"cache-{n}"
         with failing_disk(folder, n, ERRORS[n % len(ERRORS)]):
             words = answer(lambda f=folder: pixels(listing, f))  # type: ignore[misc]
-        assert words is not None and words.startswith("cannot write the cache of toy in"), disk.calls[n]
+        assert words is not None and words.startswith("cannot write the cache of toy in"), (
+            disk.calls[n]
+        )
         assert str(folder) in words and "--cache DIR" in words
         assert torch.equal(pixels(listing, folder), right), (n, disk.calls[n])
         assert torch.equal(pixels(listing, folder), right), "the cache as it is now"
@@ -107,7 +111,12 @@ def failed(path: Path) -> str | None:
     return None
 
 
-FILES = ("matrix.csv", "predictions/after-01.npz", "checkpoints/after-01.safetensors", "config.json")
+FILES = (
+    "matrix.csv",
+    "predictions/after-01.npz",
+    "checkpoints/after-01.safetensors",
+    "config.json",
+)
 
 
 @pytest.fixture(scope="module")

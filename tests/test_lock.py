@@ -52,7 +52,9 @@ def taken(lock: Path) -> str | None:
 
 def holder(lock: Path) -> subprocess.Popen[bytes]:
     """Another process that holds the lock."""
-    process = subprocess.Popen([sys.executable, "-P", "-c", HOLDS, str(lock)], stdout=subprocess.PIPE)
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-c", HOLDS, str(lock)], stdout=subprocess.PIPE
+    )
     assert process.stdout is not None and process.stdout.readline() == b"held\n"
     return process
 

@@ -5,6 +5,7 @@ Nothing that takes long to import is imported here at the top: ``--help`` answer
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import time
@@ -24,6 +25,7 @@ from cl_bench.cli.options import RunPath, Runs, Seeds
 from cl_bench.cli.resume import resume
 from cl_bench.cli.run import run
 from cl_bench.cli.sweep.options import sweep
+from cl_bench.cli.sweep.orphan import end_with_its_sweep
 from cl_bench.cli.sync import sync
 from cl_bench.cli.usage import USAGE_ERROR, show_usage_error
 from cl_bench.cli.verify.command import verify
@@ -41,6 +43,7 @@ STOPPED = 130  # typer's code for Ctrl-C
 
 def main() -> None:
     """Run the command line; a user's mistake is one line and exit code 2."""
+    end_with_its_sweep()
     debug = "--debug" in sys.argv  # wherever it stands on the line
     if launched()[0] > 0 and not debug:
         _say_nothing()
@@ -50,7 +53,7 @@ def main() -> None:
     except (UserError, OSError) as error:  # OSError: a folder that cannot be written, a full disk
         if debug:
             raise
-        typer.secho(f"error: {error}", fg="red", err=True)
+        typer.secho(f"error: {_in_words(error)}", fg="red", err=True)
         _let_the_first_speak()
         raise SystemExit(2) from None
     except (KeyboardInterrupt, typer.Abort):
@@ -62,6 +65,16 @@ def main() -> None:
     if code == STOPPED:
         typer.secho("stopped; `cl-bench resume RUN` continues where it was", err=True)
     raise SystemExit(code or 0)
+
+
+def _in_words(error: UserError | OSError) -> str:
+    """One line; what the system refused to write says what to do."""
+    if not (isinstance(error, OSError) and error.strerror):
+        return str(error)
+    about = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{about}; what is written stays: make room, and the same command goes on"
+    return about
 
 
 def _say_nothing() -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+from cl_bench.cli.sweep.orphan import STARTED_BY
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class Job:
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
                 cwd=self.folder,
-                env=environment,
+                env={**(environment or os.environ), STARTED_BY: str(os.getpid())},
             )
 
 
