@@ -1,4 +1,4 @@
-"""A sweep is alone in its folder, and takes its runs along when it is killed."""
+"""Two processes on one run, one cache, one sweep; and a killed sweep, which takes its runs along."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from command_line import cl_bench
+from PIL import Image
 
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.record import RunFolder
@@ -40,6 +42,57 @@ def test_a_second_process_on_one_sweep_is_refused_and_touches_nothing(
         assert len(error.strip().splitlines()) == 1
         assert [p.name for p in Path("grid").iterdir()] == [".lock"], "no log, no grid, no run"
         assert cl_bench(monkeypatch, *line, "--dry-run") == 0, "looking is free"
+
+
+def test_two_processes_on_one_run_do_not_both_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = ("run", "--method", "zero-shot", *SMALL, "-q")
+    assert cl_bench(monkeypatch, *line) == 0
+    path = Path(capsys.readouterr().out.strip())
+    with RunFolder(path).locked():
+        before = {p: p.read_bytes() for p in path.rglob("*") if p.is_file()}
+        for typed in (line, ("resume", str(path))):
+            assert cl_bench(monkeypatch, *typed) == 2
+            error = capsys.readouterr().err.strip()
+            assert f"{path} is in use by another process ({os.getpid()} on " in error
+            assert len(error.splitlines()) == 1
+        assert {p: p.read_bytes() for p in path.rglob("*") if p.is_file()} == before
+    assert cl_bench(monkeypatch, "show", str(path)) == 0, "reading needs no lock"
+
+
+CACHE = """
+import sys
+from pathlib import Path
+import numpy as np
+from cl_bench.datasets.images.listing import Listing
+from cl_bench.datasets.images.store import Store
+heard = []
+files = tuple(sorted(Path("images").iterdir()))
+store = Store(Path("cache"), on_progress=lambda work, *_: heard.append(work))
+images = store.images("toy", Listing(files, np.zeros(len(files), np.int64), ("a",)), 16)
+print("made" if "decoding toy" in heard else "opened", images.fingerprint)
+"""
+
+
+def test_two_processes_make_one_cache(tmp_path: Path) -> None:
+    """Both start at once; one decodes, the other waits and says so, and both have the same pixels."""
+    draw = np.random.default_rng(0)
+    Path("images").mkdir()
+    for i in range(300):
+        Image.fromarray(draw.integers(0, 256, (90, 90, 3), np.uint8)).save(f"images/{i:03d}.png")
+    line = [sys.executable, "-P", "-c", CACHE]
+    both = [
+        subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    said = [process.communicate() for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    (how, pixels), (how_other, pixels_other) = (out.split() for out, _ in said)
+    assert {how, how_other} == {"made", "opened"} and pixels == pixels_other
+    assert {p.suffix for p in Path("cache").iterdir() if p.name[0] != "."} == {
+        ".lock", ".json", ".pixels",
+    }  # fmt: skip
 
 
 def processes_of(folder: Path) -> list[int]:
