@@ -8,7 +8,7 @@ METHODS := zero-shot,individual,joint,finetune,wc,wise-ft,lwf,lwf-vr,zscl,moe-ad
 # The interpreter must not look into this folder first: it holds a folder called datasets.
 export PYTHONSAFEPATH := 1
 
-.PHONY: help run test lint audit check report bench bench-gpu table pretrain clean
+.PHONY: help run test lint check report bench bench-gpu table pretrain clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' Makefile
@@ -24,6 +24,7 @@ lint: $(VENV)/installed  ## formatting, lint and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+.PHONY: audit
 audit: $(VENV)/installed  ## known weaknesses of the pinned packages; says so where it has no data
 	$(BIN)/python tests/audit.py
 

@@ -5,7 +5,6 @@ Nothing that takes long to import is imported here at the top: ``--help`` answer
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 import time
@@ -22,6 +21,7 @@ from cl_bench.cli import data
 from cl_bench.cli.as_json import AsJson
 from cl_bench.cli.completion import methods, suites
 from cl_bench.cli.options import RunPath, Runs, Seeds
+from cl_bench.cli.refused_by_the_system import refused_by_the_system
 from cl_bench.cli.resume import resume
 from cl_bench.cli.run import run
 from cl_bench.cli.sweep.options import sweep
@@ -53,7 +53,8 @@ def main() -> None:
     except (UserError, OSError) as error:  # OSError: a folder that cannot be written, a full disk
         if debug:
             raise
-        typer.secho(f"error: {_in_words(error)}", fg="red", err=True)
+        words = refused_by_the_system(error) if isinstance(error, OSError) else str(error)
+        typer.secho(f"error: {words}", fg="red", err=True)
         _let_the_first_speak()
         raise SystemExit(2) from None
     except (KeyboardInterrupt, typer.Abort):
@@ -65,16 +66,6 @@ def main() -> None:
     if code == STOPPED:
         typer.secho("stopped; `cl-bench resume RUN` continues where it was", err=True)
     raise SystemExit(code or 0)
-
-
-def _in_words(error: UserError | OSError) -> str:
-    """One line; what the system refused to write says what to do."""
-    if not (isinstance(error, OSError) and error.strerror):
-        return str(error)
-    about = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"{about}; what is written stays: make room, and the same command goes on"
-    return about
 
 
 def _say_nothing() -> None:
