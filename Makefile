@@ -29,6 +29,10 @@ lint: $(VENV)/installed  ## formatting, lint and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+.PHONY: audit
+audit: $(VENV)/installed  ## known weaknesses of the pinned packages; says so where it has no data
+	$(BIN)/python tests/audit.py
+
 check: lint test  ## lint and test
 
 report: $(VENV)/installed  ## tables and pictures of all runs under runs/

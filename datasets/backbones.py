@@ -17,7 +17,7 @@ from cl_bench.datasets.mini.suite import TINY, tiny_clip
 from cl_bench.datasets.pretrained import activation
 from cl_bench.datasets.pretrained.architectures import all_models, obstacle, runnable_models
 from cl_bench.datasets.pretrained.tags import model_name, tags_of
-from cl_bench.datasets.pretrained.weight_file import is_openai_archive
+from cl_bench.datasets.pretrained.torchscript_file import is_torchscript
 
 if TYPE_CHECKING:  # torch and open_clip take seconds to import, and naming a model needs neither
     import open_clip
@@ -69,7 +69,7 @@ def _from_file(name: str, weights: str) -> Backbone | None:
             f"{name}:./{weights} for the file"
         )
     file = file.resolve()
-    name = activation.name_for_file(name, file, is_openai_archive(file))
+    name = activation.name_for_file(name, file, is_torchscript(file))
     return Backbone(name=name, weights=str(file), sha256=_sha256(file))
 
 

@@ -27,6 +27,7 @@ ALLOWED = {
         "cl_bench.benchmark.records.events",
         "cl_bench.benchmark.records.manifest",
         "cl_bench.benchmark.records.run_log",
+        "cl_bench.benchmark.records.secrets",
         "cl_bench.benchmark.config",
         "cl_bench.benchmark.errors",
         "cl_bench.reports",

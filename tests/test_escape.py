@@ -17,7 +17,8 @@ from cl_bench.reports.tables.csv_file import to_csv
 from cl_bench.reports.tables.table import Cell, Table, latex, markdown, number, words_alone
 
 TEXTS = st.text(max_size=30)
-SPECIAL = st.text("\\|*_`<>[]$~&#%{}^\"'=+-@ \n\t\r,;a1é±", max_size=20)
+SPECIAL = st.text("\\|*_`<>[]$~&#%{}^\"'=+-@ \n\t\r,;a1é±＝＋－＠", max_size=20)
+FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 ANY = TEXTS | SPECIAL
 
 
@@ -68,8 +69,17 @@ def test_csv_is_read_back_and_no_cell_is_a_formula(lines: list[tuple[str, float 
     for (name, value), (cell, metric) in zip(lines, rows, strict=True):
         lines_ended = name.replace("\r\n", "\n").replace("\r", "\n")
         assert cell in (lines_ended, f"'{lines_ended}")
-        assert not cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
+        assert not cell.startswith(FORMULAS)
         assert metric == "" if value is None else float(metric) == carried(value)
+
+
+@pytest.mark.parametrize("begin", FORMULAS)
+def test_neither_a_cell_nor_a_header_is_a_formula(begin: str) -> None:
+    name = f"{begin}HYPERLINK(A1)"
+    for line in csv.reader(
+        io.StringIO(to_csv((name, "a"), [(name, 1.0), (1.0, name)]), newline="")
+    ):
+        assert not any(cell.startswith(FORMULAS) for cell in line), line
 
 
 def test_a_negative_number_is_a_number_and_no_formula() -> None:

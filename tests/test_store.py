@@ -188,17 +188,15 @@ def test_a_full_disk_is_named_before_and_while_writing(
         with pytest.raises(UserError, match=r"toy needs 0\.0 GiB in .*has 0\.0 GiB left.*--cache"):
             Store(tmp_path / "cache").images("toy", listing, 16)
 
-    class Full:
-        def write(self, data: object) -> None:
-            raise OSError(28, "No space left on device")
-
-    with pytest.raises(UserError, match=r"cache of toy .*No space left.*run again to continue"):
-        module._append(
-            Full(),
-            np.zeros(1, np.uint8),
-            Store().files("toy", (), 1),
-            tmp_path,  # type: ignore[arg-type]
-        )
+    full_now = OSError(28, "No space left on device")
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "_append", lambda *_: (_ for _ in ()).throw(full_now))
+        with pytest.raises(
+            UserError, match=r"cache of toy .*No space left.*run again to continue.*--cache DIR"
+        ):
+            Store(tmp_path / "cache").images("toy", listing, 16)
+    decoded = Store().images("toy", listing, 16)
+    assert torch.equal(Store(tmp_path / "cache").images("toy", listing, 16).pixels, decoded.pixels)
 
 
 def test_a_damaged_cache_is_named(listing: Listing, tmp_path: Path) -> None:

@@ -122,6 +122,8 @@ def _accuracies(run: RunResult) -> str:
 
 def _metrics(run: RunResult) -> str:
     summary, again = read_json(run.path / "matrix.json"), run.matrix.metrics()
+    if not summary.keys() >= {"rows", "metrics"}:
+        raise UserError("matrix.json is damaged: its rows or metrics are missing")
     ahead = len(summary["rows"]) - len(run.matrix.rows)
     if ahead and not (run.manifest.status == "running" and ahead == 1):
         raise UserError("matrix.json has other rows than matrix.csv")

@@ -24,8 +24,9 @@ def write_atomically(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
-    except OSError:  # a full disk is not filled further
-        with suppress(OSError):
+    except OSError as error:
+        error.filename = error.filename or str(path)  # a failed write does not know it
+        with suppress(OSError):  # a full disk is not filled further
             partial.unlink(missing_ok=True)
         raise
 

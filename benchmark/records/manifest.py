@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.records import ledger
 from cl_bench.benchmark.records.files import read_json, write_json
+from cl_bench.benchmark.records.secrets import without_secrets
 
 NAME = "manifest.json"
 MANIFEST_VERSION = 2  # 1: manifests from before they had types; they do not say so
@@ -71,7 +72,7 @@ class Session(Recorded):
     started: str | None = None
     """Date and time of its beginning, ISO 8601."""
     command: tuple[str, ...] = ()
-    """The command that was typed."""
+    """The command that was typed, with `***` in the place of a key, token or password."""
     cl_bench: str | None = None
     """Version of cl-bench."""
     git: Git | None = None
@@ -143,9 +144,17 @@ class Manifest(Recorded):
 
 
 def write_manifest(run: Path, manifest: Manifest) -> None:
-    """Keep the manifest; say that a ledger belongs to the run, and add a digest of all of it."""
+    """Keep the manifest; say that a ledger belongs to the run, and add a digest of all of it.
+
+    The secrets in a command that was typed are not kept.
+    """
     versions = {"schema_version": MANIFEST_VERSION, "ledger": ledger.VERSION}
-    write_content(run, manifest.model_dump(mode="json") | versions)
+    sessions = tuple(
+        session.model_copy(update={"command": without_secrets(session.command)})
+        for session in manifest.sessions
+    )
+    kept = manifest.model_copy(update={"sessions": sessions})
+    write_content(run, kept.model_dump(mode="json") | versions)
 
 
 def write_content(run: Path, content: Mapping[str, Any]) -> None:

@@ -8,14 +8,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-import filelock
 import numpy as np
 from numpy.typing import NDArray
 
-from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.records.arrays_file import write_arrays
 from cl_bench.benchmark.records.events import E
 from cl_bench.benchmark.records.files import sha256_of, write_atomically
+from cl_bench.benchmark.records.lock import held
 from cl_bench.benchmark.records.run_log import line_of, lines_until
 
 
@@ -39,11 +38,8 @@ class RunFolder:
             UserError: another living process holds it.
         """
         self.path.mkdir(parents=True, exist_ok=True)
-        try:
-            with filelock.FileLock(self.path / ".lock", timeout=0):
-                yield
-        except filelock.Timeout as error:
-            raise UserError(f"{self.path} is in use by another process that is running") from error
+        with held(self.path / ".lock", str(self.path)):
+            yield
 
     def checkpoint(self, learned: int) -> Path:
         """The file of the method's state after ``learned`` tasks."""

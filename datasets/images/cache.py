@@ -12,18 +12,20 @@ from __future__ import annotations
 import math
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 import PIL
-from filelock import FileLock
 from numpy.typing import NDArray
 
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.images import digest_of_part
 from cl_bench.benchmark.prefetch import prefetch
 from cl_bench.benchmark.record import read_json
+from cl_bench.benchmark.records.lock import held
 from cl_bench.datasets.images.cache_check import check_pixels, wrong_parts
 from cl_bench.datasets.images.image_files import DECODERS, FORMAT, Decoded, ImageFiles
 from cl_bench.datasets.images.sidecar import Sidecar, damaged, read_sidecar
@@ -40,11 +42,13 @@ def open_cached(files: ImageFiles, folder: Path) -> Decoded:
     """
     sidecar, made_now = files.sidecar(folder), False
     if not sidecar.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(sidecar.with_suffix(".lock")):  # another process may be making it
-            if not sidecar.exists():
-                _make(files, sidecar)
-                made_now = True
+        with _writing(files, folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            # another process may be making it
+            with held(sidecar.with_suffix(".lock"), f"the cache of {files.name}", waits=True):
+                if not sidecar.exists():
+                    _make(files, sidecar)
+                    made_now = True
     about, path = read_sidecar(sidecar), sidecar.with_suffix(".pixels")
     pixels = mapped(path, about)
     if pixels is None or about.recipe != files.recipe:
@@ -138,7 +142,7 @@ def _decode_rest(files: ImageFiles, about: Sidecar, out: BinaryIO, progress: Pat
     count, total = files.counting("decoding"), len(files.paths)
     decoded = prefetch(files.decode, files.parts(about.done), DECODERS)
     for i, (part, broken) in enumerate(decoded, start=1):
-        _append(out, part, files, progress.parent)
+        _append(out, part)
         about = about.grown(digest_of_part(part), len(part) + len(broken), broken)
         if i % SAVED_EVERY == 0:
             os.fsync(out.fileno())
@@ -149,10 +153,16 @@ def _decode_rest(files: ImageFiles, about: Sidecar, out: BinaryIO, progress: Pat
     return about
 
 
-def _append(out: BinaryIO, part: NDArray[np.uint8], files: ImageFiles, folder: Path) -> None:
+def _append(out: BinaryIO, part: NDArray[np.uint8]) -> None:
+    out.write(part.data)
+    out.flush()
+
+
+@contextmanager
+def _writing(files: ImageFiles, folder: Path) -> Iterator[None]:
+    """Let whatever keeps a cache from being written say which, and what to do."""
     try:
-        out.write(part.data)
-        out.flush()
+        yield
     except OSError as error:
         raise UserError(
             f"cannot write the cache of {files.name} in {folder}: {error.strerror}. What is there "

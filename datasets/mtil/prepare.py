@@ -103,10 +103,8 @@ def unpack(file: Path, target: Path) -> None:
     try:
         if zipfile.is_zipfile(file):
             with zipfile.ZipFile(file) as zipped:
-                for name in zipped.namelist():
-                    if name.startswith("/") or ".." in PurePosixPath(name).parts:
-                        raise UserError(f"{file} holds {name!r}, which leads out of its folder")
-                zipped.extractall(target)
+                _must_stay_below(zipped, file)
+                zipped.extractall(target)  # a link in it becomes a plain file
         elif tarfile.is_tarfile(file):
             with tarfile.open(file) as tarred:
                 tarred.extractall(target, filter="data")
@@ -117,5 +115,14 @@ def unpack(file: Path, target: Path) -> None:
             shutil.copy(file, target)
     except tarfile.FilterError as error:
         raise UserError(f"{file} holds a path that leads out of its folder: {error}") from error
-    except (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile) as error:
-        raise UserError(f"{file} cannot be unpacked: {error}") from error
+    except UserError:
+        raise
+    except Exception as error:  # damaged archives raise a dozen kinds
+        raise UserError(f"{file} cannot be unpacked: {in_one_line(error)}") from error
+
+
+def _must_stay_below(zipped: zipfile.ZipFile, file: Path) -> None:
+    """Raise where a path in it leads out of its folder, written in whichever way."""
+    for name in zipped.namelist():
+        if name.startswith("/") or ".." in name.replace("\\", "/").split("/"):
+            raise UserError(f"{file} holds {name!r}, which leads out of its folder")

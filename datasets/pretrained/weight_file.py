@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 from cl_bench.benchmark.errors import UserError, in_one_line
+from cl_bench.datasets.pretrained.torchscript_file import is_torchscript, read_torchscript
 
 if TYPE_CHECKING:  # whether a file is OpenAI's archive is known without torch
     from torch import Tensor
@@ -17,14 +17,6 @@ if TYPE_CHECKING:  # whether a file is OpenAI's archive is known without torch
 OPENAI_CONSTANTS = ("input_resolution", "context_length", "vocab_size")
 WRAPPERS = ("module.", "_orig_mod.", "model.")  # of parallel training, of compilation, of a trainer
 HUGGING_FACE = ("vision_model.", "text_model.", "clip.vision_model.")
-
-
-def is_openai_archive(file: Path) -> bool:
-    """Whether a weight file is a TorchScript archive, as OpenAI's own files are (ViT-B-16.pt)."""
-    if not zipfile.is_zipfile(file):
-        return False
-    with zipfile.ZipFile(file) as archive:
-        return any(name.endswith("constants.pkl") for name in archive.namelist())
 
 
 def read_weights(file: Path) -> dict[str, Tensor]:
@@ -56,8 +48,8 @@ def _opened(file: Path) -> Mapping[str, Any]:
     with file.open("rb") as stream:
         head = stream.read(9)
     try:
-        if is_openai_archive(file):  # its TorchScript is parsed, never run
-            state: Mapping[str, Any] = torch.jit.load(str(file), map_location="cpu").state_dict()
+        if is_torchscript(file):
+            state: Mapping[str, Any] = read_torchscript(file)
         elif head[:2] in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
             with file.open("rb") as stream:  # given a name, torch goes by its ending
                 state = torch.load(stream, map_location="cpu", weights_only=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
@@ -18,6 +19,7 @@ from pathlib import Path
 from cl_bench.benchmark.errors import in_one_line
 from cl_bench.benchmark.records.events import Event, Started
 from cl_bench.benchmark.records.run_log import event_in
+from cl_bench.benchmark.records.secrets import without_secrets
 from cl_bench.reports.sinks.sink import Sink, feed
 
 PAUSE = 2.0  # seconds between two looks at the log
@@ -110,6 +112,7 @@ def _follow(
 ) -> None:
     """The other process: read, send, and say what went wrong, in one line and no other way."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the run's; its end ends this, too
+    sys.argv[:] = without_secrets(sys.argv)  # W&B's client sends the command of its process
     _say_nothing()
     try:
         while not begun.wait(pause):

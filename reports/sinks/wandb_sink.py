@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing import parent_process
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from cl_bench.benchmark.config import RunConfig
 from cl_bench.benchmark.record import RunResult, read_config
 from cl_bench.benchmark.records.manifest import read_manifest
+from cl_bench.benchmark.records.secrets import without_secrets
 from cl_bench.reports.runs.flat_config import Scalar, comparison_hash, flat_config
 from cl_bench.reports.runs.run_name import run_name
 from cl_bench.reports.sinks.picture import picture_of
@@ -187,5 +189,19 @@ def _settings(machine: bool) -> wandb.Settings:
     return wandb.Settings(
         silent=True, console="off", save_code=False, disable_code=True, login_timeout=PATIENCE,
         **({"x_stats_pid": trains.pid} if machine and trains is not None and trains.pid else {}),
+        **(_remote() if machine else {}),
         **off,
     )  # fmt: skip
+
+
+def _remote() -> dict[str, str]:
+    """The address of the working directory's git remote without who may open it.
+
+    W&B leaves a password out, and sends a user name that is a token.
+    """
+    asked = ("git", "config", "--get", "remote.origin.url")
+    try:
+        said = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return {}
+    return {"git_remote_url": without_secrets((said,))[0]}

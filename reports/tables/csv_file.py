@@ -34,7 +34,7 @@ def to_csv(header: Sequence[str], lines: Iterable[Sequence[Value]]) -> str:
     """A file's text."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
+    writer.writerow([_cell(name) for name in header])
     for line in lines:
         writer.writerow([_cell(value) for value in line])
     return text.getvalue()

@@ -12,6 +12,8 @@ LATEX = {
     "±": r"$\pm$", "≈": r"$\approx$", "↓": r"$\downarrow$", "−": "$-$", "Δ": r"$\Delta$", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}",
 }  # fmt: skip
 
+FORMULA = ("=", "+", "-", "@", "\t", "\n", "＝", "＋", "－", "＠")
+
 MINUS = re.compile(r"(?<![\w.)-])-(?=\d)")  # of a number: behind no letter, digit or hyphen
 
 
@@ -32,4 +34,4 @@ def spreadsheet(text: str) -> str:
     Python's csv module does not quote a carriage return, which then ends the row for its reader.
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\n")) else text
+    return f"'{text}" if text.startswith(FORMULA) else text

@@ -25,6 +25,7 @@ from cl_bench.cli.options import RunPath, Runs, Seeds
 from cl_bench.cli.resume import resume
 from cl_bench.cli.run import run
 from cl_bench.cli.sweep.options import sweep
+from cl_bench.cli.sweep.orphan import end_with_its_sweep
 from cl_bench.cli.sync import sync
 from cl_bench.cli.usage import USAGE_ERROR, show_usage_error
 from cl_bench.cli.verify.command import verify
@@ -42,6 +43,7 @@ STOPPED = 130  # typer's code for Ctrl-C
 
 def main() -> None:
     """Run the command line; a user's mistake is one line and exit code 2."""
+    end_with_its_sweep()
     debug = "--debug" in sys.argv  # wherever it stands on the line
     if launched()[0] > 0 and not debug:
         _say_nothing()

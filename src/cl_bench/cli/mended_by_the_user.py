@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cl_bench.benchmark.errors import UserError, in_one_line, is_out_of_memory
+from cl_bench.cli.refused_by_the_system import refused_by_the_system
 
 
 def mended_by_the_user(error: Exception) -> str | None:
@@ -10,8 +11,10 @@ def mended_by_the_user(error: Exception) -> str | None:
 
     An ``OSError`` is a folder that cannot be written, or a full disk.
     """
-    if isinstance(error, UserError | OSError):
+    if isinstance(error, UserError):
         return str(error)
+    if isinstance(error, OSError):
+        return refused_by_the_system(error)
     if is_out_of_memory(error):
         return f"no memory is left ({in_one_line(error)[:200]}): a smaller batch_size or rank needs less"
     return None

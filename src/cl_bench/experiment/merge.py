@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from cl_bench.benchmark.config import Protocol, Recipe
 from cl_bench.benchmark.errors import UserError, unknown
+from cl_bench.benchmark.records.secrets import names_a_secret
 from cl_bench.datasets.budget_rule import BudgetRule
 from cl_bench.datasets.suite import Suite
 from cl_bench.experiment.choices import OPTIONS, Choices, Preset, option_name, validated
@@ -94,6 +95,11 @@ def _by_table(given: Mapping[str, Any], entry: MethodEntry) -> dict[str, dict[st
         if table is None:
             known = [key for keys in tables.values() for key in keys]
             raise unknown(f"setting of {entry.name}", key, known, _meant(key, known))
+        if isinstance(value, str) and names_a_secret(key):
+            raise UserError(
+                f"the setting {key!r} is called like a secret, and settings are written into the run's "
+                "directory and reports: let the plug-in read it from an environment variable"
+            )
         sorted_out[table][key] = value
     return sorted_out
 

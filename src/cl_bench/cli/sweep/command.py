@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.record import read_json, write_json
 from cl_bench.benchmark.records.damage import damage, is_checkable, is_sealed
+from cl_bench.benchmark.records.lock import held
 from cl_bench.benchmark.records.manifest import read_manifest
 from cl_bench.cli.console import console, made, warn
 from cl_bench.cli.several import no_task_alone
@@ -42,9 +43,11 @@ def sweep_command(sweep: Sweep, launcher: Launcher, retry_failed: bool, dry_run:
     ]
     if dry_run:
         return True
-    _remember(sweep)
-    _launch(sweep, launcher, todo)
-    return _summary(sweep, paths)
+    sweep.folder.mkdir(parents=True, exist_ok=True)
+    with held(sweep.folder / ".lock", f"the sweep in {sweep.folder}"):
+        _remember(sweep)
+        _launch(sweep, launcher, todo)
+        return _summary(sweep, paths)
 
 
 def _launch(sweep: Sweep, launcher: Launcher, cells: Sequence[Cell]) -> None:

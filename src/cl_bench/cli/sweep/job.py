@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from cl_bench.cli.sweep.orphan import STARTED_BY
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Job:
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
                 cwd=self.folder,
-                env=environment,
+                env={**(environment or os.environ), STARTED_BY: str(os.getpid())},
             )
 
 
