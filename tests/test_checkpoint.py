@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,9 @@ from hypothesis import strategies as st
 
 from cl_bench.benchmark.checkpoint import count_finite, load_checkpoint, save_checkpoint
 from cl_bench.benchmark.errors import UserError
+from cl_bench.benchmark.record import RunFolder
 from cl_bench.benchmark.records import files
+from cl_bench.benchmark.records.events import Finished
 
 DTYPES = (torch.float32, torch.float64, torch.bfloat16, torch.int64, torch.uint8, torch.bool)
 TENSORS = st.builds(
@@ -132,3 +136,18 @@ def test_a_full_disk_is_not_filled_by_what_could_not_be_written(
             save_checkpoint(file, {"w": torch.zeros(1000)})
     assert [path.name for path in tmp_path.iterdir()] == ["state"]
     assert torch.equal(load_checkpoint(file)["w"], torch.ones(1000))
+
+
+def test_a_disk_that_is_full_is_said_with_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(number: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left") as told:
+        save_checkpoint(tmp_path / "state", {"a": torch.ones(1)})
+    assert told.value.filename == str(tmp_path / "state")
+    with pytest.raises(OSError, match="No space left") as told:
+        RunFolder(tmp_path).log(Finished(metrics={}))
+    assert told.value.filename == str(RunFolder(tmp_path).events)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cl_bench.benchmark.records.arrays_file import write_arrays
 from cl_bench.benchmark.records.events import E
-from cl_bench.benchmark.records.files import sha256_of, write_atomically
+from cl_bench.benchmark.records.files import naming, sha256_of, write_atomically
 from cl_bench.benchmark.records.lock import held
 from cl_bench.benchmark.records.run_log import line_of, lines_until
 
@@ -57,7 +57,7 @@ class RunFolder:
     def log(self, event: E) -> E:
         """Append an event, durably; returns it with the time of this moment."""
         logged = event.model_copy(update={"time": round(time.time(), 3)})
-        with self.events.open("ab") as file:
+        with naming(self.events), self.events.open("ab") as file:
             file.write(line_of(logged.model_dump(exclude_none=True)))
             file.flush()
             os.fsync(file.fileno())
