@@ -96,7 +96,7 @@ def test_a_run_that_memory_is_too_small_for_ends_in_one_line(
     method: str, fit: int, remedy: str, error: Exception, monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:  # fmt: skip
-    def fail(training: Training) -> Iterator[Progress]:
+    def fail(training: Training, *_: object) -> Iterator[Progress]:
         raise error
 
     plan = small_plan(method, tasks=1)
@@ -114,7 +114,7 @@ def memory_run(choices: dict[str, object], folder: Path) -> None:
 
 
 def test_other_errors_stay_what_they_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def fail(training: Training) -> Iterator[Progress]:
+    def fail(training: Training, *_: object) -> Iterator[Progress]:
         raise RuntimeError("a fault of the method")
 
     monkeypatch.setattr(Training, "progress", fail)
