@@ -21,7 +21,7 @@ from cl_bench.benchmark.records.events import Evaluated, Event, Saved, those
 from cl_bench.benchmark.records.run_log import read_log
 
 RUN = [
-    "--method", "keeplora", "--order", "II", "--suite", "mini", "--tasks", "3",
+    "--method", "keeplora", "--order", "II", "--suite", "mini", "--tasks", "2",
     "--set", "epochs=1", "--device", "cpu",
 ]  # fmt: skip
 
@@ -44,12 +44,12 @@ def finish(*arguments: str) -> str:
 
 
 def directory(out: Path) -> Path:
-    (found,) = out.glob("mini-II-3tasks/keeplora/seed0-*")
+    (found,) = out.glob("mini-II-2tasks/keeplora/seed0-*")
     return found
 
 
 def events(out: Path) -> list[Event]:
-    found = list(out.glob("mini-II-3tasks/keeplora/seed0-*/events.jsonl"))
+    found = list(out.glob("mini-II-2tasks/keeplora/seed0-*/events.jsonl"))
     return read_log(found[0]) if found else []
 
 
@@ -81,12 +81,12 @@ def test_killed_and_resumed_equals_undisturbed(
 
     finish("resume", str(path))
     assert (path / "matrix.csv").read_bytes() == (undisturbed / "matrix.csv").read_bytes()
-    last = [load_checkpoint(RunFolder(p).checkpoint(3)) for p in (path, undisturbed)]
+    last = [load_checkpoint(RunFolder(p).checkpoint(2)) for p in (path, undisturbed)]
     assert last[0]["clip"].keys() == last[1]["clip"].keys()
     assert all(torch.equal(t, last[1]["clip"][name]) for name, t in last[0]["clip"].items())
     assert check_run(path) == []
     rows = [e.learned for e in those(events(tmp_path), Evaluated)]
-    assert rows == [0, 1, 2, 3], "every row is logged exactly once"
+    assert rows == [0, 1, 2], "every row is logged exactly once"
     assert len(json.loads((path / "manifest.json").read_text())["sessions"]) == 2
 
 
