@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from cl_bench.benchmark.errors import NotFiniteError, UserError
+from cl_bench.benchmark.finite import first_not_finite
 from cl_bench.benchmark.records.files import write_atomically
 
 _SEPARATOR = "/"
@@ -92,9 +92,9 @@ def must_be_finite(state: Mapping[str, Any], task: str) -> None:
     Raises:
         NotFiniteError: a tensor holds a number that is not finite; names it.
     """
-    for key, leaf in _leaves(state):
-        if isinstance(leaf, Tensor) and not bool(leaf.isfinite().all()):
-            raise NotFiniteError(f"the state {key} is not finite after task {task!r}")
+    tensors = {key: leaf for key, leaf in _leaves(state) if isinstance(leaf, Tensor)}
+    if (key := first_not_finite(tensors)) is not None:
+        raise NotFiniteError(f"the state {key} is not finite after task {task!r}")
 
 
 def count_finite(path: Path) -> int:
@@ -118,17 +118,7 @@ def count_finite(path: Path) -> int:
 
 def digest_of_state(state: Mapping[str, Any]) -> str:
     """Hexadecimal digest of a nested state: equal where every number is the same, bit for bit."""
-    digest = hashlib.blake2b(digest_size=16)
-    for key, leaf in _leaves(state):
-        digest.update(key.encode())
-        is_tensor = isinstance(leaf, Tensor)
-        digest.update(_bytes(leaf) if is_tensor else json.dumps(leaf).encode())
-    return digest.hexdigest()
-
-
-def _bytes(tensor: Tensor) -> bytes:
-    flat = tensor.detach().cpu().contiguous().flatten()
-    return flat.view(torch.uint8).numpy().tobytes()
+    return hashlib.sha256(Snapshot.of(state).packed()).hexdigest()
 
 
 def _leaves(state: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import cache
@@ -31,7 +31,7 @@ from cl_bench.benchmark.records.manifest import is_finished
 from cl_bench.benchmark.rows import WHOLE, Division
 from cl_bench.benchmark.session import RunSession
 from cl_bench.benchmark.stopping import Stopping
-from cl_bench.benchmark.task import Task, TaskStream, TrainingTask
+from cl_bench.benchmark.task import LabelSpace, Task, TaskStream, TrainingTask
 from cl_bench.benchmark.train import Progress, Trained, train
 
 
@@ -71,11 +71,11 @@ def run(
         if finished := _finished(config, folder):
             return finished
         held.enter_context(stopping.heard())
-        targets = label_spaces(config.protocol, stream)[1]
+        spaces, targets = label_spaces(config.protocol, stream)
         parts = division.images_at_once
         session = RunSession(config, stream, targets, folder, listen, parts, interval, stopping)
         with tf32_products(False):  # statistics are in float32 even where steps are in TF32
-            return _run(config, make_method(), stream, session, division)
+            return _run(config, make_method(), stream, spaces, session, division)
 
 
 @by_the_first
@@ -91,11 +91,12 @@ def _run(
     config: RunConfig,
     method: Method,
     stream: TaskStream,
+    spaces: Mapping[str, LabelSpace],
     session: RunSession,
     division: Division,
 ) -> RunResult:
     """The loop over the tasks that are not learned yet."""
-    device, spaces = method.clip.device, label_spaces(config.protocol, stream)[0]
+    device = method.clip.device
     tests = {task.name: task.test.to(device) for task in stream.tasks}
 
     def evaluate(learned: int) -> None:

@@ -140,7 +140,7 @@ class RunSession:
         """What looks after the task at ``place`` (from 1) while ``method`` learns it."""
 
         def standing(training: Training) -> MidTask:
-            state = method.state_dict() | self.earlier.state_dict()
+            state = self._state(method)
             return MidTask(training.step, watch.so_far(), state, training.state_dict())
 
         checkpoints, of = self._folder.checkpoints, owner(self._config, place)
@@ -154,7 +154,7 @@ class RunSession:
             NotFiniteError: it is not finite; nothing is written.
         """
         path, before = self._folder.checkpoint(learned), self._folder.checkpoint(learned - 1)
-        state = method.state_dict() | self.earlier.state_dict()
+        state = self._state(method)
         must_be_finite(state, self._config.tasks[learned - 1])
         stored = save_checkpoint(path, state)
         added = path.stat().st_size - (before.stat().st_size if before.exists() else 0)
@@ -165,6 +165,10 @@ class RunSession:
                 sha256=self._folder.digests(path),
             )
         )  # fmt: skip
+
+    def _state(self, method: Method) -> dict[str, Any]:
+        """The method's state, and that of the images that it keeps."""
+        return method.state_dict() | self.earlier.state_dict()
 
     @by_the_first
     def keep_row(self, learned: int, predictions: Mapping[str, Tensor], seconds: float) -> None:

@@ -14,6 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from cl_bench.benchmark.config import Recipe
 from cl_bench.benchmark.errors import NotFiniteError, UserError
+from cl_bench.benchmark.finite import first_not_finite
 from cl_bench.benchmark.method import Method, all_parameters
 from cl_bench.benchmark.optimizer import load_optimizer_state, make_optimizer, optimizer_state
 from cl_bench.benchmark.precision import Scaling, autocast, tf32_products
@@ -248,5 +249,5 @@ def _mean_finite(losses: list[Tensor], task: str, step: int) -> float:
 
 def _check_finite(parameters: list[nn.Parameter], task: str) -> None:
     """Raise where the last steps left a weight that no further loss would show."""
-    if not all(bool(parameter.isfinite().all()) for parameter in parameters):
+    if first_not_finite(dict(enumerate(parameters))) is not None:
         raise NotFiniteError(f"a weight is no longer finite after the last step on task {task!r}")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor
 
 from cl_bench.benchmark.errors import NotFiniteError
+from cl_bench.benchmark.finite import first_not_finite
 
 
 def must_be_finite(of: Mapping[str, Tensor], task: str) -> None:
@@ -20,7 +20,5 @@ def must_be_finite(of: Mapping[str, Tensor], task: str) -> None:
     Raises:
         NotFiniteError: one of them holds an infinite number or none; names it and the task.
     """
-    finite = torch.stack([statistic.isfinite().all() for statistic in of.values()]).tolist()
-    for what, good in zip(of, finite, strict=True):
-        if not good:
-            raise NotFiniteError(f"{what} is not finite on task {task!r}")
+    if (what := first_not_finite(of)) is not None:
+        raise NotFiniteError(f"{what} is not finite on task {task!r}")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import atexit
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import numpy as np
 import pytest
-from small_run import fresh, small_run
+from small_run import fresh, small_plan, small_run
 
 from cl_bench.benchmark.method import Method
 from cl_bench.benchmark.record import RunFolder, RunResult
@@ -24,6 +27,17 @@ TIMES = {
     "peak_memory",
     "matrix_gflops",
 }  # of events; they differ from run to run
+
+
+FEW = ("steps=13", "batch_size=4")  # a line of the log after ten steps, and one after the last
+
+
+@cache
+def undisturbed_run(name: str, overrides: tuple[str, ...] = ()) -> RunResult:
+    """Made once for the tests that compare with it."""
+    folder = tempfile.TemporaryDirectory()
+    atexit.register(folder.cleanup)
+    return small_run(small_plan(name, overrides=overrides), Path(folder.name))
 
 
 class Killed(BaseException):

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import atexit
 import itertools
-import tempfile
-from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
-from killing import Counted, killed_in_phase, killed_in_step, must_be_the_same
+from killing import Counted, killed_in_phase, killed_in_step, must_be_the_same, undisturbed_run
 from mid_task import goes_on_as_if_undisturbed
 from small_run import EXAMPLES, fresh, small_plan, small_run, small_stream
 from torch import Tensor
@@ -18,7 +15,6 @@ from torch import Tensor
 from cl_bench.benchmark.checkpoint import load_checkpoint, save_checkpoint
 from cl_bench.benchmark.method import Method
 from cl_bench.benchmark.randomness import seed_everything
-from cl_bench.benchmark.record import RunResult
 from cl_bench.benchmark.records.events import Learned, Saved, those
 from cl_bench.benchmark.task import Task, TrainingTask
 from cl_bench.benchmark.train import train
@@ -149,14 +145,6 @@ def test_a_fresh_instance_continues_from_the_state(name: str, tmp_path: Path) ->
 
 def test_a_fresh_instance_goes_on_in_the_middle_of_a_task(name: str, tmp_path: Path) -> None:
     goes_on_as_if_undisturbed(small_plan(name), tmp_path)
-
-
-@cache
-def undisturbed_run(name: str) -> RunResult:
-    """Made once for the tests that compare with it."""
-    folder = tempfile.TemporaryDirectory()
-    atexit.register(folder.cleanup)
-    return small_run(small_plan(name), Path(folder.name))
 
 
 def test_a_run_says_what_it_learned_and_kept(name: str) -> None:

@@ -158,22 +158,30 @@ def test_a_method_looks_at_nothing_else(name: str, tmp_path: Path) -> None:
     must_be_undisturbed(name, tmp_path / "run", tiny_run(name, tmp_path / "run", change))
 
 
+def calls_since_the_task_began(method: Method) -> list[str]:
+    """The name of the present task; what is called of the method is to be added behind it."""
+    before, calls = method.before_task, list[str]()
+
+    def before_task(task: TrainingTask) -> None:
+        calls[:] = [task.name]
+        before(task)
+
+    method.before_task = before_task  # type: ignore[method-assign]
+    return calls
+
+
 def spoil_loss(value: float) -> Change:
     """The loss of the second task's second step."""
 
     def change(method: Method) -> None:
-        before, loss, calls = method.before_task, method.loss, list[str]()
-
-        def before_task(task: TrainingTask) -> None:
-            calls[:] = [task.name]
-            before(task)
+        calls, loss = calls_since_the_task_began(method), method.loss
 
         def bad_loss(batch: Batch) -> Tensor:
             calls.append("loss")
             right = loss(batch)
             return right * value if calls == [AT, "loss", "loss"] else right
 
-        method.before_task, method.loss = before_task, bad_loss  # type: ignore[method-assign]
+        method.loss = bad_loss  # type: ignore[method-assign]
 
     return change
 
@@ -190,11 +198,7 @@ def spoil_gradients(value: float) -> Change:
     """Every gradient of the second task's last step: no later loss tells."""
 
     def change(method: Method) -> None:
-        before, backward, calls = method.before_task, method.after_backward, list[str]()
-
-        def before_task(task: TrainingTask) -> None:
-            calls[:] = [task.name]
-            before(task)
+        calls, backward = calls_since_the_task_began(method), method.after_backward
 
         def after_backward() -> None:
             backward()
@@ -204,7 +208,7 @@ def spoil_gradients(value: float) -> Change:
                     if parameter.grad is not None:
                         parameter.grad.fill_(value)
 
-        method.before_task, method.after_backward = before_task, after_backward  # type: ignore[method-assign]
+        method.after_backward = after_backward  # type: ignore[method-assign]
 
     return change
 

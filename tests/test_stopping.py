@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from command_line import cl_bench
-from killing import Counted, must_be_the_same
+from killing import FEW, Counted, must_be_the_same, undisturbed_run
 from small_run import small_plan, small_run
 
 from cl_bench.benchmark import mid_task
@@ -29,7 +29,6 @@ from cl_bench.benchmark.stopping import SIGNALS, STOPPED, Stopped, Stopping
 from cl_bench.cli.sweep.job import Job, execute
 from cl_bench.experiment.resolve import Plan
 
-FEW = ("steps=13", "batch_size=4")
 RUN = [
     "--method", "lora", "--order", "II", "--suite", "mini", "--tasks", "2", "--device", "cpu",
     "--set", "steps=60", "--set", "batch_size=4",
@@ -41,9 +40,9 @@ def plan() -> Plan:
     return small_plan("lora", overrides=FEW)
 
 
-@pytest.fixture(scope="module")
-def undisturbed(plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> RunResult:
-    return small_run(plan, tmp_path_factory.mktemp("undisturbed") / "run")
+@pytest.fixture
+def undisturbed() -> RunResult:
+    return undisturbed_run("lora", FEW)
 
 
 def at(moment: Callable[[Event], bool], *signals: signal.Signals) -> Callable[[Event], None]:

@@ -16,12 +16,14 @@ from pathlib import Path
 
 import pytest
 from killing import (
+    FEW,
     Counted,
     Killed,
     killed_in_phase,
     killed_in_step,
     must_be_the_same,
     seconds_of,
+    undisturbed_run,
 )
 from small_run import small_plan, small_run
 
@@ -39,17 +41,15 @@ from cl_bench.benchmark.train import Training, reported
 from cl_bench.experiment.choices import choices_of
 from cl_bench.experiment.resolve import Plan
 
-FEW = ("steps=13", "batch_size=4")  # a line of the log after ten steps, and one after the last
-
 
 @pytest.fixture(scope="module")
 def plan() -> Plan:
     return small_plan("lora", overrides=FEW)
 
 
-@pytest.fixture(scope="module")
-def undisturbed(plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> RunResult:
-    return small_run(plan, tmp_path_factory.mktemp("undisturbed") / "run")
+@pytest.fixture
+def undisturbed() -> RunResult:
+    return undisturbed_run("lora", FEW)
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,7 @@ def add_up(tensor: Tensor) -> Tensor:
 
 def total_of(number: int) -> int:
     """The sum of all processes' numbers."""
-    return int(add_up(torch.tensor(number)))
+    return number if size() == 1 else int(add_up(torch.tensor(number)))
 
 
 def average_gradients(parameters: Sequence[nn.Parameter]) -> None:

@@ -8,6 +8,7 @@ import platform
 import subprocess
 import sys
 from datetime import UTC, datetime
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -58,8 +59,12 @@ def session(
     )
 
 
+@cache
 def digest_of_code() -> str:
-    """SHA-256 of the sources of what learns, hexadecimal: a state within a task fits these alone."""
+    """SHA-256 of the sources of what learns, hexadecimal: a state within a task fits these alone.
+
+    Read once: what this process runs does not change with the files.
+    """
     digest = hashlib.sha256()
     for folder in ("benchmark", "methods"):
         root = (Path(cl_bench.__file__).parent / folder).resolve()

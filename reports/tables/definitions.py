@@ -27,6 +27,7 @@ DEFINITIONS = {
     "Growth a task (MiB)": "What a task adds to the checkpoint, mean from the second task on.",
     "Images drawn": "Training images handed out, repeats included.",
     "GFLOPs a step": "Floating-point operations of the loss and its gradient in a task's first step.",
+    "Matrix rate (%)": "Share of the device's measured rate of matrix products that training reached.",
     "Memory (GiB)": "Highest use of memory by the process.",
     "GPU memory (GiB)": "Highest use of the GPU's memory.",
     "Kept images (MiB)": "Images of learned tasks that the method keeps, at the end, as 8-bit pixels.",
