@@ -5,13 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 from cl_bench.benchmark.errors import UserError, unknown
+from cl_bench.datasets.mini.long import mini_long_suite
 from cl_bench.datasets.mini.suite import mini_suite
 from cl_bench.datasets.mtil.layout import missing_files
 from cl_bench.datasets.mtil.suites import mtil_suite, on_what_is_there, x_tail_suite
 from cl_bench.datasets.own.suite_file import read_suite
 from cl_bench.datasets.suite import MtilSource, Suite
 
-BUILT_IN = {"mini": mini_suite, "mtil": mtil_suite, "x-tail": x_tail_suite}
+BUILT_IN = {
+    "mini": mini_suite,
+    "mini-long": mini_long_suite,
+    "mtil": mtil_suite,
+    "x-tail": x_tail_suite,
+}
 
 
 def find_suite(name: str, partial_root: Path | None = None) -> Suite:

@@ -18,8 +18,15 @@ from cl_bench.datasets.few_shot import choose
 from cl_bench.datasets.images.listing import Listing
 from cl_bench.datasets.images.store import Store
 from cl_bench.datasets.mini.domains import draw
+from cl_bench.datasets.mini.long import redrawn
 from cl_bench.datasets.own.folders import Entries
-from cl_bench.datasets.suite import FolderSource, MiniSource, MtilSource, TaskSpec
+from cl_bench.datasets.suite import (
+    FolderSource,
+    MiniSource,
+    MiniWorldSource,
+    MtilSource,
+    TaskSpec,
+)
 
 
 @dataclass(frozen=True)
@@ -101,6 +108,9 @@ def list_splits(spec: TaskSpec, root: Path | None = None) -> tuple[Listing, List
     match spec.source:
         case MiniSource(domain=domain):
             return _drawn(spec, *draw(domain, "train")), _drawn(spec, *draw(domain, "test"))
+        case MiniWorldSource(domain=domain, world=world):
+            splits = (redrawn(domain, "train", world), redrawn(domain, "test", world))
+            return _drawn(spec, *splits[0]), _drawn(spec, *splits[1])
         case FolderSource(root=folder, train=train, test=test):
             return _in_folder(spec, folder, train), _in_folder(spec, folder, test)
         case MtilSource(dataset=dataset):

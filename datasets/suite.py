@@ -45,6 +45,15 @@ class MiniSource(Settings):
     domain: str
 
 
+class MiniWorldSource(Settings):
+    """Images of a mini domain, drawn anew and as another world shows them."""
+
+    kind: Literal["mini-world"] = "mini-world"
+    domain: str
+    world: Annotated[int, Field(ge=1)]
+    """Which one, from 1 on; the first looks as the mini suite does."""
+
+
 class MtilSource(Settings):
     """One of the eleven MTIL data sets, in its published layout under a data root."""
 
@@ -68,7 +77,9 @@ class FolderSource(Settings):
     """SHA-256 over paths, content and classes, in order."""
 
 
-Source = Annotated[MiniSource | MtilSource | FolderSource, Field(discriminator="kind")]
+Source = Annotated[
+    MiniSource | MiniWorldSource | MtilSource | FolderSource, Field(discriminator="kind")
+]
 
 
 class TaskSpec(Settings):
@@ -143,6 +154,8 @@ class Suite(Settings):
     """How long its tasks are trained where neither the method nor the user says otherwise."""
     preset: Literal["paper", "fair"] = "fair"
     """What a run follows when the user does not say."""
+    settings_of: str | None = None
+    """The suite whose settings of methods and extra data it takes; ``None``: it has its own."""
     remarks: tuple[str, ...] = ()
     """What was found when its images were listed and a reader of results must know; not in the
     digest."""
@@ -168,6 +181,11 @@ class Suite(Settings):
             if order in names:
                 raise ValueError(f"order {order} has the name of a task; call it otherwise")
         return self
+
+    @property
+    def settings_name(self) -> str:
+        """The suite under whose name settings of methods and extra data are looked up."""
+        return self.settings_of or self.name
 
     def _key(self, name: str) -> str:
         """A task's name for look-ups: without case, prefix ``<suite>-`` and ways to write an accent."""

@@ -42,7 +42,7 @@ def photo(count: int, rng: np.random.Generator) -> Style:
     """Return the suite's look: natural colours and surroundings, light from one side, noise."""
     hue = rng.normal(0, 0.10, count)
     return Style(
-        tint=_tint(hue, rng.uniform(0.75, 1.15, count)),
+        tint=tint(hue, rng.uniform(0.75, 1.15, count)),
         outline=np.zeros(count),
         ink=np.zeros((count, 3)),
         wash=np.zeros(count),
@@ -68,7 +68,7 @@ def artwork(count: int, rng: np.random.Generator, natural: bool) -> Style:
         dark[:, None], rng.uniform(0.0, 0.35, (count, 3)), rng.uniform(0.55, 1.0, (count, 3))
     )
     return Style(
-        tint=_tint(rng.normal(0, 0.45, count), np.where(grey, 0.0, rng.uniform(0.6, 1.5, count))),
+        tint=tint(rng.normal(0, 0.45, count), np.where(grey, 0.0, rng.uniform(0.6, 1.5, count))),
         outline=np.where(lines, rng.uniform(0.5, 1.0, count), 0.0),
         ink=ink,
         wash=np.where(sketch, rng.uniform(0.6, 1.0, count), rng.uniform(0.0, 0.25, count)),
@@ -81,7 +81,7 @@ def artwork(count: int, rng: np.random.Generator, natural: bool) -> Style:
     )
 
 
-def _tint(hue: Array, saturation: Array) -> Array:
+def tint(hue: Array, saturation: Array) -> Array:
     """Return [N, 3, 3] matrices that turn colours by ``hue`` (radians) and scale saturation."""
     grey = np.full((3, 3), 1 / 3)
     across = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / np.sqrt(3)

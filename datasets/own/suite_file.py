@@ -18,7 +18,12 @@ from cl_bench.datasets.checks.same_images import same_bytes
 from cl_bench.datasets.own.file_tasks import FileTask, ReadTask, read_task
 from cl_bench.datasets.suite import Suite
 
-TAKEN = ("mini", "mtil", "x-tail")  # settings and extra data of their own hang on these names
+TAKEN = (
+    "mini",
+    "mini-long",
+    "mtil",
+    "x-tail",
+)  # settings and extra data of their own hang on these names
 
 
 class SuiteFile(Settings):

@@ -135,7 +135,7 @@ class _Cast:
         # whole batches, as most steps have; a task that is smaller than one has that
         most = BATCHES if real else 2
         counts = [n if n < batch else min(most, -(-n // batch)) * batch for n in sizes]
-        if real and all(task.source.kind == "mini" for task in tasks):
+        if real and all(task.source.kind.startswith("mini") for task in tasks):
             drawn = build_stream("drawn", tasks, self.image_size).tasks
             made = [_cut(task, count) for task, count in zip(drawn, counts, strict=True)]
         else:

@@ -59,7 +59,7 @@ def merge(
     given = _by_table(settings, entry)
     few_shot = (choices.shots or suite.protocol.shots) is not None
     preset = _preset(choices, suite, few_shot)
-    published = {table: entry.defaults(table, preset, suite.name) for table in given}
+    published = {table: entry.defaults(table, preset, suite.settings_name) for table in given}
     protocol = suite.protocol.model_dump() | _chosen(choices)
     protocol |= published["protocol"] | given["protocol"]
     planned = protocol["precision"]

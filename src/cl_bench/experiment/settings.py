@@ -141,7 +141,7 @@ def _value(
     by_steps = said.budget.steps is not None
     if table == "budget" and name in INSTEAD and (name == "steps") != by_steps:
         return Value(None, f"{INSTEAD[name]} instead")
-    for place in (f"{'paper' if preset == 'paper' else suite.name}.{table}", table):
+    for place in (f"{'paper' if preset == 'paper' else suite.settings_name}.{table}", table):
         given = name in _table(entry.settings, place)
         if given and value != {} and entry.file is not None:  # {}: of tasks that the suite lacks
             return Value(value, f"{file_of(entry.file, place, name).name} [{place}]")

@@ -68,7 +68,7 @@ def settle(choices: Choices) -> Settled:
         )
     tasks = tuple(task.worded(said.protocol.wording) for task in tasks)
     needs, at_once = said.method.needs(), said.budget.batch_size
-    sources = find_sources(needs, choices, suite.name, suite.backbone.name, at_once)
+    sources = find_sources(needs, choices, suite.settings_name, suite.backbone.name, at_once)
     return Settled(choices, entry, suite, root, order, tasks, said, sources)
 
 
