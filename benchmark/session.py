@@ -127,6 +127,7 @@ class RunSession:
             **self._on_gpu(device),
             processes=group.size(),
             micro_batch=self._images_at_once,
+            deterministic=torch.are_deterministic_algorithms_enabled() or None,
         )
 
     def _on_gpu(self, device: torch.device) -> dict[str, Any]:

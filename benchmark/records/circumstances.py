@@ -26,6 +26,7 @@ def session(
     tf32: bool | None = None,
     processes: int = 1,
     micro_batch: int | None = None,
+    deterministic: bool | None = None,
 ) -> Session:
     """The circumstances of one process that works on a run; a resumed run has several.
 
@@ -36,6 +37,7 @@ def session(
         tf32: whether the GPU rounds factors to TF32.
         processes: how many compute together.
         micro_batch: images that go through a tower at once in training.
+        deterministic: whether kernels are taken that give the same bits in every run.
     """
     return Session(
         started=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -56,6 +58,7 @@ def session(
             processes=processes if processes > 1 else None,
         ),
         micro_batch=micro_batch,
+        deterministic=deterministic,
     )
 
 

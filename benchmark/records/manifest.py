@@ -87,6 +87,8 @@ class Session(Recorded):
     """The machine."""
     micro_batch: int | None = None
     """Number of images that went through a tower at once in training; not there: the whole batch."""
+    deterministic: bool | None = None
+    """Whether kernels were taken that give the same bits in every run; not there: those of torch's choice."""
 
     @property
     def code(self) -> str:

@@ -115,6 +115,8 @@ class Choices(Settings):
     ] = None
     """Keep where the run stands within a task every N steps, M minutes (10m) or S seconds (30s); off:
     keep whole tasks alone. (default: 10m)"""
+    deterministic: bool = False
+    """On a GPU take kernels that give the same bits in every run, and are slower; recorded."""
     relative: dict[str, str] = Field(default_factory=dict)
     """In a run's record: where named files lie as seen from its directory, by option."""
 

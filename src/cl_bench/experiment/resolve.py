@@ -42,6 +42,7 @@ class Plan:
         micro_batch: how many images' activations are kept in training: a number, ``auto`` or, for the
             whole batch's, ``None``.
         interval: between two states that are kept within a task.
+        deterministic: whether a GPU takes kernels that give the same bits in every run.
     """
 
     config: RunConfig
@@ -54,6 +55,7 @@ class Plan:
     folder: Path
     micro_batch: str | None = None
     interval: Interval = Interval.of(USUAL)  # noqa: RUF009 (frozen)
+    deterministic: bool = False
 
 
 def resolve(
@@ -93,6 +95,7 @@ def resolve(
         folder,
         choices.micro_batch,
         Interval.of(choices.checkpoint_every or USUAL),
+        choices.deterministic,
     )
 
 

@@ -106,6 +106,16 @@ def _carry_out(plan: Plan, audience: Audience) -> RunResult:
         return _read_finished(plan.folder, audience)
     for words in division.remarks(plan):
         audience.remark(words)
+    from cl_bench.benchmark.deterministic import deterministic_kernels
+
+    with deterministic_kernels(plan.deterministic):
+        result = _learned(plan, audience)
+    audience.shown(result, before=False)
+    return result
+
+
+def _learned(plan: Plan, audience: Audience) -> RunResult:
+    """Load what the run needs, and run it."""
     at_once = division.images_at_once(plan)
     from cl_bench.experiment.assemble import assemble
 
@@ -117,7 +127,6 @@ def _carry_out(plan: Plan, audience: Audience) -> RunResult:
     with audience.learning(plan) as listen:
         result = _run(experiment, listen, at_once)
         audience.learned(result)
-    audience.shown(result, before=False)
     return result
 
 
