@@ -44,9 +44,11 @@ bench: $(VENV)/installed  ## measure speed: figures in bench.json and a table; A
 bench-gpu: $(VENV)/installed  ## the same of what needs a GPU, in ten minutes: bench-gpu.json
 	$(BIN)/python tests/bench/gpu.py --json bench-gpu.json
 
-soak: $(VENV)/installed  ## kill runs at ROUNDS random moments per method and compare (100: an hour or two)
+soak: $(VENV)/installed  ## kill runs at ROUNDS random moments per method, fail every call, learn 110 tasks (hours)
 	PYTHONPATH=src:tests OMP_NUM_THREADS=1 $(BIN)/python -P tests/kill_anywhere.py --kills $(ROUNDS)
 	PYTHONPATH=src:tests OMP_NUM_THREADS=1 $(BIN)/python -P tests/kill_anywhere.py --kills $(ROUNDS) --commands
+	PYTHONPATH=src:tests OMP_NUM_THREADS=1 $(BIN)/python -P tests/fail_anywhere.py
+	PYTHONPATH=src:tests OMP_NUM_THREADS=1 $(BIN)/python -P tests/long_stream.py
 
 table: $(VENV)/installed  ## every method on the embedded suite, both orders, three seeds (hours; JOBS=N at a time)
 	$(BIN)/cl-bench sweep --suite mini --methods $(METHODS) --orders II,I --seeds 0,1,2 --out runs/table --jobs $(JOBS)

@@ -24,7 +24,7 @@ CASES: dict[str, list[str]] = {  # what is typed -> what may follow
     "run --method ": list(BUILT_IN),
     "run --method keeplora": ["keeplora", "keeplora+", "keeplora++", "keeplora-kd"],
     "list settings w": ["wc", "wise-ft"],
-    "run --suite m": ["mini", "mtil"],
+    "run --suite m": ["mini", "mini-long", "mtil"],
     "run --suite o": ["own.toml"],
     "run --suite ./o": ["./own.toml"],
     "run --suite gone/": [],

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import functools
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from answered import answer
+from fail_anywhere import calls, faults, learn
 from failing_disk import ERRORS, failing_disk
 from PIL import Image
-from small_run import fresh, small_plan, small_stream
 
-from cl_bench.benchmark.errors import UserError
-from cl_bench.benchmark.record import RunFolder, RunResult
-from cl_bench.benchmark.records.claims import check_run
-from cl_bench.benchmark.run import run
-from cl_bench.benchmark.task import TaskStream
 from cl_bench.datasets.images import cache as module
 from cl_bench.datasets.images import content, remembered
 from cl_bench.datasets.images.listing import Listing
 from cl_bench.datasets.images.store import Store
-from cl_bench.experiment.resolve import Plan
 
 COUNT, SIDE = 130, 6  # three parts
 
@@ -86,39 +78,6 @@ def test_a_memory_that_cannot_be_written_changes_no_digest(
         assert content.digests_of(files) == right
 
 
-@functools.cache
-def planned() -> tuple[Plan, TaskStream]:
-    plan = small_plan("lora", tasks=1, overrides=("rank=1", "steps=1", "lr=0.05"))
-    few = torch.arange(8)
-    tasks = (
-        replace(t, train=t.train.subset(few), test=t.test.subset(few))
-        for t in small_stream(plan).tasks
-    )
-    return plan, TaskStream("mini", tuple(tasks))
-
-
-def learn(path: Path) -> RunResult:
-    plan, stream = planned()
-    return run(plan.config, lambda: fresh(plan), stream, RunFolder(path), lambda event: None)
-
-
-def failed(path: Path) -> str | None:
-    """In which words a run ends, as the command line prints them."""
-    try:
-        learn(path)
-    except (UserError, OSError) as error:
-        return str(error)
-    return None
-
-
-FILES = (
-    "matrix.csv",
-    "predictions/after-01.npz",
-    "checkpoints/after-01.safetensors",
-    "config.json",
-)
-
-
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return learn(tmp_path_factory.mktemp("undisturbed") / "run").path
@@ -127,17 +86,11 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_run_ends_the_same_after_a_failure_on_any_of_its_files(
     undisturbed: Path, tmp_path: Path
 ) -> None:
-    """On each file another call, with another error; then there is room again."""
-    with failing_disk(tmp_path / "counted") as disk:
-        learn(tmp_path / "counted")
-    names = list(dict.fromkeys(name for _, name in disk.calls))
+    """On each file another call, with another error; `make soak` tries all calls with all errors."""
+    made = calls(tmp_path / "counted")
+    names = list(dict.fromkeys(name for _, name in made))
     assert len(names) > 10
     for i, name in enumerate(names):
-        of_file = [n for n, (_, where) in enumerate(disk.calls) if where == name]
-        n, path = of_file[i % len(of_file)], tmp_path / f"run-{i}"
-        with failing_disk(path, n, ERRORS[i % len(ERRORS)]):
-            words = failed(path)
-        assert words is not None and len(words.splitlines()) == 1, disk.calls[n]
-        assert learn(path).finished and check_run(path) == [], disk.calls[n]
-        for file in FILES:
-            assert (path / file).read_bytes() == (undisturbed / file).read_bytes(), disk.calls[n]
+        of_file = [n for n, (_, where) in enumerate(made) if where == name]
+        n, error = of_file[i % len(of_file)], ERRORS[i % len(ERRORS)]
+        assert faults(tmp_path / f"run-{i}", n, error, undisturbed) == [], made[n]

@@ -23,7 +23,7 @@ from cl_bench.methods.catalog import BUILT_IN, find_method
 from cl_bench.methods.settings_file import FOLDER, file_of
 
 ROOT = Path(__file__).parents[1]
-SUITES = ("mini", "mtil", "x-tail")
+SUITES = ("mini", "mini-long", "mtil", "x-tail")
 
 
 def values(setting: Setting) -> dict[str, Value]:

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from answered import answer
 from command_line import cl_bench
-from test_failing_disk import FILES, failed, listing, pixels, undisturbed
+from fail_anywhere import FILES, failed
+from test_failing_disk import listing, pixels, undisturbed
 
 from cl_bench.benchmark.record import read_run
 from cl_bench.benchmark.records.claims import check_run

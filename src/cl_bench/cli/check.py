@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 def check(
     suite: Annotated[
-        str, typer.Argument(help="A suite file, or mini, mtil, x-tail.", autocompletion=suites)
+        str,
+        typer.Argument(
+            help="A suite file, or mini, mini-long, mtil, x-tail.", autocompletion=suites
+        ),
     ],
     data_root: Annotated[
         Path | None,

@@ -62,7 +62,7 @@ class Choices(Settings):
     order: str | None = None
     """I, II, or task names with commas. (default: I)"""
     suite: str | None = None
-    """mini, mtil or FILE.toml. (default: mtil where CL_BENCH_DATA is set, else mini)"""
+    """mini, mtil, another of `list suites`, or FILE.toml. (default: mtil where CL_BENCH_DATA is set, else mini)"""
     backbone: str | None = None
     """tiny-clip, or NAME:WEIGHTS. (default: the suite's)"""
     seed: Annotated[int, Field(ge=0)] = 0
