@@ -16,7 +16,7 @@ from cl_bench.datasets.mini.worlds import WORLDS
 from cl_bench.datasets.suite import MiniWorldSource, Suite, TaskSpec
 
 ROUNDS = 10
-PER_CLASS = {"train": 60, "test": 10}  # 110 rows of 110 tasks: half the test images of mini
+PER_CLASS = {"train": 60, "test": 5}  # 110 rows of 110 tasks: a quarter of mini's test images
 GOLDEN = np.pi * (3 - np.sqrt(5))  # radians; multiples of it never come close to each other
 
 
