@@ -37,6 +37,10 @@ class MethodConfig(BaseModel):
         """What the method uses besides the current task's training images."""
         return ()
 
+    def knows_tasks_by_names(self) -> bool:
+        """Whether what it keeps of a task is found by the task's class names: two tasks must not share them."""
+        return False
+
     def caveats(self) -> tuple[str, ...]:
         """What a reader of the results must be told, one line each."""
         return ()

@@ -118,8 +118,9 @@ def test_tasks_with_the_same_classes_cannot_be_told_apart(tmp_path: Path) -> Non
     ]
     suite = str(write_suite(tmp_path, *tasks))
     words = "those of photos and sketches are the same: leave one of them out with --order"
-    with pytest.raises(UserError, match=words):
-        resolve(Choices(suite=suite, method="individual", device="cpu"))
+    for method in ("individual", "keeplora+"):
+        with pytest.raises(UserError, match=words):
+            resolve(Choices(suite=suite, method=method, device="cpu"))
     assert resolve(Choices(suite=suite, method="individual", device="cpu", order="photos"))
     assert resolve(Choices(suite=suite, method="lora", device="cpu")).config.tasks == (
         "photos",

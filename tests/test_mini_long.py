@@ -39,7 +39,7 @@ def test_no_picture_is_in_two_worlds_or_in_both_splits(domain: str) -> None:
 
 
 def test_a_world_is_drawn_the_same_on_every_call_and_looks_other_than_the_next() -> None:
-    first, again, next_one = (redrawn("mini-Food", "test", w)[0] for w in (2, 2, 3))
+    first, again, next_one = (redrawn("mini-Flowers", "test", w)[0] for w in (2, 2, 3))
     assert np.array_equal(first, again)
     means = [images.mean(axis=(0, 2, 3)) for images in (first, next_one)]
     assert np.abs(means[0] - means[1]).max() > 20, "of 255, in some colour"

@@ -67,6 +67,10 @@ class KeepLoRAConfig(MethodConfig):
     text_positions: Literal["padded", "prompt"]
     """Text features of all positions, padding included, or of the prompt's own tokens."""
 
+    def knows_tasks_by_names(self) -> bool:
+        """A task's cosine classifier is found by its class names."""
+        return self.cosine_head
+
     @model_validator(mode="before")
     @classmethod
     def _fill_switches(cls, given: dict[str, Any]) -> dict[str, Any]:

@@ -61,9 +61,10 @@ def settle(choices: Choices) -> Settled:
             f"{entry.name} is told whose classes it chooses between, so it has no meaning under "
             "--protocol x-tail"
         )
-    if entry.told_task and (twins := _same_classes(tasks)):
+    by_names = entry.told_task or said.method.knows_tasks_by_names()
+    if by_names and (twins := _same_classes(tasks)):
         raise UserError(
-            f"{entry.name} is told a task by the names of its classes, and those of {twins[0]} and "
+            f"{entry.name} knows a task by the names of its classes, and those of {twins[0]} and "
             f"{twins[1]} are the same: leave one of them out with --order"
         )
     tasks = tuple(task.worded(said.protocol.wording) for task in tasks)
