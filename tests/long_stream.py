@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -21,6 +22,7 @@ from scipy.stats import t as student
 import cl_bench
 from cl_bench.benchmark.records.events import Evaluated, Event, Learned, Saved
 
+WORLD = 11  # tasks
 QUANTITIES = {
     "memory": "MiB the process holds",
     "handles": "open files",
@@ -71,12 +73,12 @@ def slope(values: Sequence[float]) -> tuple[float, float]:
     return line.slope, line.stderr * student.ppf(0.975, len(y) - 2)
 
 
-def followed(method: str, out: Path, tasks: int, epochs: int) -> dict[str, object]:
+def followed(method: str, out: Path, tasks: int, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Learn the stream; what was read after every task, and accuracies over the sequence in per cent."""
     watched = Watched()
     run = cl_bench.run(
         method, suite="mini-long", order="II", tasks=tasks, out=out, device="cpu",
-        settings={"epochs": epochs}, listen=watched,
+        settings=settings, listen=watched,
     )  # fmt: skip
     rows = np.array([run.matrix.zero_shot, *run.matrix.rows])  # [tasks + 1, tasks]
     return {
@@ -90,7 +92,7 @@ def followed(method: str, out: Path, tasks: int, epochs: int) -> dict[str, objec
     }
 
 
-def table(found: Mapping[str, dict[str, object]]) -> str:
+def table(found: Mapping[str, dict[str, Any]]) -> str:
     """Per method and quantity: after the second task, at the end, and the growth per task."""
     lines = [
         "| method | what | second task | last task | growth per task |",
@@ -98,10 +100,38 @@ def table(found: Mapping[str, dict[str, object]]) -> str:
     ]
     for method, run in found.items():
         for name, about in QUANTITIES.items():
-            values = run["read"][name]  # type: ignore[index]
+            values = run["read"][name]
             growth, half = slope(values)
             lines.append(
                 f"| {method} | {about} | {values[1]:,.2f} | {values[-1]:,.2f} | {growth:+.4f} ± {half:.4f} |"
+            )
+    return "\n".join(lines)
+
+
+def _occupied(dimensions: Mapping[str, float], tower: str) -> str:
+    """Protected dimensions of a tower's matrices: their mean, and the least and the most."""
+    of = [n for name, n in dimensions.items() if name.startswith(f"subspace/{tower}.")]
+    return f"{np.mean(of):.1f} ({min(of):.0f} to {max(of):.0f})" if of else "-"
+
+
+def rounds(found: Mapping[str, dict[str, Any]]) -> str:
+    """Per method and world: protected dimensions of both towers, and accuracies in per cent."""
+    lines = [
+        "| method | tasks | protected, vision | protected, text | before any | right after each | kept of all so far |",
+        "| --- | --: | --: | --: | --: | --: | --: |",
+    ]
+    for method, run in found.items():
+        for end in range(WORLD, len(run["learned"]) + 1, WORLD):
+            part = slice(end - WORLD, end)
+            dimensions = run["protected"][end - 1]
+            towers = [_occupied(dimensions, tower) for tower in "vt"]
+            accuracies = (
+                np.mean(run["zero_shot"][part]), np.mean(run["learned"][part]), run["kept"][end - 1]
+            )  # fmt: skip
+            lines.append(
+                f"| {method} | {end} | {' | '.join(towers)} | "
+                + " | ".join(f"{a:.1f}" for a in accuracies)
+                + " |"
             )
     return "\n".join(lines)
 
@@ -111,14 +141,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--methods", default="keeplora,lora,moe-adapters")
     parser.add_argument("--tasks", type=int, default=110)
-    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--shares", type=float, help="feature shares of KeepLoRA, both towers")
     parser.add_argument("--out", type=Path, default=Path("runs/long-stream"))
     given = parser.parse_args()
+    settings: dict[str, Any] = {"epochs": given.epochs}
+    if given.shares is not None:
+        settings |= {f"{tower}_feature_share": given.shares for tower in ("vision", "text")}
     found = {}
     for method in given.methods.split(","):
-        found[method] = followed(method, given.out, given.tasks, given.epochs)
+        found[method] = followed(method, given.out, given.tasks, settings)
         (given.out / "long-stream.json").write_text(json.dumps(found))
-    sys.stdout.write(table(found) + "\n")
+    sys.stdout.write(f"{table(found)}\n\n{rounds(found)}\n")
 
 
 if __name__ == "__main__":
