@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from cl_bench.benchmark.large_matrices import LargeMatrices, RunSizes
 from cl_bench.benchmark.truth_values import numbers_are_numbers
 
 MOST = 2**31 - 1  # of ranks, experts, steps: beyond it, sizes of tensors overflow
@@ -44,3 +45,10 @@ class MethodConfig(BaseModel):
     def caveats(self) -> tuple[str, ...]:
         """What a reader of the results must be told, one line each."""
         return ()
+
+    def large_matrices(self, sizes: RunSizes) -> LargeMatrices | None:
+        """Matrices that are as large as the run is; ``None``: a rehearsal of a few images shows all.
+
+        Before anything is learned, a run whose memory is too small for them is refused.
+        """
+        return None

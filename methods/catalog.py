@@ -39,6 +39,8 @@ BUILT_IN = {
     "o-lora": "cl_bench.methods.o_lora:OLoRA",
     "inflora": "cl_bench.methods.inflora:InfLoRA",
     "sd-lora": "cl_bench.methods.sd_lora:SDLoRA",
+    "rail": "cl_bench.methods.rail:RAIL",
+    "rail-dual": "cl_bench.methods.rail_dual:RAILDual",
     "individual": "cl_bench.methods.individual:Individual",
     "joint": "cl_bench.methods.joint:Joint",
 }

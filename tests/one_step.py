@@ -11,9 +11,9 @@ from cl_bench.benchmark.method import all_parameters
 from cl_bench.benchmark.precision import autocast
 from cl_bench.benchmark.processes.sums import average_gradients
 from cl_bench.benchmark.rows import WHOLE, Division
-from cl_bench.methods.catalog import BUILT_IN, find_method
+from cl_bench.methods.catalog import BUILT_IN, find_method, known_methods
 
-TRAINED = [name for name in BUILT_IN if name != "zero-shot"]
+TRAINED = [name for name in BUILT_IN if known_methods()[name].trainable]
 ROW_BY_ROW = [name for name in TRAINED if find_method(name).method.row_by_row]
 WAYS = {
     "whole": WHOLE,

@@ -19,16 +19,17 @@ from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.method import Method, all_parameters
 from cl_bench.benchmark.record import RunFolder, RunResult, read_json
 from cl_bench.benchmark.task import Batch, TrainingTask
-from cl_bench.methods.catalog import BUILT_IN
+from cl_bench.methods.catalog import BUILT_IN, known_methods
 
 Change = Callable[[Method], None]
-TRAINED = [name for name in BUILT_IN if name != "zero-shot"]
+TRAINED = [name for name in BUILT_IN if known_methods()[name].trainable]
 AT = "toy1"  # the second of two tasks, in which everything is spoilt
 KEEPLORA = ("keeplora", "keeplora+", "keeplora++", "keeplora-kd")
 
 Place = tuple[str, str]  # before or after a task, and what features are computed by
 GRADIENT, GRAM = "the mean gradient of v.0.q", "the Gram matrix of the features that enter "
 LOSS = f"the loss became nan on task '{AT}' at step 1"  # a teacher's features are used in steps
+FEATURES = "the features of the training images"
 TEXTS = "the teacher's features of the reference texts"
 # What a method looks at outside of its steps, and what it says of it.
 STATISTICS: dict[str, dict[Place, str]] = {
@@ -50,6 +51,7 @@ STATISTICS: dict[str, dict[Place, str]] = {
     "moe-adapters": {
         ("after_task", "selector"): "the loss of the selector's auto-encoder of the task's images",
     },
+    **{name: {("after_task", "images"): FEATURES} for name in ("rail", "rail-dual")},
     "lwf": {("before_task", "texts"): TEXTS, ("before_task", "images"): LOSS},
     "lwf-vr": {("before_task", "texts"): TEXTS, ("before_task", "images"): LOSS},
 }  # fmt: skip

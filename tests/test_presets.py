@@ -109,7 +109,7 @@ def whole_clip(name: str) -> int:
 
 def expected_size(method: str, shape: str) -> int:
     """Trainable numbers by the method's own description."""
-    if method == "zero-shot":
+    if method in {"zero-shot", "rail", "rail-dual"}:
         return 0
     if method in WHOLE:
         return whole_clip(shape)

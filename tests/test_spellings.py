@@ -41,10 +41,10 @@ NEAR = {
     "suites": {"mimi": "mini", "Mini": "mini", "mlti": "mtil", "MTIL": "mtil", "xtail": "x-tail", "x_tail": "x-tail"},
 }  # fmt: skip
 FAR = {
-    "methods": ["ewcc", "l2p", "dualprompt", "icarl", "der", "gem", "clip", "coop", "rail", "x", "", "--", "replay"],
+    "methods": ["ewcc", "l2p", "dualprompt", "icarl", "der", "gem", "clip", "coop", "slca", "x", "", "--", "replay"],
     "settings": [
         "learning_rate", "drop_path", "momentum", "bs", "num_workers", "seed", "device", "x", "",
-        "width", "gamma", "nesterov", "image_size", "patience", "eps", "log_every",
+        "width", "dampening", "nesterov", "image_size", "patience", "eps", "log_every",
     ],
     "suites": ["imagenet", "cifar100", "domainnet", "nope", "I", "x"],
 }  # fmt: skip

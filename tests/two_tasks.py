@@ -34,6 +34,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "moe-adapters": {
         "experts": 5, "bottleneck": 4, "selector_steps": 3, "reference_steps": 3, "threshold": 1.0,
     },
+    "rail": {"hidden": 12},
 }  # fmt: skip
 
 GUARDED = {"step", "loss", "after_backward", "after_step", "classifier"}

@@ -30,7 +30,8 @@ from cl_bench.benchmark.estimate.scale import (
     of_every_task,
     representatives,
 )
-from cl_bench.benchmark.estimate.shapes import Amounts, ShapesOnly
+from cl_bench.benchmark.estimate.shapes import KINDS, Amounts, ShapesOnly
+from cl_bench.benchmark.large_matrices import LargeMatrices
 from cl_bench.benchmark.method import Method
 from cl_bench.benchmark.task import TaskStream
 
@@ -68,6 +69,8 @@ class Run:
         rounds: of the method's inner loops, by the setting that says how many.
         pixels: bytes of its images as they are kept in memory.
         device: where it computes.
+        matrices: what the method makes of all images together, if it says so.
+        played: the same of the few images that a play has.
     """
 
     rules: Rules
@@ -78,11 +81,21 @@ class Run:
     rounds: dict[str, Growth]
     pixels: int
     device: str
+    matrices: LargeMatrices | None = None
+    played: LargeMatrices | None = None
 
     @property
     def grown(self) -> dict[str, Growth]:
         """The sizes beside the tasks that are smaller in a play."""
         return {n: g for n, g in (self.references | self.rounds).items() if g.larger > g.small}
+
+    @property
+    def beyond(self) -> tuple[int, Amounts]:
+        """Bytes held at once, and work, of its matrices beyond those of a play."""
+        if self.matrices is None or self.played is None:
+            return 0, np.zeros(len(KINDS))
+        flops = self.matrices.flops - self.played.flops
+        return self.matrices.at_once - self.played.at_once, np.array([flops, 0.0, 0.0, 0.0])
 
     def brief(self, name: str) -> str:
         """How a play is made that tells what grows with a size: inner loops are not in training."""
@@ -118,6 +131,7 @@ class Forecast:
         records: bytes of everything else.
         measured: seconds that measuring took.
         is_played: whether the run's own steps were measured, or calculated by the machine's rates.
+        matrices: what the method makes of all images together, if it says so; in the figures above.
     """
 
     seconds: dict[str, float]
@@ -127,6 +141,7 @@ class Forecast:
     records: int
     measured: float
     is_played: bool
+    matrices: LargeMatrices | None = None
 
 
 def foresee(run: Run, cast: Cast) -> Forecast:
@@ -143,16 +158,22 @@ def foresee(run: Run, cast: Cast) -> Forecast:
         parts = corrected(parts, _measure(run, cast, counted, rates))
     measured = time.perf_counter() - start
     seconds = by_phase(parts, run.tasks, run.rules.batch_size)
+    seconds["consolidate"] = seconds["consolidate"] + run.beyond[1] @ rates
+    work = by_phase(counted.parts, run.tasks, run.rules.batch_size)
+    work["consolidate"] = work["consolidate"] + run.beyond[1]
     states = [float(of["state"][0]) for of in parts[1:]]
+    if run.matrices:  # what a play stores depends on its few images
+        states[-1] = float(run.matrices.stored)
     return Forecast(
         seconds={phase: float(s[0]) for phase, s in seconds.items()}
         | {"save": per_byte * sum(states)},
-        work=by_phase(counted.parts, run.tasks, run.rules.batch_size),
+        work=work,
         memory=_memory(run, counted, counter.largest, base),
         checkpoint=int(states[-1]),
         records=record_bytes(run.tasks, run.classes) + PICTURE,
         measured=measured,
         is_played=is_played,
+        matrices=run.matrices,
     )
 
 
@@ -164,7 +185,7 @@ def foresee_memory(run: Run, cast: Cast) -> Memory:
 
 
 def _memory(run: Run, counted: _Counted, largest: int, base: int) -> Memory:
-    peak = base + memory_peak(counted.parts, run.rules.recipe, largest)
+    peak = base + memory_peak(counted.parts, run.rules.recipe, largest) + run.beyond[0]
     return Memory(peak, bytes_of_image(counted.parts))
 
 

@@ -21,6 +21,9 @@ aten = torch.ops.aten
 REAL = {aten.detach.default, aten.lift_fresh.default, aten.set_.source_Storage_storage_offset}
 DECOMPOSITIONS = {aten._linalg_eigh, aten._linalg_svd, aten.linalg_qr}
 
+# Their whole numbers say whether the content could be factorised; 0: it could.
+CHECKED = {aten.linalg_cholesky_ex, aten.linalg_inv_ex, aten._linalg_solve_ex}
+
 
 def without_content(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
     """A tensor on the CPU that takes the memory of one element, whatever its shape."""
@@ -128,7 +131,8 @@ def _outcome(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> _Re
         cubes = float(np.prod(many)) * rows * columns * min(rows, columns)
     largest = used + _bytes(tensors)
     floats = [r.is_floating_point() for r in tensors]
-    is_empty = any(floats) and (all(floats) or largest > LARGE)
+    checked = func._overloadpacket in CHECKED
+    is_empty = any(floats) and (all(floats) or largest > LARGE or checked)
     work = np.array([flops, cubes, largest, 1])
     return _Result(made if is_empty else None, work, largest)
 

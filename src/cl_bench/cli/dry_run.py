@@ -11,6 +11,7 @@ from rich.table import Table
 from cl_bench.benchmark.errors import in_one_line
 from cl_bench.cli.console import console
 from cl_bench.datasets import backbones
+from cl_bench.datasets.suite import TaskSpec
 from cl_bench.experiment.resolve import Plan
 from cl_bench.experiment.set_values import SetValue, set_values
 from cl_bench.experiment.setting_words import TITLES
@@ -90,19 +91,37 @@ def _show_value(value: SetValue) -> None:
 
 
 def _show_tasks(plan: Plan) -> None:
-    recipe, budget, steps = plan.config.recipe, plan.config.budget, plan.config.budget.steps
     gap = f"\n{30 * ' '}" if console.is_terminal and console.width < ONE_LINE else " "
     for i, task in enumerate(plan.tasks, start=1):
         console.print(
-            f"{i:5d}     {task.name:20s} {steps[task.name]:6,d} steps, lr "
-            f"{recipe.lr_of(task.name):g}, {task.train_size:7,d} images "
-            f"({steps[task.name] / -(-task.train_size // budget.batch_size):.3g} epochs);{gap}"
+            f"{i:5d}     {task.name:20s} {_training(plan, task)};{gap}"
             f"{len(task.classnames):3d} classes, {task.test_size:6,d} test images; "
             f'"{task.templates[0]}"',
             soft_wrap=True,
             markup=False,
         )
-    _say("total", f"{sum(steps.values()):,} optimizer steps of {budget.batch_size} images")
+    budget = plan.config.budget
+    steps = f"{sum(budget.steps.values()):,} optimizer steps of {budget.batch_size} images"
+    _say(
+        "total", steps if _takes_steps(plan) else "no optimizer step: nothing trains by a gradient"
+    )
+
+
+def _training(plan: Plan, task: TaskSpec) -> str:
+    """The steps of a task, and its images."""
+    recipe, budget = plan.config.recipe, plan.config.budget
+    if not _takes_steps(plan):
+        return f"{task.train_size:7,d} images"
+    steps = budget.steps[task.name]
+    return (
+        f"{steps:6,d} steps, lr {recipe.lr_of(task.name):g}, {task.train_size:7,d} images "
+        f"({steps / -(-task.train_size // budget.batch_size):.3g} epochs)"
+    )
+
+
+def _takes_steps(plan: Plan) -> bool:
+    """Whether anything trains by a gradient, as far as the method's card says."""
+    return bool(plan.entry.settings.get("about", {}).get("trainable") != 0)
 
 
 def _show_expected(plan: Plan, seeds: int) -> None:
@@ -133,6 +152,8 @@ def _phases(found: Forecast) -> Table:
 
 
 def _show_totals(plan: Plan, found: Forecast, seeds: int) -> None:
+    from cl_bench.experiment.memory import refusal
+
     device = plan.config.device
     how, good = (
         ("the method's own steps, measured on this machine", "within 30 % on mini")
@@ -140,6 +161,8 @@ def _show_totals(plan: Plan, found: Forecast, seeds: int) -> None:
         else ("counted operations and this machine's speed, measured", "a rough figure")
     )
     _fold("memory", _memory(plan, found.memory))
+    if words := refusal(plan, found.matrices):
+        _fold("refused", f"here, such a run would not start: {words}")
     _fold(
         "disk",
         f"{_size(found.checkpoint)} of checkpoint (two while one replaces the other), "
@@ -181,7 +204,7 @@ def _figure(amount: float) -> str:
 
 
 def _size(count: float) -> str:
-    for unit, size in (("GiB", 2**30), ("MiB", 2**20)):
+    for unit, size in (("TiB", 2**40), ("GiB", 2**30), ("MiB", 2**20)):
         if count >= size:
             return f"{count / size:.3g} {unit}"
     return f"{count / 2**10:.0f} KiB"

@@ -20,6 +20,7 @@ from cl_bench.datasets.extra.references import load_assets
 from cl_bench.datasets.images.store import Store
 from cl_bench.datasets.progress import ProgressCallback, silent
 from cl_bench.datasets.streams import Shots, build_stream
+from cl_bench.experiment.memory import must_fit
 from cl_bench.experiment.resolve import Plan
 
 
@@ -87,11 +88,13 @@ def assemble(plan: Plan, on_progress: ProgressCallback = silent) -> Experiment:
         on_progress: hears of the progress of decoding.
 
     Raises:
-        UserError: data or weights are missing or not what they should be.
+        UserError: data or weights are missing or not what they should be, or memory is too small for
+            what the method makes of all images.
     """
     config = plan.config
     check_data(plan.suite, plan.data_root)
     clip = backbones.load(config.backbone, config.device)
+    must_fit(plan, clip.model.visual.output_dim)
     shots = Shots(config.protocol.shots, config.seed) if config.protocol.shots else None
     size, store = clip.image_size, Store(plan.cache, config.protocol.broken, on_progress)
     stream = build_stream(config.suite.name, plan.tasks, size, store, plan.data_root, shots)

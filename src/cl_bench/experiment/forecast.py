@@ -24,6 +24,7 @@ from cl_bench.datasets import backbones
 from cl_bench.datasets.images.store import Store
 from cl_bench.datasets.streams import build_stream
 from cl_bench.datasets.suite import TaskSpec
+from cl_bench.experiment.large_matrices import large_matrices, train_size
 from cl_bench.experiment.resolve import Plan
 
 REFERENCES = 128, 128  # images or texts of the first play, and more of the second
@@ -63,6 +64,8 @@ def _run(plan: Plan, cast: _Cast) -> Run:
         rounds=_rounds(plan),
         pixels=_pixels(plan, cast.image_size),
         device=config.device,
+        matrices=large_matrices(plan, cast.features),
+        played=large_matrices(plan, cast.features, BATCHES * config.budget.batch_size),
     )
 
 
@@ -74,7 +77,7 @@ def _sizes(plan: Plan) -> tuple[TaskSize, ...]:
     if protocol.labels == "all":
         prompts = [sum(prompts), *(0 for _ in prompts[1:])]
     return tuple(
-        TaskSize(_train_size(task, protocol.shots), task.test_size, steps[task.name], count)
+        TaskSize(train_size(task, protocol.shots), task.test_size, steps[task.name], count)
         for task, count in zip(plan.tasks, prompts, strict=True)
     )
 
@@ -83,15 +86,11 @@ def _labels(task: TaskSpec) -> LabelSpace:
     return LabelSpace.from_templates(task.classnames, task.templates)
 
 
-def _train_size(task: TaskSpec, shots: int | None) -> int:
-    return min(task.train_size, shots * len(task.classnames)) if shots else task.train_size
-
-
 def _pixels(plan: Plan, size: int) -> int:
     """Bytes of images in memory; those of a cache, which MTIL's data root always has, stay on the disk."""
     in_memory = [t for t in plan.tasks if plan.cache is None and t.source.kind != "mtil"]
     shots = plan.config.protocol.shots
-    return sum(_train_size(t, shots) + t.test_size for t in in_memory) * 3 * size**2
+    return sum(train_size(t, shots) + t.test_size for t in in_memory) * 3 * size**2
 
 
 def _references(plan: Plan) -> dict[str, Growth]:
@@ -131,7 +130,7 @@ class _Cast:
     def stream(self, which: Sequence[int], real: bool) -> TaskStream:
         tasks = [self.plan.tasks[i] for i in which]
         shots, batch = self.plan.config.protocol.shots, self.plan.config.budget.batch_size
-        sizes = [_train_size(task, shots) for task in tasks]
+        sizes = [train_size(task, shots) for task in tasks]
         # whole batches, as most steps have; a task that is smaller than one has that
         most = BATCHES if real else 2
         counts = [n if n < batch else min(most, -(-n // batch)) * batch for n in sizes]
@@ -147,6 +146,11 @@ class _Cast:
     def image_size(self) -> int:
         """Side of the backbone's input in pixels."""
         return self.outline().image_size
+
+    @cached_property
+    def features(self) -> int:
+        """Numbers of an image's feature."""
+        return int(self.outline().model.visual.output_dim)
 
     def method(self, clip: Clip, sizes: Mapping[str, int], stream: TaskStream) -> Method:
         entry, config = self.plan.entry, self.plan.config

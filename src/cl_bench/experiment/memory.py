@@ -1,4 +1,4 @@
-"""Whether a training batch fits into memory, by the forecast of a run."""
+"""Whether a run fits into memory: a training batch, by the forecast of the run, and its method's matrices."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import torch
 
 from cl_bench.benchmark.errors import UserError, in_one_line
 from cl_bench.benchmark.estimate.forecast import Memory
+from cl_bench.benchmark.large_matrices import LargeMatrices
 from cl_bench.experiment.forecast import forecast_memory
+from cl_bench.experiment.large_matrices import large_matrices
 from cl_bench.experiment.resolve import Plan
 
 KEPT_FREE = 0.1  # of what is available: forecasts are not exact, and memory has gaps
@@ -59,6 +61,33 @@ def _estimate(plan: Plan) -> str:
     return f"{takes}: --micro-batch {parts} takes less, and gives the same gradients"
 
 
+def must_fit(plan: Plan, features: int) -> None:
+    """Refuse a run whose method's matrices memory is too small for, before its images are read.
+
+    Args:
+        plan: of the run.
+        features: numbers of an image's feature.
+
+    Raises:
+        UserError: as ``refusal`` says it.
+    """
+    if words := refusal(plan, large_matrices(plan, features)):
+        raise UserError(words)
+
+
+def refusal(plan: Plan, matrices: LargeMatrices | None) -> str | None:
+    """Which matrices, how large they are, how much memory there is, and what to do; ``None``: they fit."""
+    if matrices is None:
+        return None
+    free = available(plan.config.device)
+    if matrices.at_once <= (1 - KEPT_FREE) * free:
+        return None
+    return (
+        f"{plan.config.method} holds {matrices.what}: {_gib(matrices.at_once)} at a time, and "
+        f"{_gib(free)} of memory are available on {plan.config.device}. {matrices.remedy}"
+    )
+
+
 def available(device: str) -> int:
     """Bytes of memory that a run on a device may still take."""
     if device.startswith("cuda"):
@@ -75,4 +104,5 @@ def _fitting(memory: Memory, batch: int, free: int) -> int:
 
 
 def _gib(size: int) -> str:
-    return f"{size / 2**30:.3g} GiB"
+    gib = size / 2**30
+    return f"{gib:,.0f} GiB" if gib >= 1000 else f"{gib:.3g} GiB"

@@ -1,0 +1,31 @@
+"""What a plan's method makes of all training images together."""
+
+from __future__ import annotations
+
+from cl_bench.benchmark.large_matrices import LargeMatrices, RunSizes
+from cl_bench.datasets.suite import TaskSpec
+from cl_bench.experiment.resolve import Plan
+
+
+def train_size(task: TaskSpec, shots: int | None) -> int:
+    """How many images of a task are trained on."""
+    return min(task.train_size, shots * len(task.classnames)) if shots else task.train_size
+
+
+def large_matrices(plan: Plan, features: int, most: int | None = None) -> LargeMatrices | None:
+    """The matrices of a run of the plan.
+
+    Args:
+        plan: of the run.
+        features: numbers of an image's feature.
+        most: training images of a task, where it is a play with few.
+    """
+    config = plan.config
+    images = tuple(train_size(task, config.protocol.shots) for task in plan.tasks)
+    sizes = RunSizes(
+        images=images if most is None else tuple(min(most, count) for count in images),
+        classes=sum(len(task.classnames) for task in plan.tasks),
+        features=features,
+    )
+    method = plan.entry.Config.model_validate(config.method_settings)
+    return method.large_matrices(sizes)
