@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from cl_bench.benchmark.config import Recipe
 from cl_bench.benchmark.truth_values import numbers_are_numbers
 
 MOST = 2**31 - 1  # of ranks, experts, steps: beyond it, sizes of tensors overflow
@@ -36,6 +37,13 @@ class MethodConfig(BaseModel):
     def needs(self) -> tuple[Need, ...]:
         """What the method uses besides the current task's training images."""
         return ()
+
+    def check_recipe(self, recipe: Recipe) -> None:
+        """Refuse an optimizer or a weight decay that would make the method another one.
+
+        Raises:
+            UserError: says what to set instead.
+        """
 
     def caveats(self) -> tuple[str, ...]:
         """What a reader of the results must be told, one line each."""

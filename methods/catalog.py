@@ -40,6 +40,7 @@ BUILT_IN = {
     "inflora": "cl_bench.methods.inflora:InfLoRA",
     "sd-lora": "cl_bench.methods.sd_lora:SDLoRA",
     "codyra": "cl_bench.methods.codyra:CoDyRA",
+    "gpm": "cl_bench.methods.gpm:GPM",
     "individual": "cl_bench.methods.individual:Individual",
     "joint": "cl_bench.methods.joint:Joint",
 }
