@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from cl_bench.benchmark.config import Recipe
 from cl_bench.benchmark.large_matrices import LargeMatrices, RunSizes
 from cl_bench.benchmark.truth_values import numbers_are_numbers
 
@@ -41,6 +42,13 @@ class MethodConfig(BaseModel):
     def knows_tasks_by_names(self) -> bool:
         """Whether what it keeps of a task is found by the task's class names: two tasks must not share them."""
         return False
+
+    def check_recipe(self, recipe: Recipe) -> None:
+        """Refuse an optimizer or a weight decay that would make the method another one.
+
+        Raises:
+            UserError: says what to set instead.
+        """
 
     def caveats(self) -> tuple[str, ...]:
         """What a reader of the results must be told, one line each."""

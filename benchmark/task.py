@@ -141,6 +141,7 @@ class TrainingTask:
         batch_size: images per batch.
         cropped: whether draws are random resized crops, unless plain ones are asked for.
         kept: int64 [k], which images ``keep`` chose last; ``None`` before it is called.
+        steps: how many optimizer steps are taken on it; known from the first of them on.
     """
 
     def __init__(
@@ -167,6 +168,7 @@ class TrainingTask:
         self.labels = task.labels.first_prompts()
         self.batch_size, self.cropped = batch_size, cropped
         self.kept: Tensor | None = None
+        self.steps: int | None = None
         self._train, self._earlier = task.train, earlier
         self._normalise, self._generator = normalise, generator
         self._drawn, self._closed = 0, False

@@ -121,6 +121,7 @@ class Training:
         """Stand before the first step; the arguments are those of ``train``."""
         trainable = list(method.trainable_parameters())
         self.step, self.steps = 0, steps
+        task.steps = steps
         self._method, self._task, self._recipe, self._precision = method, task, recipe, precision
         self._parameters = all_parameters(trainable)
         self._optimizer, self._schedule = make_optimizer(

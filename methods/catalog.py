@@ -41,6 +41,8 @@ BUILT_IN = {
     "sd-lora": "cl_bench.methods.sd_lora:SDLoRA",
     "rail": "cl_bench.methods.rail:RAIL",
     "rail-dual": "cl_bench.methods.rail_dual:RAILDual",
+    "codyra": "cl_bench.methods.codyra:CoDyRA",
+    "gpm": "cl_bench.methods.gpm:GPM",
     "individual": "cl_bench.methods.individual:Individual",
     "joint": "cl_bench.methods.joint:Joint",
 }

@@ -1,4 +1,4 @@
-"""Weights of q, k, v and o as one tensor per tower, and the mean gradient of a task on them."""
+"""Weights of q, k, v and o as one tensor per tower, their gradients, and a task's mean gradient."""
 
 from __future__ import annotations
 
@@ -19,6 +19,20 @@ from cl_bench.methods.places import by_place
 def weights_of(attentions: Sequence[Attention]) -> Tensor:
     """The q, k, v, o weights of L blocks, [4L, out, in]."""
     return torch.cat([_four(a.in_proj_weight, a.out_proj.weight) for a in attentions])
+
+
+def gradients_of(attentions: Sequence[Attention]) -> Tensor:
+    """The gradients of the q, k, v, o weights of L blocks, transposed to y = x W: [4L, in, out]."""
+    return _transposed(
+        [_grad(weight) for a in attentions for weight in (a.in_proj_weight, a.out_proj.weight)]
+    )
+
+
+def replace_gradients(attentions: Sequence[Attention], G: Tensor) -> None:
+    """Undo ``gradients_of``: write other gradients [4L, in, out] in the place of the present ones."""
+    for a, (*qkv, o) in zip(attentions, G.mT.unflatten(0, (-1, 4)), strict=True):
+        _grad(a.in_proj_weight).copy_(torch.cat(qkv))
+        _grad(a.out_proj.weight).copy_(o)
 
 
 def mean_gradients(clip: Clip, task: TrainingTask) -> dict[str, Tensor]:
@@ -69,5 +83,5 @@ def _four(in_proj: Tensor, out_proj: Tensor) -> Tensor:
 
 
 def _grad(weight: Tensor) -> Tensor:
-    assert weight.grad is not None, "the gradient pass reached no batch"
+    assert weight.grad is not None, "no gradient reached a weight"
     return weight.grad

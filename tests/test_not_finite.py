@@ -48,6 +48,10 @@ STATISTICS: dict[str, dict[Place, str]] = {
         ("after_task", "images"): f"{GRAM}v.1.q",
         ("after_task", "texts"): f"{GRAM}t.1.q",
     },
+    "gpm": {
+        ("after_task", "images"): f"{GRAM}v.1.q",
+        ("after_task", "texts"): f"{GRAM}t.1.q",
+    },
     "moe-adapters": {
         ("after_task", "selector"): "the loss of the selector's auto-encoder of the task's images",
     },

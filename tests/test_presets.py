@@ -118,6 +118,10 @@ def expected_size(method: str, shape: str) -> int:
         expert = sum(22 * (64 * d + 64 + d * 64 + d) for d in blocks)
         return expert + sum(2 * 22 * d for d in blocks)
     B = sum(4 * 16 * d for d in blocks)
+    if method == "gpm":
+        return sum(4 * d**2 for d in blocks)
+    if method == "codyra":  # q, k, v, o, d x 4d and 4d x d, and six times 16 gates
+        return sum(16 * (4 * 2 * d + 2 * 5 * d) + 6 * 16 for d in blocks)
     both = {"lora", "o-lora", "sd-lora"}
     return (2 * B if method in both else B) + (method == "sd-lora")
 

@@ -56,6 +56,7 @@ def settle(choices: Choices) -> Settled:
     given = parse_overrides(choices.overrides)
     entry = find_method(choices.method or "keeplora", choices.plugin)
     said = merge(choices, given, entry, suite)
+    said.method.check_recipe(said.recipe)
     if said.protocol.labels == "all" and entry.told_task:
         raise UserError(
             f"{entry.name} is told whose classes it chooses between, so it has no meaning under "
