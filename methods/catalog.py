@@ -39,6 +39,7 @@ BUILT_IN = {
     "o-lora": "cl_bench.methods.o_lora:OLoRA",
     "inflora": "cl_bench.methods.inflora:InfLoRA",
     "sd-lora": "cl_bench.methods.sd_lora:SDLoRA",
+    "diki": "cl_bench.methods.diki:DIKI",
     "individual": "cl_bench.methods.individual:Individual",
     "joint": "cl_bench.methods.joint:Joint",
 }

@@ -117,6 +117,8 @@ def expected_size(method: str, shape: str) -> int:
     if method == "moe-adapters":
         expert = sum(22 * (64 * d + 64 + d * 64 + d) for d in blocks)
         return expert + sum(2 * 22 * d for d in blocks)
+    if method == "diki":  # 8 keys and 8 values in each of the first 8 blocks of either tower
+        return sum(min(count, 8) * 2 * 8 * d for count, d in SHAPES[shape])
     B = sum(4 * 16 * d for d in blocks)
     both = {"lora", "o-lora", "sd-lora"}
     return (2 * B if method in both else B) + (method == "sd-lora")
