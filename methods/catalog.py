@@ -40,6 +40,7 @@ BUILT_IN = {
     "inflora": "cl_bench.methods.inflora:InfLoRA",
     "sd-lora": "cl_bench.methods.sd_lora:SDLoRA",
     "diki": "cl_bench.methods.diki:DIKI",
+    "iap": "cl_bench.methods.iap:IAP",
     "individual": "cl_bench.methods.individual:Individual",
     "joint": "cl_bench.methods.joint:Joint",
 }

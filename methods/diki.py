@@ -16,12 +16,17 @@ from cl_bench.benchmark.assets import Assets
 from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.method import Classifier, Method
 from cl_bench.benchmark.task import LabelSpace, TaskStream, TrainingTask
-from cl_bench.methods.configs.diki import ROUTED_TOGETHER, DIKIConfig
-from cl_bench.methods.gaussians import Gaussian, fit, original_features, too_few_images
-from cl_bench.methods.prefix_texts import PrefixTexts
+from cl_bench.methods.configs.diki import DIKIConfig
+from cl_bench.methods.gaussians import (
+    Gaussian,
+    Moments,
+    dimension,
+    original_features,
+    too_few_images,
+    weight,
+)
+from cl_bench.methods.prefix_routing import Choice, most_likely, routed
 from cl_bench.methods.residual_prefix import ResidualPrefixes
-
-SHIFT = 1.0  # of the log density per dimension (published code)
 
 
 class DIKI(Method):
@@ -48,11 +53,12 @@ class DIKI(Method):
     @classmethod
     def remarks(cls, clip: Clip, stream: TaskStream) -> tuple[str, ...]:
         """Tasks with fewer images than a covariance needs."""
-        return too_few_images("diki", clip, stream)
+        return too_few_images("diki", clip, stream, means=lambda task: 1)
 
     def before_task(self, task: TrainingTask) -> None:
         """Take the Gaussian of the task's original features; add a prefix that adds nothing yet."""
-        self.gaussians.append(fit(self.clip, task, self.config.floor))
+        moments = Moments.of(self.clip, task)
+        self.gaussians.append(moments.gaussian(self.config.floor, task.name))
         for prefixes in self.prefixes.values():
             prefixes.begin()
 
@@ -69,29 +75,14 @@ class DIKI(Method):
         """Encode every image twice: to choose its prefix, and with it."""
         if not len(self.prefixes["v"].keys):  # nothing was learned
             return super().classifier(labels)
-        texts = PrefixTexts(self.clip, self.prefixes["t"], labels)
-        if self.config.routing == "image":
-            return lambda images: self._each_by_its_own(images, texts)
-        return lambda images: torch.cat(
-            [self._together(part, texts) for part in images.split(ROUTED_TOGETHER)]
-        )
+        return routed(self.clip, self.prefixes, labels, self.config.routing, self._choose)
 
-    def _each_by_its_own(self, images: Tensor, texts: PrefixTexts) -> Tensor:
-        """Logits [B, C]: a task and a weight for every image."""
-        largest, tasks = self._log_densities(images).max(dim=-1)
-        w = self._weight(largest)
-        features = self._with_prefix(images, tasks, w)
-        return texts.own_logits(features, tasks, w)
-
-    def _together(self, images: Tensor, texts: PrefixTexts) -> Tensor:
-        """Logits [B, C]: one task by a majority of the images, its texts by their mean weight."""
+    def _choose(self, images: Tensor) -> Choice:
+        """The likeliest task of each image, or of most; w by the image's own density there."""
         densities = self._log_densities(images)  # [B, T]
-        every = torch.arange(densities.shape[-1], device=densities.device)
-        votes = (densities.argmax(dim=-1, keepdim=True) == every).sum(dim=0)  # [T]
-        task = votes.argmax(dim=0, keepdim=True)  # [1]
-        w = self._weight(densities.index_select(-1, task)[:, 0])
-        features = self._with_prefix(images, task.expand(len(images)), w)
-        return self.clip.logits(features, texts.encoded(task, w.mean(dim=0, keepdim=True)))
+        tasks = most_likely(densities, self.config.routing)
+        w = weight(densities.gather(-1, tasks[:, None])[:, 0], dimension(self.clip))
+        return Choice(tasks, w, in_blocks=w)
 
     def _log_densities(self, images: Tensor) -> Tensor:
         """Of every image and learned task: ln N(f; μ_t, Σ_t), float64 [B, T]."""
@@ -99,17 +90,6 @@ class DIKI(Method):
             f = original_features(self.clip, images)
         learned = self.gaussians[: len(self.prefixes["v"].keys)]
         return torch.stack([gaussian.log_density(f) for gaussian in learned], dim=-1)
-
-    def _weight(self, log_density: Tensor) -> Tensor:
-        """How much of a task's prefix is used."""
-        D = len(self.gaussians[0].mean)
-        return (log_density / D - SHIFT).sigmoid()
-
-    def _with_prefix(self, images: Tensor, tasks: Tensor, w: Tensor) -> Tensor:
-        """Features [B, D], each image with its task's prefix, int64 [B], at its own weight, [B]."""
-        prefixes = self.prefixes["v"]
-        with prefixes.beside(prefixes.of(tasks).scaled(w)):
-            return self.clip.encode_images(images)
 
     def state_dict(self) -> dict[str, Any]:
         """Prefixes and Gaussians; CLIP itself never changes."""
@@ -128,6 +108,6 @@ class DIKI(Method):
     def diagnostics(self) -> dict[str, float]:
         """The weight of each task's prefix at the typical density of its own images: ``weight/<place>``."""
         return {
-            f"weight/{i}": float(self._weight(gaussian.typical()))
+            f"weight/{i}": float(weight(gaussian.typical(), dimension(self.clip)))
             for i, gaussian in enumerate(self.gaussians, start=1)
         }

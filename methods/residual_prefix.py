@@ -32,9 +32,10 @@ class Prefix:
     values: Tensor
 
     def scaled(self, weight: Tensor | float) -> Prefix:
-        """What adds ``weight`` times as much; [B]: of each sample, as many times as is said for it."""
-        w = weight.float().view(-1, 1, 1, 1) if isinstance(weight, Tensor) else weight
-        return Prefix(self.keys, self.values * w)
+        """What adds ``weight`` times as much; [B] or [B, N]: one for each sample, or each of its blocks."""
+        if isinstance(weight, Tensor):
+            weight = weight.float().view(len(weight), -1, 1, 1)
+        return Prefix(self.keys, self.values * weight)
 
 
 def attend(q: Tensor, keys: Tensor, values: Tensor) -> Tensor:

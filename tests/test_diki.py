@@ -17,27 +17,29 @@ import torch
 from golden_clip import golden_clip
 from scipy.stats import multivariate_normal
 from small_run import fresh, small_plan, small_stream
+from test_residual_prefix import by_hand
 from test_waits import on_device
 from torch import Tensor, nn
 from toy_task import LABELS, stirred, toy
 from two_tasks import guarded, known
 
 from cl_bench.benchmark.assets import Assets
-from cl_bench.benchmark.attention import Adapter, Attention
+from cl_bench.benchmark.attention import Adapter
 from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.config import Recipe
 from cl_bench.benchmark.optimizer import make_optimizer
 from cl_bench.benchmark.precision import autocast
+from cl_bench.benchmark.task import LabelSpace
 from cl_bench.experiment import assemble
 from cl_bench.experiment.choices import Choices
 from cl_bench.experiment.forecast import forecast
 from cl_bench.experiment.resolve import resolve
-from cl_bench.methods import diki
+from cl_bench.methods import prefix_routing
 from cl_bench.methods.configs.diki import DIKIConfig
 from cl_bench.methods.diki import DIKI
-from cl_bench.methods.gaussians import Gaussian, fit
+from cl_bench.methods.gaussians import Moments
+from cl_bench.methods.iap import IAP
 from cl_bench.methods.prefix_texts import LEVELS, PrefixTexts
-from cl_bench.methods.residual_prefix import Prefix, attend
 
 FLOOR = 1e-3  # of twelve images' features: weights between 0 and 1
 
@@ -60,57 +62,6 @@ def images_of(*seeds: int) -> Tensor:
     return torch.cat([next(toy(seed, normalise).epoch()).images for seed in seeds])
 
 
-def by_hand(q: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-    """Softmax over P prefix keys, with a loop over samples, heads and positions."""
-    B, H, L, dh = q.shape
-    out = torch.zeros(B, L, H * dh, dtype=q.dtype)
-    for b in range(B):
-        for h in range(H):
-            k, v = (x[:, h * dh : (h + 1) * dh] for x in (keys, values))
-            for i in range(L):
-                e = [math.exp(float(q[b, h, i] @ key) / math.sqrt(dh)) for key in k]
-                for weight, value in zip(e, v, strict=True):
-                    out[b, i, h * dh : (h + 1) * dh] += weight / sum(e) * value
-    return out
-
-
-def drawn(*shape: int, seed: int) -> Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(*shape, generator=generator, dtype=torch.float64)
-
-
-def test_prefix_attention_is_the_paper_s() -> None:
-    q, keys, values = drawn(2, 4, 5, 3, seed=0), drawn(7, 12, seed=1), drawn(7, 12, seed=2)
-    torch.testing.assert_close(
-        attend(q, keys, values), by_hand(q, keys, values), atol=1e-14, rtol=0
-    )
-    each = torch.stack([keys, 2 * keys]), torch.stack([values, -values])
-    rows = [by_hand(q[i : i + 1], each[0][i], each[1][i]) for i in (0, 1)]
-    torch.testing.assert_close(attend(q, *each), torch.cat(rows), atol=1e-14, rtol=0)
-
-
-@pytest.mark.parametrize("causal", [False, True])
-@torch.no_grad()
-def test_a_whole_block_adds_the_prefix_before_the_output_projection(causal: bool) -> None:
-    """Tokens have their own softmax; the prefix has no mask; the output's bias counts once."""
-    torch.manual_seed(3)
-    original = nn.MultiheadAttention(12, 4, batch_first=True).double()
-    nn.init.normal_(original.out_proj.bias)
-    block, x = Attention(original, causal), drawn(2, 5, 12, seed=4)
-    prefix = Prefix(drawn(3, 12, seed=5), drawn(3, 12, seed=6)).scaled(0.3)
-    mask = torch.full((5, 5), float("-inf")).triu(1).double() if causal else None
-    seen: list[Tensor] = []
-    with block.watch(lambda flow: seen.extend([flow.q, flow.heads])):
-        plain, _ = block(x)
-        block.add(Adapter(to_heads=lambda q, k, v: attend(q, prefix.keys, prefix.values)))
-        found, _ = block(x)
-    expected, _ = original(x, x, x, attn_mask=mask, need_weights=False)
-    torch.testing.assert_close(plain, expected)
-    added = 0.3 * by_hand(seen[0], drawn(3, 12, seed=5), drawn(3, 12, seed=6))
-    torch.testing.assert_close(seen[3], seen[1] + added)
-    torch.testing.assert_close(found, plain + added @ original.out_proj.weight.T)
-
-
 def test_with_zero_values_it_is_exactly_clip() -> None:
     method, images = DIKI(golden_clip(), DIKIConfig(), Assets()), images_of(0, 1)
     zero_shot = golden_clip()
@@ -128,43 +79,6 @@ def test_with_zero_values_it_is_exactly_clip() -> None:
         assert keys.abs().max() <= 1 and keys.std() == pytest.approx(1 / math.sqrt(3), rel=0.1)
         found = method.classifier(LABELS)(images)
     torch.testing.assert_close(found, expected, atol=2e-5, rtol=0)
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_densities_are_scipy_s(seed: int) -> None:
-    D, features = 6, drawn(40, 6, seed=seed)
-    covariance = np.cov(features[:20].numpy().T) + 1e-7 * np.eye(D)
-    stored = torch.tensor(covariance).float()
-    mean = features[:20].mean(dim=0).float()
-    found = Gaussian.of(mean, stored, 1e-7).log_density(features)
-    expected = multivariate_normal(mean.double().numpy(), stored.double().numpy()).logpdf(
-        features.numpy()
-    )
-    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-11)
-
-
-def test_a_degenerate_covariance_has_the_floor_s_density() -> None:
-    """Five points in 12 dimensions: float32 leaves variances of either sign where the floor belongs."""
-    points = drawn(5, 12, seed=1)
-    covariance = np.cov(points.numpy().T) + 1e-7 * np.eye(12)
-    made = Gaussian.of(points.mean(dim=0).float(), torch.tensor(covariance).float(), 1e-7)
-    assert made.variances.min() >= 1e-7
-    expected = multivariate_normal(points.mean(dim=0).numpy(), covariance).logpdf(points.numpy())
-    np.testing.assert_allclose(made.log_density(points).numpy(), expected, rtol=0.02)
-
-
-def test_a_task_s_gaussian_is_that_of_its_original_features() -> None:
-    clip = golden_clip()
-    made = fit(clip, toy(0, clip.normaliser()), FLOOR)
-    f = np.concatenate([of(clip, b.images) for b in toy(0, clip.normaliser()).epoch()])
-    np.testing.assert_allclose(made.mean.numpy(), f.mean(axis=0), atol=1e-7)
-    expected = np.cov(f.T) + FLOOR * np.eye(f.shape[1])
-    np.testing.assert_allclose(made.covariance.numpy(), expected, atol=1e-8)
-    assert made.covariance.dtype == torch.float32
-    method = learned()
-    task = toy(0, method.clip.normaliser())
-    method.before_task(task)
-    torch.testing.assert_close(method.gaussians[2].mean, made.mean, atol=1e-6, rtol=0)
 
 
 def of(clip: Clip, images: Tensor) -> Any:
@@ -216,7 +130,7 @@ def test_batch_routing_leaks_the_task_and_image_routing_does_not(
     routing: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Shuffled, a batch holds images of both tasks; unshuffled, of one: its company tells an image's task."""
-    monkeypatch.setattr(diki, "ROUTED_TOGETHER", 4)
+    monkeypatch.setattr(prefix_routing, "ROUTED_TOGETHER", 4)
     classify, images = learned(routing=routing).classifier(LABELS), images_of(0, 1)
     shuffle = torch.tensor([0, 1, 2, 4, 5, 6, 7, 3])  # three of a task and one of the other
     unshuffled = classify(images)
@@ -278,8 +192,20 @@ def test_densities_are_of_the_untouched_clip_in_full_precision() -> None:
     with autocast("cpu", "bf16"):
         assert torch.equal(method._log_densities(images), expected)
     method.before_task(toy(2, method.clip.normaliser()))
+    plain = golden_clip()
+    mean = Moments.of(plain, toy(2, plain.normaliser())).sums.sum(dim=0).float() / 12
+    torch.testing.assert_close(method.gaussians[2].mean, mean, atol=1e-6, rtol=0)
     stirred(method, 1.0)
     assert torch.equal(method._log_densities(images), expected), "whatever trains"
+
+
+@torch.no_grad()
+def test_over_the_classes_of_all_tasks_an_image_keeps_its_logits() -> None:
+    """X-TAIL: all classes are encoded beside the image's own prefix."""
+    method, images = learned(), images_of(0, 1)
+    other = LabelSpace.from_templates(("moon", "lake"), ("a photo of a {}.",))
+    found = method.classifier(LabelSpace.union([other, LABELS]))(images)
+    torch.testing.assert_close(found[:, 2:], method.classifier(LABELS)(images), atol=1e-4, rtol=0)
 
 
 def test_batch_routing_waits_for_nothing() -> None:
@@ -320,8 +246,12 @@ def test_too_few_images_for_a_covariance_are_said_before_training(
     )
     monkeypatch.setattr(assemble, "build_stream", lambda *of: replace(whole, tasks=few))
     [words] = assemble.assemble(plan).stream.remarks
-    assert "a covariance of 96 features needs 97 training images" in words
-    assert "mini-StanfordCars (50), mini-Food (51): outside" in words
+    assert "fewer training images than a covariance of 96 features needs of mini-S" in words
+    assert "mini-StanfordCars (50 of 97), mini-Food (51 of 97): outside" in words
+    [words] = IAP.remarks(fresh(plan).clip, replace(whole, tasks=few))
+    assert "iap: " in words and "(50 of 106), mini-Food (51 of 106): outside" in words, (
+        "ten classes"
+    )
 
 
 @pytest.mark.parametrize("order", ["I", "II"])

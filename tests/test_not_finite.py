@@ -48,6 +48,7 @@ STATISTICS: dict[str, dict[Place, str]] = {
         ("after_task", "texts"): f"{GRAM}t.1.q",
     },
     "diki": {("before_task", "images"): "the mean of the image features"},
+    "iap": {("before_task", "images"): "the mean of the image features"},
     "moe-adapters": {
         ("after_task", "selector"): "the loss of the selector's auto-encoder of the task's images",
     },

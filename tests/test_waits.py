@@ -37,6 +37,7 @@ LEFT = {
         ("reading.py", "wait", "after_backward"): 2 * STEPS,
     },
     "diki": {("prefix_texts.py", "wait", "classifier"): 4},
+    "iap": {("prefix_texts.py", "wait", "classifier"): 4},
 }
 CODE_PATHS: list[tuple[str, dict[str, Any]]] = [
     *((name, {}) for name in BUILT_IN),
