@@ -15,6 +15,7 @@ from cl_bench.benchmark.text_file import read_text
 from cl_bench.benchmark.truth_values import numbers_are_numbers
 
 SHOWN = 200  # characters of a wrong value
+USUAL_MOMENTUM = 0.9
 
 
 class Settings(BaseModel):
@@ -31,7 +32,7 @@ class Recipe(Settings):
     _truth = numbers_are_numbers
 
     optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
-    """``adamw`` decouples the weight decay, ``adam`` adds it to the gradient; ``sgd`` has momentum."""
+    """``adamw`` decouples the weight decay, ``adam`` adds it to the gradient; ``sgd`` has ``momentum``."""
     lr: Annotated[float, Field(gt=0)] = 1e-3
     """Learning rate; the maximum where the schedule varies it."""
     lr_per_task: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
@@ -39,11 +40,16 @@ class Recipe(Settings):
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     """Weight decay of every trainable parameter."""
     beta2: Annotated[float, Field(ge=0, lt=1)] = 0.999
-    """Adam's second decay rate; the first (also SGD's momentum) is 0.9 unless it is cycled."""
-    schedule: Literal["onecycle", "warmup_cosine", "epoch_cosine", "constant"] = "onecycle"
+    """Adam's second decay rate; the first is 0.9 unless it is cycled."""
+    momentum: Annotated[float, Field(ge=0, lt=1)] = USUAL_MOMENTUM
+    """Of ``sgd``; 0: each step follows its own gradient alone."""
+    schedule: Literal["onecycle", "warmup_cosine", "epoch_cosine", "cosine", "constant"] = (
+        "onecycle"
+    )
     """``onecycle``: torch's OneCycleLR with its defaults, beta1 cycling 0.95-0.85-0.95 included.
     ``warmup_cosine``: linear to ``lr``, then a cosine that ends at 0 (ZSCL, MoE-Adapters).
-    ``epoch_cosine``: cos(0.99 pi/2 e/(E-1)) in epoch e of E (InfLoRA)."""
+    ``epoch_cosine``: cos(0.99 pi/2 e/(E-1)) in epoch e of E (InfLoRA).
+    ``cosine``: step by step from ``lr`` to a thousandth of it (DIKI)."""
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Share of the steps in which ``warmup_cosine`` rises: 100 of 1,001 as published."""
     grad_clip: Annotated[float, Field(gt=0)] | None = None
@@ -162,6 +168,8 @@ class RunConfig(Settings):
             del content["plugin"]
         if self.recipe.grad_clip is None:  # as it was before recipes could clip
             del content["recipe"]["grad_clip"]
+        if self.recipe.momentum == USUAL_MOMENTUM:  # as it was before it could be set
+            del content["recipe"]["momentum"]
         return digest_of(content | {"backbone": self.backbone.identity()})
 
     def question(self) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from cl_bench.benchmark.config import Recipe
 from cl_bench.benchmark.method import ParameterGroup
 
+END = 1e-3  # share of the learning rate at which ``cosine`` ends
+
 Schedule = torch.optim.lr_scheduler.LRScheduler
 
 
@@ -44,20 +46,20 @@ def make_optimizer(
         case "adam":
             optimizer = torch.optim.Adam(groups, betas=betas, fused=True)
         case "sgd":
-            optimizer = _sgd(groups)
+            optimizer = _sgd(groups, recipe.momentum)
     return optimizer, _schedule(optimizer, recipe, steps, steps_per_epoch)
 
 
-def _sgd(groups: list[dict[str, Any]]) -> torch.optim.SGD:
-    """SGD with momentum; fused on a GPU, which then skips an overflowed fp16 step by itself.
+def _sgd(groups: list[dict[str, Any]], momentum: float) -> torch.optim.SGD:
+    """SGD, fused on a GPU, which then skips an overflowed fp16 step by itself.
 
     Not fused, torch asks the GPU in every step. Fused, it takes the first momentum for known although
     that step was skipped and nothing was written; it starts at zero here, which is the same.
     """
     parameters = [p for group in groups for p in group["params"]]
     on_gpu = all(p.is_cuda for p in parameters)
-    optimizer = torch.optim.SGD(groups, momentum=0.9, fused=on_gpu or None)
-    for parameter in parameters if on_gpu else ():
+    optimizer = torch.optim.SGD(groups, momentum=momentum, fused=on_gpu or None)
+    for parameter in parameters if on_gpu and momentum else ():
         optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
     return optimizer
 
@@ -96,6 +98,8 @@ def _schedule(
             factor = partial(warmup_cosine, steps=steps, warmup=round(recipe.warmup * steps))
         case "epoch_cosine":
             factor = partial(epoch_cosine, steps=steps, steps_per_epoch=steps_per_epoch)
+        case "cosine":
+            factor = partial(cosine, steps=steps)
     return torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
 
 
@@ -110,6 +114,11 @@ def epoch_cosine(step: int, steps: int, steps_per_epoch: int) -> float:
     """Share of the learning rate in the epoch that ``step`` belongs to."""
     epochs = -(-steps // steps_per_epoch)
     return math.cos(0.99 * math.pi / 2 * (step // steps_per_epoch) / max(epochs - 1, 1))
+
+
+def cosine(step: int, steps: int) -> float:
+    """Share of the learning rate at ``step`` (0, 1, ...): 1 at the first, ``END`` at the last of ``steps``."""
+    return END + (1 - END) * warmup_cosine(step, steps, warmup=0)
 
 
 def optimizer_state(optimizer: torch.optim.Optimizer) -> dict[str, Any]:

@@ -43,6 +43,8 @@ BUILT_IN = {
     "rail-dual": "cl_bench.methods.rail_dual:RAILDual",
     "codyra": "cl_bench.methods.codyra:CoDyRA",
     "gpm": "cl_bench.methods.gpm:GPM",
+    "diki": "cl_bench.methods.diki:DIKI",
+    "iap": "cl_bench.methods.iap:IAP",
     "individual": "cl_bench.methods.individual:Individual",
     "joint": "cl_bench.methods.joint:Joint",
 }

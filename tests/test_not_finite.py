@@ -52,6 +52,8 @@ STATISTICS: dict[str, dict[Place, str]] = {
         ("after_task", "images"): f"{GRAM}v.1.q",
         ("after_task", "texts"): f"{GRAM}t.1.q",
     },
+    "diki": {("before_task", "images"): "the mean of the image features"},
+    "iap": {("before_task", "images"): "the mean of the image features"},
     "moe-adapters": {
         ("after_task", "selector"): "the loss of the selector's auto-encoder of the task's images",
     },

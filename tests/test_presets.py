@@ -94,6 +94,7 @@ def test_published_rates_serve_the_suite_that_stands_for_mtil() -> None:
 
 
 SHAPES = {"tiny": ((4, 192), (3, 128)), "ViT-B-16": ((12, 768), (12, 512))}  # (blocks, width)
+FEATURES = {"tiny": 96, "ViT-B-16": 512}
 WHOLE = {"finetune", "zscl", "wc", "lwf", "lwf-vr", "wise-ft", "individual", "joint"}
 
 
@@ -117,6 +118,12 @@ def expected_size(method: str, shape: str) -> int:
     if method == "moe-adapters":
         expert = sum(22 * (64 * d + 64 + d * 64 + d) for d in blocks)
         return expert + sum(2 * 22 * d for d in blocks)
+    if method == "diki":  # 8 keys and 8 values in each of the first 8 blocks of either tower
+        return sum(min(count, 8) * 2 * 8 * d for count, d in SHAPES[shape])
+    if method == "iap":  # in all 12 of the image tower, with a gate of two outputs each
+        (vision, width), (text, text_width) = SHAPES[shape]
+        gate = 2 * (FEATURES[shape] + 1)
+        return vision * (16 * width + gate) + min(text, 8) * 16 * text_width
     B = sum(4 * 16 * d for d in blocks)
     if method == "gpm":
         return sum(4 * d**2 for d in blocks)

@@ -19,7 +19,7 @@ def test_gradients_of_a_few_images_at_a_time_are_those_of_the_batch(name: str) -
 
 
 def test_what_draws_inside_of_a_tower_is_given_whole_batches() -> None:
-    assert set(TRAINED) - set(ROW_BY_ROW) == {"moe-adapters"}
+    assert set(TRAINED) - set(ROW_BY_ROW) == {"moe-adapters", "iap"}
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])

@@ -34,7 +34,7 @@ NEAR = {
         "rnak": "rank", "ranks": "rank", "alhpa": "alpha", "wieght_decay": "weight_decay",
         "weight-decay": "weight_decay", "batchsize": "batch_size", "batch_szie": "batch_size",
         "batch-size": "batch_size", "shedule": "schedule", "warm_up": "warmup", "optimzer": "optimizer",
-        "epcohs": "epochs", "setps": "steps", "gradclip": "grad_clip", "label_smoothin": "label_smoothing",
+        "epcohs": "epochs", "setps": "steps", "momentun": "momentum", "gradclip": "grad_clip", "label_smoothin": "label_smoothing",
         "augmnet": "augment", "orthogonal": "orthogonality", "LR": "lr", "top-k": "top_k",
         "lr_pertask": "lr_per_task", "feature_distil": "feature_distillation", "ensemble": "ensemble_every",
     },
@@ -43,8 +43,8 @@ NEAR = {
 FAR = {
     "methods": ["ewcc", "l2p", "dualprompt", "icarl", "der", "gem", "clip", "coop", "slca", "x", "", "--", "replay"],
     "settings": [
-        "learning_rate", "drop_path", "momentum", "bs", "num_workers", "seed", "device", "x", "",
-        "width", "dampening", "nesterov", "image_size", "patience", "eps", "log_every",
+        "learning_rate", "drop_path", "dampening", "bs", "num_workers", "seed", "device", "x", "",
+        "width", "nesterov", "image_size", "patience", "eps", "log_every",
     ],
     "suites": ["imagenet", "cifar100", "domainnet", "nope", "I", "x"],
 }  # fmt: skip
@@ -119,7 +119,7 @@ def test_what_others_call_an_option_is_translated(
 def test_an_option_that_nobody_knows_gets_no_guess(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for typed in ("--qqq", "--momentum", "--workers"):
+    for typed in ("--qqq", "--dampening", "--workers"):
         assert cl_bench(monkeypatch, "run", typed, "1") == 2
         assert f"has no option {typed}. " in capsys.readouterr().err
 
@@ -151,7 +151,7 @@ def test_an_option_behind_set_is_pointed_at(
     [
         ('model = "x"', "write backbone = ..."), ('output = "x"', "write out = ..."),
         ("lr = 1e-3", "write lr below a line [set]"), ("bs = 8", "write batch_size below a line [set]"),
-        ('metod = "lora"', "did you mean 'method'"), ("momentum = 1", "'momentum': Known: "),
+        ('metod = "lora"', "did you mean 'method'"), ("dampening = 1", "'dampening': Known: "),
     ],
 )  # fmt: skip
 def test_a_key_of_a_config_file_is_translated(line: str, words: str, tmp_path: Path) -> None:

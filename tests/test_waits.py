@@ -29,11 +29,15 @@ from cl_bench.methods.catalog import BUILT_IN
 
 # Whom a batch chose, read while the device computes the gradients: the optimizer needs to know whom to
 # leave as they are. To step all experts and restore those costs more (tests/bench/expert_choice.py).
+# Beside which prefixes a batch of test images needs the texts, read once a batch: beside all that it may
+# need, they would be encoded up to 15 T + 1 times.
 LEFT = {
     "moe-adapters": {
         ("reading.py", "copy", "loss"): 2 * STEPS,
         ("reading.py", "wait", "after_backward"): 2 * STEPS,
-    }
+    },
+    "diki": {("prefix_texts.py", "wait", "classifier"): 4},
+    "iap": {("prefix_texts.py", "wait", "classifier"): 4},
 }
 CODE_PATHS: list[tuple[str, dict[str, Any]]] = [
     *((name, {}) for name in BUILT_IN),

@@ -14,7 +14,6 @@ from cl_bench.benchmark.estimate.shapes import Amounts
 
 PHASES = ("start", "prepare", "train", "consolidate", "evaluate", "save")
 PICTURE = 65_000  # bytes of the matrix as a picture
-MOMENTS = {"adamw": 2, "adam": 2, "sgd": 1}  # numbers that the optimizer keeps for each that trains
 
 
 @dataclass(frozen=True)
@@ -67,11 +66,14 @@ def memory_peak(parts: Sequence[Parts], recipe: Recipe, largest: int) -> int:
         recipe: whose optimizer keeps moments.
         largest: bytes of the operation that handles the most.
     """
-    each = (
-        of["held"] + (1 + MOMENTS[recipe.optimizer]) * of["trainable"] + of["saved"]
-        for of in parts[1:]
-    )
+    kept = _moments(recipe)
+    each = (of["held"] + (1 + kept) * of["trainable"] + of["saved"] for of in parts[1:])
     return int(max(amount[0] for amount in each)) + largest
+
+
+def _moments(recipe: Recipe) -> int:
+    """Numbers that the optimizer keeps for each that trains."""
+    return 2 if recipe.optimizer != "sgd" else int(recipe.momentum > 0)
 
 
 def bytes_of_image(parts: Sequence[Parts]) -> float:

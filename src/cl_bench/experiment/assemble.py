@@ -98,7 +98,8 @@ def assemble(plan: Plan, on_progress: ProgressCallback = silent) -> Experiment:
     shots = Shots(config.protocol.shots, config.seed) if config.protocol.shots else None
     size, store = clip.image_size, Store(plan.cache, config.protocol.broken, on_progress)
     stream = build_stream(config.suite.name, plan.tasks, size, store, plan.data_root, shots)
-    stream = replace(stream, remarks=(*plan.suite.remarks, *stream.remarks))
+    of_method = plan.entry.method.remarks(clip, stream)
+    stream = replace(stream, remarks=(*plan.suite.remarks, *stream.remarks, *of_method))
     needs = plan.entry.Config.model_validate(config.method_settings).needs()
     assets = load_assets(plan.sources, needs, stream, size, config.device, store)
     return Experiment(plan, stream, MethodFactory(plan, assets, clip))

@@ -1,0 +1,39 @@
+"""DIKI's settings."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from cl_bench.benchmark.method_config import MethodConfig
+
+Count = Annotated[int, Field(ge=1)]
+ROUTED_TOGETHER = 256  # images of one data set that share a prefix under batch routing
+
+
+class DIKIConfig(MethodConfig):
+    """DIKI's hyper-parameters (published configs)."""
+
+    length: Count = 8
+    """P, keys and values that a task adds to each block."""
+    vision_depth: Count = 8
+    """Blocks of the image tower that get them, from the first; a tower that has fewer: all of them."""
+    text_depth: Count = 8
+    """The same of the text tower."""
+    routing: Literal["image", "batch"] = "image"
+    """Choose a prefix per test image, or per 256 test images of one data set, as published."""
+    floor: Annotated[float, Field(gt=0)] = 1e-7
+    """Added to every variance of a task's features, so that their covariance can be inverted."""
+
+    def caveats(self) -> tuple[str, ...]:
+        """Batch routing is told which images belong together."""
+        return leaks("diki") if self.routing == "batch" else ()
+
+
+def leaks(method: str) -> tuple[str, ...]:
+    """The caveat of batch routing."""
+    return (
+        f"{method}: routing = batch gives {ROUTED_TOGETHER} test images known to come from one data set the "
+        "prefix that most of them choose, so the task's identity leaks into the prediction",
+    )
