@@ -9,7 +9,15 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from cl_bench.benchmark.truth_values import numbers_are_numbers
 
 MOST = 2**31 - 1  # of ranks, experts, steps: beyond it, sizes of tensors overflow
-Need = Literal["reference images", "reference texts", "selector", "earlier images", "all tasks"]
+Need = Literal[
+    "reference images",
+    "reference texts",
+    "image-text pairs",
+    "reference images with classes",
+    "selector",
+    "earlier images",
+    "all tasks",
+]
 
 
 class MethodConfig(BaseModel):
