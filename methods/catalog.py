@@ -39,6 +39,7 @@ BUILT_IN = {
     "o-lora": "cl_bench.methods.o_lora:OLoRA",
     "inflora": "cl_bench.methods.inflora:InfLoRA",
     "sd-lora": "cl_bench.methods.sd_lora:SDLoRA",
+    "gift": "cl_bench.methods.gift:GIFT",
     "individual": "cl_bench.methods.individual:Individual",
     "joint": "cl_bench.methods.joint:Joint",
 }

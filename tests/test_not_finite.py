@@ -30,6 +30,7 @@ Place = tuple[str, str]  # before or after a task, and what features are compute
 GRADIENT, GRAM = "the mean gradient of v.0.q", "the Gram matrix of the features that enter "
 LOSS = f"the loss became nan on task '{AT}' at step 1"  # a teacher's features are used in steps
 TEXTS = "the teacher's features of the reference texts"
+PROMPTS = "the teacher's features of the reference prompts"
 # What a method looks at outside of its steps, and what it says of it.
 STATISTICS: dict[str, dict[Place, str]] = {
     **{
@@ -52,6 +53,7 @@ STATISTICS: dict[str, dict[Place, str]] = {
     },
     "lwf": {("before_task", "texts"): TEXTS, ("before_task", "images"): LOSS},
     "lwf-vr": {("before_task", "texts"): TEXTS, ("before_task", "images"): LOSS},
+    "gift": {("before_task", "texts"): PROMPTS, ("before_task", "images"): LOSS},
 }  # fmt: skip
 PLACES = [
     (when, through)
