@@ -15,7 +15,7 @@ class GIFTConfig(MethodConfig):
     """What holds the weights back; the defaults are those of the published runs."""
 
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.2
-    """Of the cross-entropy on the task and of the alignment on the pairs."""
+    """Of both cross-entropies, on the task and on the pairs."""
     distillation: Weight = 1.0
     """Weight of the distillation on pairs, in both directions."""
     temperature: Annotated[float, Field(gt=0)] = 2.0
@@ -23,9 +23,9 @@ class GIFTConfig(MethodConfig):
     alignment: Weight = 0.25
     """Weight of ITA: an image's own prompt is its class among those of the batch, and the reverse."""
     consolidation: Weight = 1.0
-    """λ of AWC, λ·Σ F·(θ − θ*)², F from the gradient of distillation and alignment in this step."""
+    """λ of AWC, λ·Σ F·(θ − θ*)²; F comes from this step's gradient on the pairs."""
     reference: Literal["pairs", "images"] = "pairs"
-    """Image-text pairs that a generator made; or images of class folders with prompts of their class."""
+    """What is distilled on: pairs that a generator made, or images of class folders."""
 
     @model_validator(mode="after")
     def _importance_has_a_source(self) -> Self:
