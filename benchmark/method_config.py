@@ -11,7 +11,15 @@ from cl_bench.benchmark.large_matrices import LargeMatrices, RunSizes
 from cl_bench.benchmark.truth_values import numbers_are_numbers
 
 MOST = 2**31 - 1  # of ranks, experts, steps: beyond it, sizes of tensors overflow
-Need = Literal["reference images", "reference texts", "selector", "earlier images", "all tasks"]
+Need = Literal[
+    "reference images",
+    "reference texts",
+    "image-text pairs",
+    "reference images with classes",
+    "selector",
+    "earlier images",
+    "all tasks",
+]
 
 
 class MethodConfig(BaseModel):

@@ -45,6 +45,7 @@ BUILT_IN = {
     "gpm": "cl_bench.methods.gpm:GPM",
     "diki": "cl_bench.methods.diki:DIKI",
     "iap": "cl_bench.methods.iap:IAP",
+    "gift": "cl_bench.methods.gift:GIFT",
     "individual": "cl_bench.methods.individual:Individual",
     "joint": "cl_bench.methods.joint:Joint",
 }

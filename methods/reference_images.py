@@ -39,20 +39,33 @@ class ReferenceImages:
             size: images in a batch.
             generator: what the orders are drawn from.
         """
-        count = len(self._images)
 
         def begin(done: int) -> Iterator[tuple[Tensor, Tensor]]:
-            order = ImageOrder.draw(count, generator, cropped=False)
-            return self._pass(order, [slice(i, i + size) for i in range(done * size, count, size)])
+            return ((x, features) for x, features, _ in self.one_pass(size, generator, done))
 
         return Endless(begin, generator)
 
-    def _pass(self, order: ImageOrder, parts: Sequence[slice]) -> Iterator[tuple[Tensor, Tensor]]:
+    def one_pass(
+        self, size: int, generator: torch.Generator, done: int
+    ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """A pass in an order that is drawn at once, as ``Endless`` asks for it.
+
+        Yields:
+            Behind the first ``done`` batches: images, features, and which images these are, int64 [B]
+            on the features' device.
+        """
+        count = len(self._images)
+        order = ImageOrder.draw(count, generator, cropped=False)
+        return self._pass(order, [slice(i, i + size) for i in range(done * size, count, size)])
+
+    def _pass(
+        self, order: ImageOrder, parts: Sequence[slice]
+    ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         rows = sent(order.rows, self._features)
         images = inputs(self._images, order, parts, self._normalise)
         for x, part in zip(images, parts, strict=True):
             self._encode(order.rows[part])
-            yield x, self._features[rows[part]]
+            yield x, self._features[rows[part]], rows[part]
 
     def of(self, rows: Tensor) -> Tensor:
         """Features [B, D] of the images ``rows``, int64 [B] on the CPU."""

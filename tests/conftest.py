@@ -39,10 +39,13 @@ def references(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("references")
     for i in range(128):
         (folder / f"{i}.jpg").write_bytes(b"")
+    rows = "\n".join(f"{i}.jpg,number {i}" for i in range(128))
+    (folder / "pairs.csv").write_text(f"path,prompt\n{rows}\n")
     (folder / "captions.txt").write_text("\n".join(map(str, range(128))))
     (folder / "alexnet.pth").write_bytes(b"")
     return {
         "reference_images": folder,
         "reference_texts": folder / "captions.txt",
+        "reference_pairs": folder,
         "selector_weights": folder / "alexnet.pth",
     }

@@ -20,7 +20,13 @@ from cl_bench.benchmark.processes import first, group, sums
 from cl_bench.benchmark.records.events import Event, Step
 from cl_bench.benchmark.stopping import Stopped
 
-LOSSES = ("keeplora-kd", "zscl", "o-lora", "joint")  # of every kind that a batch is shared for
+LOSSES = (
+    "keeplora-kd",
+    "zscl",
+    "gift",
+    "o-lora",
+    "joint",
+)  # of every kind that a batch is shared for
 METHODS = ("lora", "keeplora", "zscl", "moe-adapters")
 
 

@@ -15,6 +15,7 @@ from cl_bench.methods.catalog import BUILT_IN, find_method, known_methods
 
 TRAINED = [name for name in BUILT_IN if known_methods()[name].trainable]
 ROW_BY_ROW = [name for name in TRAINED if find_method(name).method.row_by_row]
+AWAY = {"gift"}  # of a first step, but away from the start, where what pulls back is zero
 WAYS = {
     "whole": WHOLE,
     "shared": Division(shared=True),
@@ -31,6 +32,10 @@ def gradients(
     training = drawn_from(plan, method, task)
     method.before_task(training)
     parameters = all_parameters(method.trainable_parameters())
+    if name in AWAY:
+        torch.manual_seed(0)
+        for parameter in parameters:
+            parameter.data.add_(0.01 * torch.randn_like(parameter))
     with division.used(), autocast("cpu", precision):
         loss = method.loss(next(training.endless()))
     loss.backward()

@@ -18,6 +18,7 @@ from cl_bench.benchmark.rows import Division
 from cl_bench.benchmark.run import Listener, run
 from cl_bench.benchmark.task import Task, TaskStream
 from cl_bench.datasets.extra.references import find_sources, load_assets
+from cl_bench.datasets.extra.source import TaskNames
 from cl_bench.datasets.images.store import Store
 from cl_bench.datasets.streams import build_stream
 from cl_bench.datasets.suite import TaskSpec
@@ -52,18 +53,19 @@ def small_plan(method: str, order: str = "II", tasks: int = 2, **choices: Any) -
 def fresh(plan: Plan) -> Method:
     """The plan's method around the pre-trained tiny CLIP."""
     needs = plan.entry.method.Config.model_validate(plan.config.method_settings).needs()
-    assets = _assets(needs, tuple(plan.sources))
+    assets = _assets(needs, tuple(plan.sources), plan.config.tasks)
     if "all tasks" in needs:
         assets = replace(assets, stream=small_stream(plan))
     return MethodFactory(plan, assets)()
 
 
 @cache
-def _assets(needs: tuple[Need, ...], found: tuple[Need, ...]) -> Assets:
+def _assets(needs: tuple[Need, ...], found: tuple[Need, ...], tasks: tuple[str, ...]) -> Assets:
     """What comes with the mini suite; methods only read it."""
     plan = small_plan("zero-shot")
     suite, backbone = plan.suite.name, plan.suite.backbone.name
-    sources = find_sources(found, Choices(), suite, backbone, at_least=1)
+    names = TaskNames(tasks)
+    sources = find_sources(found, Choices(), suite, backbone, at_least=1, tasks=names)
     return load_assets(sources, needs, TaskStream("none", ()), 32, "cpu", Store())
 
 

@@ -40,8 +40,8 @@ EVERY_OPTION: dict[str, Any] = {
     "plugin": Path("mine.py"), "data_root": Path("data"), "cache": Path("cache"),
     "protocol": "x-tail", "shots": 5, "skip_broken": True, "partial_data": True,
     "reference_images": Path("images"), "reference_texts": Path("texts.txt"),
-    "selector_weights": Path("alexnet.pth"), "tasks": 2, "micro_batch": "8", "checkpoint_every": "30s",
-    "deterministic": True,
+    "reference_pairs": Path("pairs"), "selector_weights": Path("alexnet.pth"), "tasks": 2,
+    "micro_batch": "8", "checkpoint_every": "30s", "deterministic": True,
 }  # fmt: skip
 STATIONS = (
     ("experiment", "resolve"), ("experiment", "merge"), ("experiment", "assemble"),

@@ -30,7 +30,9 @@ Place = tuple[str, str]  # before or after a task, and what features are compute
 GRADIENT, GRAM = "the mean gradient of v.0.q", "the Gram matrix of the features that enter "
 LOSS = f"the loss became nan on task '{AT}' at step 1"  # a teacher's features are used in steps
 FEATURES = "the features of the training images"
+LATER = LOSS.replace("step 1", "step 2")  # of gift: the image that is spoilt is drawn then
 TEXTS = "the teacher's features of the reference texts"
+PROMPTS = "the teacher's features of the reference prompts"
 # What a method looks at outside of its steps, and what it says of it.
 STATISTICS: dict[str, dict[Place, str]] = {
     **{
@@ -60,6 +62,7 @@ STATISTICS: dict[str, dict[Place, str]] = {
     **{name: {("after_task", "images"): FEATURES} for name in ("rail", "rail-dual")},
     "lwf": {("before_task", "texts"): TEXTS, ("before_task", "images"): LOSS},
     "lwf-vr": {("before_task", "texts"): TEXTS, ("before_task", "images"): LOSS},
+    "gift": {("before_task", "texts"): PROMPTS, ("before_task", "images"): LATER},
 }  # fmt: skip
 PLACES = [
     (when, through)
@@ -141,7 +144,7 @@ def test_a_statistic_that_is_not_finite_stops_the_run(
     name: str, place: Place, tmp_path: Path
 ) -> None:
     statistic = STATISTICS[name][place]
-    said = statistic if statistic == LOSS else f"{statistic} is not finite on task '{AT}'"
+    said = statistic if statistic in (LOSS, LATER) else f"{statistic} is not finite on task '{AT}'"
     words = stopped(name, tmp_path / "run", spoil_features(*place, math.nan))
     assert words.startswith(f"{said} (method {name}). "), words
     if name in GONE_ON_WITH:

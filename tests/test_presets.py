@@ -95,7 +95,7 @@ def test_published_rates_serve_the_suite_that_stands_for_mtil() -> None:
 
 SHAPES = {"tiny": ((4, 192), (3, 128)), "ViT-B-16": ((12, 768), (12, 512))}  # (blocks, width)
 FEATURES = {"tiny": 96, "ViT-B-16": 512}
-WHOLE = {"finetune", "zscl", "wc", "lwf", "lwf-vr", "wise-ft", "individual", "joint"}
+WHOLE = {"finetune", "zscl", "wc", "lwf", "lwf-vr", "wise-ft", "gift", "individual", "joint"}
 
 
 def whole_clip(name: str) -> int:

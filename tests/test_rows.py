@@ -12,7 +12,9 @@ from cl_bench.benchmark.rows import Division, through
 FEW = WAYS["five at a time"]
 
 
-@pytest.mark.parametrize("name", ["lora", "keeplora", "keeplora+", "keeplora-kd", "zscl", "joint"])
+@pytest.mark.parametrize(
+    "name", ["lora", "keeplora", "keeplora+", "keeplora-kd", "zscl", "gift", "joint"]
+)
 def test_gradients_of_a_few_images_at_a_time_are_those_of_the_batch(name: str) -> None:
     assert name in ROW_BY_ROW
     assert apart(gradients(name, FEW), gradients(name)) < 1e-4

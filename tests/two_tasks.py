@@ -13,7 +13,7 @@ from disturbing import DEVICE, Seen
 from stand_in_device import OnDevice, StandIn, host_copy
 from torch import Tensor, nn
 
-from cl_bench.benchmark.assets import Assets
+from cl_bench.benchmark.assets import Assets, Pairs
 from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.config import Recipe
 from cl_bench.benchmark.images import Images
@@ -150,7 +150,11 @@ def toy_assets(tasks: tuple[Task, ...], selector: nn.Module) -> Assets:
     draw = torch.Generator().manual_seed(9)
     pixels = torch.randint(256, (14, 3, 32, 32), generator=draw, dtype=torch.uint8)
     images = Images(pixels, torch.zeros(14, dtype=torch.int64))
-    return Assets(images, ("a red cat", "two boats", "an oak"), selector, TaskStream("toys", tasks))
+    texts = ("a red cat", "two boats", "an oak")
+    prompts = tuple(texts[i % 3] for i in range(14))
+    rows = {task.name: torch.arange(i, 14 - i) for i, task in enumerate(tasks)}
+    stream, pairs = TaskStream("toys", tasks), Pairs(images, prompts, rows)
+    return Assets(images, texts, selector, stream, pairs)
 
 
 def _learn(method: Method, task: Task, recipe: Recipe, precision: str, watch: Watch) -> list[float]:

@@ -31,6 +31,15 @@ def total_of(number: int) -> int:
     return number if size() == 1 else int(add_up(torch.tensor(number)))
 
 
+def averaged(tensors: Sequence[Tensor]) -> list[Tensor]:
+    """The mean of all processes' tensors, one by one."""
+    if size() == 1:
+        return list(tensors)
+    flat = add_up(torch.cat([tensor.flatten() for tensor in tensors]))
+    parts = flat.split([tensor.numel() for tensor in tensors])
+    return [part.view_as(tensor) / size() for part, tensor in zip(parts, tensors, strict=True)]
+
+
 def average_gradients(parameters: Sequence[nn.Parameter]) -> None:
     """Put the mean of all processes' gradients in the place of each one's own.
 

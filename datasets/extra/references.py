@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -15,6 +14,8 @@ from numpy.typing import NDArray
 
 from cl_bench.benchmark.errors import UserError
 from cl_bench.datasets.extra.captions_file import read_captions
+from cl_bench.datasets.extra.pairs import find_class_pictures, find_pairs
+from cl_bench.datasets.extra.source import Source, TaskNames, missing
 from cl_bench.datasets.images.content import digests_of
 from cl_bench.datasets.images.listing import Listing
 from cl_bench.datasets.images.visible import files_below, has_image_name
@@ -45,37 +46,31 @@ class NamedFiles(Protocol):
         """File of captions."""
 
     @property
+    def reference_pairs(self) -> Path | None:
+        """Folder of image-text pairs."""
+
+    @property
     def selector_weights(self) -> Path | None:
         """File with AlexNet's weights."""
 
 
-@dataclass(frozen=True)
-class Source:
-    """Extra data that was found, before it is loaded.
-
-    Attributes:
-        about: one line that pins the content, wherever it lies.
-        load: brings it; takes the image size, the device and where decoded images are kept. Of
-            functions that a process can send to another.
-        count: how many images or texts it has; takes no time.
-    """
-
-    about: str
-    load: Callable[[int, str, Store], object]
-    count: Callable[[], int] = int
-
-
 def find_sources(
-    needs: Sequence[Need], files: NamedFiles, suite: str, backbone: str, at_least: int
+    needs: Sequence[Need],
+    files: NamedFiles,
+    suite: str,
+    backbone: str,
+    at_least: int,
+    tasks: TaskNames = TaskNames(),  # noqa: B008 (frozen)
 ) -> dict[Need, Source]:
     """Find what the method needs.
 
     Args:
         needs: of the method as configured.
         files: named by the user.
-        suite: its name; ``mini`` brings its own images and texts.
+        suite: its name; ``mini`` brings its own images, texts and pairs.
         backbone: its name; the tiny CLIP brings its own selector.
-        at_least: how many images and how many texts a step uses at once.
+        at_least: how many images, texts or pairs a step uses at once.
+        tasks: of the suite; pairs may be those of one task.
 
     Raises:
         UserError: something is missing, unreadable or too little; names the option to set.
@@ -84,6 +79,10 @@ def find_sources(
         "reference images": lambda: _images(files.reference_images, suite, at_least),
         "reference texts": lambda: _texts(files.reference_texts, suite, at_least),
         "selector": lambda: _selector(files.selector_weights, backbone),
+        "image-text pairs": lambda: find_pairs(files.reference_pairs, suite, tasks, at_least),
+        "reference images with classes": lambda: find_class_pictures(
+            files.reference_images, suite, tasks, at_least
+        ),
     }
     return {need: finders[need]() for need in needs if need in finders}
 
@@ -100,16 +99,14 @@ def load_assets(
     from cl_bench.benchmark.assets import Assets
 
     loaded = {need: source.load(size, device, store) for need, source in sources.items()}
+    pairs = loaded.get("image-text pairs") or loaded.get("reference images with classes")
     return Assets(
         images=loaded.get("reference images"),  # type: ignore[arg-type]
         texts=loaded.get("reference texts", ()),  # type: ignore[arg-type]
         selector=loaded.get("selector"),  # type: ignore[arg-type]
         stream=stream if "all tasks" in needs else None,
+        pairs=pairs,  # type: ignore[arg-type]
     )
-
-
-def _missing(need: str, option: str, what: str) -> UserError:
-    return UserError(f"the method needs {need}: set {option} {what}")
 
 
 def _images(folder: Path | None, suite: str, at_least: int) -> Source:
@@ -118,7 +115,7 @@ def _images(folder: Path | None, suite: str, at_least: int) -> Source:
             return Source(
                 "mini: pictures drawn with a seed of their own", _mini_images, _mini_image_count
             )
-        raise _missing("reference images", "--reference-images", "FOLDER (e.g. ImageNet's train)")
+        raise missing("reference images", "--reference-images", "FOLDER (e.g. ImageNet's train)")
     if not folder.is_dir():
         raise UserError(f"--reference-images {folder} is not a folder")
     files = sorted(file for file in files_below(folder) if has_image_name(file))
@@ -143,7 +140,7 @@ def _texts(file: Path | None, suite: str, at_least: int) -> Source:
     if file is None:
         if suite == "mini":
             return Source("mini: captions of its pretraining world", _mini_texts, _mini_text_count)
-        raise _missing(
+        raise missing(
             "reference texts",
             "--reference-texts",
             "FILE (captions in .txt, .tsv, .csv, .json or .jsonl)",
@@ -170,7 +167,7 @@ def _selector(weights: Path | None, backbone: str) -> Source:
     if weights is None:
         if backbone == TINY:
             return Source("tiny-clip: frozen tokens after two blocks", _tiny_selector)
-        raise _missing(
+        raise missing(
             "an image encoder for its auto-selector",
             "--selector-weights",
             f"FILE ({SELECTOR_SOURCE})",

@@ -17,13 +17,13 @@ from cl_bench.datasets.mini.worlds import EXTRAS, WORLDS
 SEED = 4_052
 PER_CONCEPT = 4
 GENERAL_CAPTIONS = 4  # of the sixteen, for every concept; its domain's own come on top
-_EVERYTHING = {**WORLDS, "": EXTRAS}
+EVERYTHING = {**WORLDS, "": EXTRAS}
 
 
 def reference_images() -> NDArray[np.uint8]:
     """The pictures, [N, 3, 32, 32], the same on every call."""
     images: list[NDArray[np.uint8]] = []
-    for world in _EVERYTHING.values():
+    for world in EVERYTHING.values():
         for concept in world.painters:
             rng = np.random.default_rng([SEED, len(images)])
             style = artwork(PER_CONCEPT, rng, natural=len(images) % 2 == 0)
@@ -31,16 +31,26 @@ def reference_images() -> NDArray[np.uint8]:
     return np.concatenate(images)
 
 
+def pictured_concepts() -> tuple[str, ...]:
+    """What each of the pictures shows."""
+    return tuple(
+        concept
+        for world in EVERYTHING.values()
+        for concept in world.painters
+        for _ in range(PER_CONCEPT)
+    )
+
+
 def reference_image_count() -> int:
     """How many pictures ``reference_images`` draws."""
-    return PER_CONCEPT * sum(len(world.painters) for world in _EVERYTHING.values())
+    return PER_CONCEPT * sum(len(world.painters) for world in EVERYTHING.values())
 
 
 def reference_texts() -> tuple[str, ...]:
     """The sentences."""
     return tuple(
         template.format(concept)
-        for domain, world in _EVERYTHING.items()
+        for domain, world in EVERYTHING.items()
         for concept in world.painters
         for template in (*GENERAL[:GENERAL_CAPTIONS], *SPECIAL.get(domain, ()))
     )

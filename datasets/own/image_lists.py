@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cl_bench.benchmark.errors import UserError
-from cl_bench.datasets.images.visible import is_visible
 from cl_bench.datasets.own.folders import Files, split
-from cl_bench.datasets.own.list_table import ListTable, Row, read_table
+from cl_bench.datasets.own.list_table import ListTable, Row, existing_path, read_table
 
 CLASS_COLUMNS = ("class", "class_name", "label")  # the first that is there
 SPLITS = {"train": "train", "training": "train", "test": "test", "testing": "test"}
@@ -79,7 +78,7 @@ def _line(row: Row, folder: Path, column: str, table: ListTable) -> _Line:
     """One image, or an error that begins with the row's place."""
     if not (name := row.cells[column]):
         raise UserError(f"{row.place}: the column {column!r} is empty; every image has a class")
-    file = folder / _checked_path(row, folder)
+    file = folder / existing_path(row, folder)
     if "split" not in table.columns:
         return _Line(file, name, "")
     written = row.cells["split"].lower()
@@ -87,19 +86,6 @@ def _line(row: Row, folder: Path, column: str, table: ListTable) -> _Line:
         known = ", ".join((*SPLITS, *sorted(LEFT_OUT)))
         raise UserError(f"{row.place}: unknown split {row.cells['split']!r}; known are {known}")
     return _Line(file, name, SPLITS.get(written, written))
-
-
-def _checked_path(row: Row, folder: Path) -> str:
-    path = row.cells["path"]
-    if not path:
-        raise UserError(f"{row.place}: the column 'path' is empty")
-    if not os.path.isfile(folder / path):  # unlike Path.is_file, never raises
-        hint = "; folders are separated by /, not by backslashes" if "\\" in path else ""
-        raise UserError(f"{row.place}, names {path!r}, which does not exist{hint}")
-    parts = Path(path).parts if not Path(path).is_absolute() else (Path(path).name,)
-    if hidden := next((p for p in parts if p != ".." and not is_visible(p)), None):
-        raise UserError(f"{row.place}, names {path}: {hidden} is hidden, which is no data")
-    return path
 
 
 def _check_each_once(rows: Sequence[Row], lines: Sequence[_Line]) -> None:

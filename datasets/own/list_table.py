@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from cl_bench.benchmark.errors import UserError, in_one_line, missing_extra
 from cl_bench.benchmark.text_file import read_text
+from cl_bench.datasets.images.visible import is_visible
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -47,58 +49,60 @@ class ListTable:
     not_plain: Mapping[str, str] = field(default_factory=dict)
 
 
-def read_table(path: Path) -> ListTable:
-    """Read an image list's table.
+def read_table(path: Path, what: str = "image list") -> ListTable:
+    """Read a table of images.
+
+    Args:
+        path: the file.
+        what: what it is to the user.
 
     Raises:
         UserError: the file is missing or damaged, a row has cells too many or too few, or a column
             stands twice.
     """
-    kind = path.suffix.lower()
+    kind, called = path.suffix.lower(), f"the {what} {path}"
     if kind not in (*SEPARATORS, ".parquet"):
-        raise UserError(
-            f"the image list {path} ends in {kind!r}; known are .csv, .tsv and .parquet"
-        )
+        raise UserError(f"{called} ends in {kind!r}; known are .csv, .tsv and .parquet")
     if not path.is_file():
         words = "is no file" if path.exists() else "does not exist"
-        raise UserError(f"the image list {path} {words}")
+        raise UserError(f"{called} {words}")
     if kind == ".parquet":
-        return _of_parquet(path)
-    text = read_text(path, "image list")
+        return _of_parquet(path, called)
+    text = read_text(path, what)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=SEPARATORS[kind], strict=True)
     try:
         lines = [(reader.line_num, cells) for cells in reader if cells]
     except csv.Error as error:
-        raise UserError(f"the image list {path}, line {reader.line_num}: {error}") from error
+        raise UserError(f"{called}, line {reader.line_num}: {error}") from error
     if not lines:
-        raise UserError(f"the image list {path} is empty")
-    columns = _columns(path, lines[0][1])
-    rows = tuple(_row(path, f"line {line}", columns, cells) for line, cells in lines[1:])
+        raise UserError(f"{called} is empty")
+    columns = _columns(called, lines[0][1])
+    rows = tuple(_row(called, f"line {line}", columns, cells) for line, cells in lines[1:])
     return ListTable(columns, rows)
 
 
-def _columns(path: Path, header: list[str]) -> tuple[str, ...]:
+def _columns(called: str, header: list[str]) -> tuple[str, ...]:
     names = tuple(name.strip().lower() for name in header)
     if len(names) == 1:
         raise UserError(
-            f"the image list {path} has one column, {names[0]!r}; a .csv has commas between its cells, a "
+            f"{called} has one column, {names[0]!r}; a .csv has commas between its cells, a "
             ".tsv tabs"
         )
     if twice := next((name for name in names if names.count(name) > 1), None):
-        raise UserError(f"the image list {path} has two columns {twice!r}; remove or rename one")
+        raise UserError(f"{called} has two columns {twice!r}; remove or rename one")
     return names
 
 
-def _row(path: Path, place: str, columns: tuple[str, ...], cells: list[str]) -> Row:
+def _row(called: str, place: str, columns: tuple[str, ...], cells: list[str]) -> Row:
     if len(cells) != len(columns):
         raise UserError(
-            f"the image list {path}, {place}, has {len(cells)} cells where the header has "
+            f"{called}, {place}, has {len(cells)} cells where the header has "
             f"{len(columns)} ({', '.join(columns)}); a cell with a separator in it is quoted"
         )
     return Row(place, dict(zip(columns, cells, strict=True)))
 
 
-def _of_parquet(path: Path) -> ListTable:
+def _of_parquet(path: Path, called: str) -> ListTable:
     try:
         import pyarrow.parquet
     except ModuleNotFoundError as error:
@@ -106,8 +110,8 @@ def _of_parquet(path: Path) -> ListTable:
     try:
         table = pyarrow.parquet.ParquetFile(path).read()
     except (OSError, pyarrow.ArrowException) as error:
-        raise UserError(f"the image list {path} cannot be read: {in_one_line(error)}") from error
-    columns = _columns(path, table.column_names)
+        raise UserError(f"{called} cannot be read: {in_one_line(error)}") from error
+    columns = _columns(called, table.column_names)
     kinds = dict(zip(columns, (column.type for column in table.columns), strict=True))
     names = [name for name, kind in kinds.items() if _is_plain(kind)]
     cells = [map(_string, table.columns[columns.index(name)].to_pylist()) for name in names]
@@ -130,3 +134,21 @@ def _is_plain(kind: pa.DataType) -> bool:
 
 def _string(value: object) -> str:
     return "" if value is None else str(value)
+
+
+def existing_path(row: Row, folder: Path) -> str:
+    """What a row's column ``path`` names: an image file below ``folder``, absolute, or outside of it.
+
+    Raises:
+        UserError: it is empty, hidden, or there is no such file; begins with the row's place.
+    """
+    path = row.cells["path"]
+    if not path:
+        raise UserError(f"{row.place}: the column 'path' is empty")
+    if not os.path.isfile(folder / path):  # unlike Path.is_file, never raises
+        hint = "; folders are separated by /, not by backslashes" if "\\" in path else ""
+        raise UserError(f"{row.place}, names {path!r}, which does not exist{hint}")
+    parts = Path(path).parts if not Path(path).is_absolute() else (Path(path).name,)
+    if hidden := next((p for p in parts if p != ".." and not is_visible(p)), None):
+        raise UserError(f"{row.place}, names {path}: {hidden} is hidden, which is no data")
+    return path

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cl_bench.benchmark.assets import Assets
+from cl_bench.benchmark.assets import Assets, Pairs
 from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.images import Images
 from cl_bench.benchmark.method import Method
@@ -61,7 +61,10 @@ def made(name: str, clip: Clip, task: Task, **settings: Any) -> Method:
     """A method of the catalogue around ``clip``, with the task's images as its extra data."""
     entry = find_method(name)
     chosen = entry.defaults("config", "fair", "") | BRIEF.get(name, {}) | settings
-    assets = Assets(task.train, classnames(400), _selector, TaskStream("random", (task,)))
+    rows = {task.name: torch.arange(len(task.train))}
+    pairs = Pairs(task.train, tuple(f"a photo of number {i}." for i in rows[task.name]), rows)
+    stream = TaskStream("random", (task,))
+    assets = Assets(task.train, classnames(400), _selector, stream, pairs)
     return entry.method(clip, entry.method.Config(**chosen), assets)
 
 

@@ -1,4 +1,4 @@
-"""``cl-bench data check``: everything about a suite that can be known before a run."""
+"""``cl-bench data check``: everything about a suite or image-text pairs that can be known before a run."""
 
 from __future__ import annotations
 
@@ -17,11 +17,15 @@ if TYPE_CHECKING:
     from cl_bench.datasets.checks.task_check import TaskCheck
 
 
+STOPS, LOOK = "stops a run", "worth a look"
+
+
 def check(
     suite: Annotated[
         str,
         typer.Argument(
-            help="A suite file, or mini, mini-long, mtil, x-tail.", autocompletion=suites
+            help="A suite file, or mini, mini-long, mtil, x-tail; or a folder of image-text pairs.",
+            autocompletion=suites,
         ),
     ],
     data_root: Annotated[
@@ -34,6 +38,11 @@ def check(
 
     Every image is read and decoded. The exit code is 1 where something would stop a run.
     """
+    from cl_bench.datasets.catalog import BUILT_IN
+
+    if suite not in BUILT_IN and Path(suite).is_dir():
+        _check_pairs(Path(suite), quiet)
+        return
     from cl_bench.cli.console import console, silenced
     from cl_bench.cli.progress import progress_of_files
     from cl_bench.datasets.checks.suite_check import check_suite
@@ -44,12 +53,36 @@ def check(
         with progress_of_files(console) as on_progress:
             found = check_suite(suite, root, on_progress)
         console.print(_table(found.tasks))
-        _print_list("stops a run", "red", found.problems)
+        _print_list(STOPS, "red", found.problems)
         _print_list("recorded with every run", "yellow", found.remarks)
-        _print_list("worth a look", "cyan", found.notes)
+        _print_list(LOOK, "cyan", found.notes)
         if found.problems:
             raise typer.Exit(1)
         console.print(f"\n{'nothing' if not found.remarks else 'none of this'} stops a run")
+
+
+def _check_pairs(folder: Path, quiet: bool) -> None:
+    """The same of a folder of image-text pairs."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    from cl_bench.cli.console import console, silenced
+    from cl_bench.cli.progress import progress_of_files
+    from cl_bench.datasets.checks.pairs_check import check_pairs
+
+    with silenced(quiet):
+        with progress_of_files(console) as on_progress:
+            found = check_pairs(folder, on_progress)
+        table = Table("learned with", box=None, pad_edge=False)
+        for column in ("pairs", "prompts"):
+            table.add_column(column, justify="right")
+        for task, (pairs, prompts) in found.counts.items():
+            table.add_row(escape(task), f"{pairs:,}", f"{prompts:,}")
+        console.print(table)
+        _print_list(STOPS, "red", found.problems)
+        _print_list(LOOK, "cyan", found.notes)
+        if found.problems:
+            raise typer.Exit(1)
 
 
 def _table(tasks: Sequence[TaskCheck]) -> Table:

@@ -95,6 +95,8 @@ class Choices(Settings):
     """Folder of images that belong to no task."""
     reference_texts: File = None
     """Captions: .txt, .tsv, .csv, .json or .jsonl."""
+    reference_pairs: Folder = None
+    """Folder of image-text pairs with a table pairs.csv."""
     selector_weights: File = None
     """torchvision's AlexNet weights."""
     tasks: Annotated[int | None, Written("N")] = None

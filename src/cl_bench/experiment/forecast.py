@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cl_bench.benchmark.assets import Assets
+from cl_bench.benchmark.assets import Assets, Pairs
 from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.estimate.expected import TaskSize
 from cl_bench.benchmark.estimate.forecast import Forecast, Memory, Run, foresee, foresee_memory
@@ -30,6 +30,8 @@ from cl_bench.experiment.resolve import Plan
 REFERENCES = 128, 128  # images or texts of the first play, and more of the second
 ROUNDS = 2, 20  # of an inner loop
 TEST_IMAGES = 64  # of a stand-in
+PAIRED = ("image-text pairs", "reference images with classes")  # needs that are met by `Pairs`
+PICTURED = ("reference images", *PAIRED)  # needs whose images are not decoded for a play
 
 
 def forecast(plan: Plan) -> Forecast:
@@ -162,22 +164,32 @@ class _Cast:
         self, clip: Clip, needs: Sequence[str], sizes: Mapping[str, int], stream: TaskStream
     ) -> Assets:
         real = 0 not in next(clip.parameters()).stride()
-        images = None
-        if "reference images" in needs:
-            make = _noise if real else _blank
-            count = sizes["reference images"]
-            images = Images(make(count, clip.image_size), torch.zeros(count, dtype=torch.int64))
+
+        def pictures(count: int) -> Images:
+            pixels = (_noise if real else _blank)(count, clip.image_size)
+            return Images(pixels, torch.zeros(count, dtype=torch.int64))
+
         loaded: dict[Any, Any] = {
             need: source.load(clip.image_size, self.plan.config.device if real else "cpu", Store())
             for need, source in self.plan.sources.items()
-            if need != "reference images"
+            if need not in PICTURED
         }
+        images = pictures(sizes["reference images"]) if "reference images" in needs else None
+        paired = next((sizes[need] for need in PAIRED if need in needs), None)
         return Assets(
             images=images,
             texts=loaded.get("reference texts", ())[: sizes.get("reference texts")],
             selector=loaded.get("selector"),
             stream=stream if "all tasks" in needs else None,
+            pairs=None if paired is None else _pairs(pictures(paired), stream),
         )
+
+
+def _pairs(images: Images, stream: TaskStream) -> Pairs:
+    """Pairs for every task, with prompts that are about as long as others."""
+    count = len(images)
+    prompts = tuple(f"a photo of a thing, number {i}." for i in range(count))
+    return Pairs(images, prompts, {task.name: torch.arange(count) for task in stream.tasks})
 
 
 def _stand_in(spec: TaskSpec, train: int, size: int, make: Callable[[int, int], Tensor]) -> Task:

@@ -12,7 +12,7 @@ from cl_bench.benchmark.records.files import sha256_of
 from cl_bench.datasets.budget_rule import BudgetRule
 from cl_bench.datasets.checks.namesakes import namesakes
 from cl_bench.datasets.checks.prompts import cut_prompts
-from cl_bench.datasets.extra.references import Source
+from cl_bench.datasets.extra.source import Source
 from cl_bench.datasets.pretrained import preprocessing
 from cl_bench.datasets.suite import Suite, TaskSpec
 from cl_bench.experiment.arithmetic import choose_device, computed_on, must_compute

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from cl_bench.benchmark.errors import UserError
 from cl_bench.datasets.catalog import check_data
-from cl_bench.datasets.extra.references import Source, find_sources
+from cl_bench.datasets.extra.references import find_sources
+from cl_bench.datasets.extra.source import Source, TaskNames
 from cl_bench.datasets.suite import Suite, TaskSpec
 from cl_bench.experiment.choices import Choices, parse_overrides
 from cl_bench.experiment.merge import Merged, merge
@@ -70,7 +71,8 @@ def settle(choices: Choices) -> Settled:
         )
     tasks = tuple(task.worded(said.protocol.wording) for task in tasks)
     needs, at_once = said.method.needs(), said.budget.batch_size
-    sources = find_sources(needs, choices, suite.settings_name, suite.backbone.name, at_once)
+    names, brings = _names(tasks, suite), suite.settings_name
+    sources = find_sources(needs, choices, brings, suite.backbone.name, at_once, names)
     return Settled(choices, entry, suite, root, order, tasks, said, sources)
 
 
@@ -102,6 +104,12 @@ def _tasks(choices: Choices, suite: Suite) -> tuple[str, tuple[TaskSpec, ...]]:
             f"--tasks {choices.tasks}: the order has {len(tasks)} tasks; give 1 to {len(tasks)}"
         )
     return order, tasks[: choices.tasks]
+
+
+def _names(tasks: tuple[TaskSpec, ...], suite: Suite) -> TaskNames:
+    """What the tasks that are learned are called, and the others of the suite."""
+    learned = tuple(task.name for task in tasks)
+    return TaskNames(learned, tuple(t.name for t in suite.tasks if t.name not in learned))
 
 
 def _same_classes(tasks: tuple[TaskSpec, ...]) -> tuple[str, str] | None:
