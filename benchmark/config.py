@@ -43,13 +43,13 @@ class Recipe(Settings):
     """Adam's second decay rate; the first is 0.9 unless it is cycled."""
     momentum: Annotated[float, Field(ge=0, lt=1)] = USUAL_MOMENTUM
     """Of ``sgd``; 0: each step follows its own gradient alone."""
-    schedule: Literal["onecycle", "warmup_cosine", "epoch_cosine", "cosine", "constant"] = (
+    schedule: Literal["onecycle", "warmup_cosine", "epoch_cosine", "step_cosine", "constant"] = (
         "onecycle"
     )
     """``onecycle``: torch's OneCycleLR with its defaults, beta1 cycling 0.95-0.85-0.95 included.
     ``warmup_cosine``: linear to ``lr``, then a cosine that ends at 0 (ZSCL, MoE-Adapters).
     ``epoch_cosine``: cos(0.99 pi/2 e/(E-1)) in epoch e of E (InfLoRA).
-    ``cosine``: step by step from ``lr`` to a thousandth of it (DIKI)."""
+    ``step_cosine``: step by step from ``lr`` to a thousandth of it (DIKI)."""
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Share of the steps in which ``warmup_cosine`` rises: 100 of 1,001 as published."""
     grad_clip: Annotated[float, Field(gt=0)] | None = None

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from cl_bench.benchmark.config import Recipe
 from cl_bench.benchmark.method import ParameterGroup
 
-END = 1e-3  # share of the learning rate at which ``cosine`` ends
+END = 1e-3  # share of the learning rate at which ``step_cosine`` ends
 
 Schedule = torch.optim.lr_scheduler.LRScheduler
 
@@ -98,8 +98,8 @@ def _schedule(
             factor = partial(warmup_cosine, steps=steps, warmup=round(recipe.warmup * steps))
         case "epoch_cosine":
             factor = partial(epoch_cosine, steps=steps, steps_per_epoch=steps_per_epoch)
-        case "cosine":
-            factor = partial(cosine, steps=steps)
+        case "step_cosine":
+            factor = partial(step_cosine, steps=steps)
     return torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
 
 
@@ -116,7 +116,7 @@ def epoch_cosine(step: int, steps: int, steps_per_epoch: int) -> float:
     return math.cos(0.99 * math.pi / 2 * (step // steps_per_epoch) / max(epochs - 1, 1))
 
 
-def cosine(step: int, steps: int) -> float:
+def step_cosine(step: int, steps: int) -> float:
     """Share of the learning rate at ``step`` (0, 1, ...): 1 at the first, ``END`` at the last of ``steps``."""
     return END + (1 - END) * warmup_cosine(step, steps, warmup=0)
 

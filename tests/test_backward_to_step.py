@@ -131,7 +131,7 @@ def test_a_group_steps_at_its_own_rate_and_decays_by_its_own() -> None:
 
 @pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd"])
 @pytest.mark.parametrize(
-    "schedule", ["onecycle", "warmup_cosine", "epoch_cosine", "cosine", "constant"]
+    "schedule", ["onecycle", "warmup_cosine", "epoch_cosine", "step_cosine", "constant"]
 )
 def test_a_schedule_moves_every_group_in_its_own_proportion(optimizer: Any, schedule: Any) -> None:
     method, recipe = Two(lr_scale=0.1), Recipe(optimizer=optimizer, schedule=schedule)

@@ -270,7 +270,9 @@ def test_it_trains_in_all_twelve_image_blocks_and_for_one_epoch() -> None:
     config = resolve(Choices.model_validate({**chosen, "backbone": "tiny-clip"})).config
     assert config.budget.batch_size == 128 and sum(config.budget.steps.values()) == 2_499
     assert (
-        config.recipe.lr == 5 and config.recipe.momentum == 0 and config.recipe.schedule == "cosine"
+        config.recipe.lr == 5
+        and config.recipe.momentum == 0
+        and config.recipe.schedule == "step_cosine"
     )
     assert (config.protocol.prompts, config.protocol.augment) == ("first", "none")
     assert IAPConfig().vision_depth == 12 and IAPConfig().text_depth == 8

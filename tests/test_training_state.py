@@ -30,7 +30,7 @@ from cl_bench.benchmark.task import Batch, LabelSpace, Task, TrainingTask
 from cl_bench.benchmark.train import Progress, Trained, Training
 
 STEPS = 23  # five steps an epoch: four whole epochs and more
-SCHEDULES = ("onecycle", "warmup_cosine", "epoch_cosine", "cosine", "constant")
+SCHEDULES = ("onecycle", "warmup_cosine", "epoch_cosine", "step_cosine", "constant")
 OPTIMIZERS = ("adamw", "adam", "sgd")
 
 
