@@ -45,6 +45,10 @@ class MethodConfig(BaseModel):
         """What the method uses besides the current task's training images."""
         return ()
 
+    def told(self) -> bool:
+        """Whether a method with ``told_task`` is told whose classes it chooses between, as configured."""
+        return True
+
     def caveats(self) -> tuple[str, ...]:
         """What a reader of the results must be told, one line each."""
         return ()

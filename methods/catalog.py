@@ -40,6 +40,8 @@ BUILT_IN = {
     "inflora": "cl_bench.methods.inflora:InfLoRA",
     "sd-lora": "cl_bench.methods.sd_lora:SDLoRA",
     "gift": "cl_bench.methods.gift:GIFT",
+    "condu": "cl_bench.methods.condu:ConDU",
+    "condu-lora": "cl_bench.methods.condu:ConDU",
     "individual": "cl_bench.methods.individual:Individual",
     "joint": "cl_bench.methods.joint:Joint",
 }

@@ -94,7 +94,18 @@ def test_published_rates_serve_the_suite_that_stands_for_mtil() -> None:
 
 
 SHAPES = {"tiny": ((4, 192), (3, 128)), "ViT-B-16": ((12, 768), (12, 512))}  # (blocks, width)
-WHOLE = {"finetune", "zscl", "wc", "lwf", "lwf-vr", "wise-ft", "gift", "individual", "joint"}
+WHOLE = {
+    "finetune",
+    "zscl",
+    "wc",
+    "lwf",
+    "lwf-vr",
+    "wise-ft",
+    "gift",
+    "condu",
+    "individual",
+    "joint",
+}
 
 
 def whole_clip(name: str) -> int:
@@ -117,6 +128,8 @@ def expected_size(method: str, shape: str) -> int:
     if method == "moe-adapters":
         expert = sum(22 * (64 * d + 64 + d * 64 + d) for d in blocks)
         return expert + sum(2 * 22 * d for d in blocks)
+    if method == "condu-lora":  # rank 64 beside d x 4d and 4d x d
+        return sum(2 * 64 * 5 * d for d in blocks)
     B = sum(4 * 16 * d for d in blocks)
     both = {"lora", "o-lora", "sd-lora"}
     return (2 * B if method in both else B) + (method == "sd-lora")

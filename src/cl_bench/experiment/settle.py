@@ -57,12 +57,13 @@ def settle(choices: Choices) -> Settled:
     given = parse_overrides(choices.overrides)
     entry = find_method(choices.method or "keeplora", choices.plugin)
     said = merge(choices, given, entry, suite)
-    if said.protocol.labels == "all" and entry.told_task:
+    told = entry.told_task and said.method.told()
+    if said.protocol.labels == "all" and told:
         raise UserError(
             f"{entry.name} is told whose classes it chooses between, so it has no meaning under "
             "--protocol x-tail"
         )
-    if entry.told_task and (twins := _same_classes(tasks)):
+    if told and (twins := _same_classes(tasks)):
         raise UserError(
             f"{entry.name} is told a task by the names of its classes, and those of {twins[0]} and "
             f"{twins[1]} are the same: leave one of them out with --order"
