@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from golden_clip import golden_clip
 from torch import Tensor
 from toy_task import LABELS, stirred, toy
+from two_tasks import Watch, tiny_models
 
 from cl_bench.benchmark.assets import Assets
+from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.estimate import forecast as parts_of_forecast
 from cl_bench.benchmark.images import Images
@@ -29,8 +30,12 @@ KINDS: list[dict[str, Any]] = [
 ]  # fmt: skip
 
 
+def tiny_clip() -> Clip:
+    return tiny_models(Watch(None))[0]
+
+
 def condu(**settings: Any) -> ConDU:
-    return ConDU(golden_clip(), ConDUConfig(**settings), Assets())
+    return ConDU(tiny_clip(), ConDUConfig(**settings), Assets())
 
 
 NAMES = (
@@ -60,7 +65,7 @@ def learn(method: ConDU, *numbers: int) -> list[Tensor]:
         of = task(method, number)
         torch.manual_seed(number)
         method.before_task(of)
-        stirred(method, 0.02)
+        stirred(method, 0.05)
         method.tuned.learn()
         trained.append(plain_logits(method, of.labels))
         method.after_task(of)
@@ -94,8 +99,8 @@ def test_the_first_task_is_classified_by_its_fine_tuned_model(settings: dict[str
     assert torch.equal(zero_shot, plain_logits(condu(), labels))
     (trained,) = learn(method, 0)
     found = logits(method, labels)
-    torch.testing.assert_close(found, trained, atol=1e-3, rtol=0)
-    assert (found - zero_shot).abs().max() > 0.05
+    torch.testing.assert_close(found, trained, atol=2e-4, rtol=0)
+    assert (found - zero_shot).abs().max() > 0.02
 
 
 @pytest.mark.parametrize("settings", KINDS)
@@ -104,7 +109,7 @@ def test_every_task_starts_from_the_pretrained_model(settings: dict[str, Any]) -
     learn(method, 0, 1)
     logits(method, task(method, 0).labels)  # an expert is in place
     method.before_task(task(method, 2))
-    fresh = golden_clip().weights()
+    fresh = tiny_clip().weights()
     assert all(torch.equal(w, fresh[n]) for n, w in method.clip.weights().items())
 
 
@@ -134,7 +139,7 @@ def test_released_factors_are_measured_from_a_draw_that_they_do_not_start_from()
         assert torch.equal(start, other.tuned._start[name]), "the same in every run"
         assert not torch.equal(start, starts[name])
     both = torch.cat([f.flatten() for f in (*fixed.values(), *starts.values())])
-    assert float(both.std()) == pytest.approx(0.01, rel=0.02) and abs(float(both.mean())) < 2e-4
+    assert float(both.std()) == pytest.approx(0.01, rel=0.02) and abs(float(both.mean())) < 5e-4
     delta = method.tuned.end()
     assert all(torch.equal(delta[name], starts[name] - fixed[name]) for name in fixed)
 
@@ -268,14 +273,17 @@ def test_without_the_tasks_identity_it_may_choose_between_all_classes() -> None:
     assert "which is cl-bench's own" in config.caveats[0]
 
 
-@pytest.mark.parametrize(("name", "numbers"), [("condu", 149_620_736), ("condu-lora", 9_830_400)])
+@pytest.mark.parametrize(
+    ("name", "numbers", "tasks"), [("condu", 149_620_736, 1), ("condu-lora", 9_830_400, 2)]
+)
 def test_the_dry_run_tells_what_the_published_runs_store(
-    name: str, numbers: int, monkeypatch: pytest.MonkeyPatch
+    name: str, numbers: int, tasks: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One change, and for each task a bit for every number and its prototypes."""
     monkeypatch.setattr(parts_of_forecast, "measure_rates", lambda *_: np.ones(4))
-    found = forecast(mtil(name, order="I", tasks=2)).checkpoint
-    stored = 4 * numbers + 2 * numbers / 8 + 4 * 512 * (100 + 101)
+    found = forecast(mtil(name, order="I", tasks=tasks)).checkpoint
+    classes = sum((100, 101)[:tasks])
+    stored = 4 * numbers + tasks * numbers / 8 + 4 * 512 * classes
     assert stored < found < stored + 200_000
 
 
