@@ -58,6 +58,10 @@ class MethodConfig(BaseModel):
             UserError: says what to set instead.
         """
 
+    def told(self) -> bool:
+        """Whether a method with ``told_task`` is told whose classes it chooses between, as configured."""
+        return True
+
     def caveats(self) -> tuple[str, ...]:
         """What a reader of the results must be told, one line each."""
         return ()

@@ -46,6 +46,8 @@ BUILT_IN = {
     "diki": "cl_bench.methods.diki:DIKI",
     "iap": "cl_bench.methods.iap:IAP",
     "gift": "cl_bench.methods.gift:GIFT",
+    "condu": "cl_bench.methods.condu:ConDU",
+    "condu-lora": "cl_bench.methods.condu:ConDU",
     "individual": "cl_bench.methods.individual:Individual",
     "joint": "cl_bench.methods.joint:Joint",
 }

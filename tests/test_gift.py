@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from golden_clip import golden_clip
 from small_run import small_plan
 from torch import Tensor
 from toy_task import stirred, toy
+from two_tasks import Watch, tiny_models
 
 from cl_bench.benchmark.assets import Assets, Pairs
 from cl_bench.benchmark.clip import Clip
@@ -36,9 +36,13 @@ DRAWN = torch.randint(
 )
 
 
+def tiny_clip() -> Clip:
+    return tiny_models(Watch(None))[0]
+
+
 def started(**settings: Any) -> tuple[GIFT, TrainingTask]:
     """Within its first task, away from where it started."""
-    clip = golden_clip()
+    clip = tiny_clip()
     images = Images(DRAWN, torch.zeros(6).long())
     rows = {"toy0": torch.arange(6), "toy1": torch.tensor([5, 3, 1])}
     method = GIFT(clip, GIFTConfig(**settings), Assets(pairs=Pairs(images, PROMPTS, rows)))
@@ -203,7 +207,7 @@ def test_the_pairs_part_is_in_float32_whatever_the_precision(precision: str) -> 
 
 def test_the_teacher_is_the_model_before_the_task_and_so_is_the_anchor() -> None:
     method, task = started()
-    first = golden_clip().weights()
+    first = tiny_clip().weights()
     assert method.teacher is not None
     assert all(torch.equal(w, first[n]) for n, w in method.teacher.weights().items())
     method.after_task(task)
@@ -217,7 +221,7 @@ def test_the_teacher_is_the_model_before_the_task_and_so_is_the_anchor() -> None
 
 
 def test_remembered_features_are_fresh_ones() -> None:
-    teacher: Clip = copy.deepcopy(golden_clip())
+    teacher: Clip = copy.deepcopy(tiny_clip())
     normalise = teacher.normaliser()
     pairs = ReferencePairs(Images(DRAWN, torch.zeros(6).long()), PROMPTS, normalise, teacher)
     shown = {tuple(x.flatten().tolist()): p for x, p in zip(normalise(DRAWN), PROMPTS, strict=True)}

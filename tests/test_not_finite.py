@@ -62,6 +62,13 @@ STATISTICS: dict[str, dict[Place, str]] = {
     **{name: {("after_task", "images"): FEATURES} for name in ("rail", "rail-dual")},
     "lwf": {("before_task", "texts"): TEXTS, ("before_task", "images"): LOSS},
     "lwf-vr": {("before_task", "texts"): TEXTS, ("before_task", "images"): LOSS},
+    **{
+        name: {
+            ("after_task", "images"): "the matrix of class prototypes",
+            ("after_task", "texts"): "the matrix of class prototypes",
+        }
+        for name in ("condu", "condu-lora")
+    },
     "gift": {("before_task", "texts"): PROMPTS, ("before_task", "images"): LATER},
 }  # fmt: skip
 PLACES = [

@@ -95,7 +95,18 @@ def test_published_rates_serve_the_suite_that_stands_for_mtil() -> None:
 
 SHAPES = {"tiny": ((4, 192), (3, 128)), "ViT-B-16": ((12, 768), (12, 512))}  # (blocks, width)
 FEATURES = {"tiny": 96, "ViT-B-16": 512}
-WHOLE = {"finetune", "zscl", "wc", "lwf", "lwf-vr", "wise-ft", "gift", "individual", "joint"}
+WHOLE = {
+    "finetune",
+    "zscl",
+    "wc",
+    "lwf",
+    "lwf-vr",
+    "wise-ft",
+    "gift",
+    "condu",
+    "individual",
+    "joint",
+}
 
 
 def whole_clip(name: str) -> int:
@@ -124,6 +135,8 @@ def expected_size(method: str, shape: str) -> int:
         (vision, width), (text, text_width) = SHAPES[shape]
         gate = 2 * (FEATURES[shape] + 1)
         return vision * (16 * width + gate) + min(text, 8) * 16 * text_width
+    if method == "condu-lora":  # rank 64 beside d x 4d and 4d x d
+        return sum(2 * 64 * 5 * d for d in blocks)
     B = sum(4 * 16 * d for d in blocks)
     if method == "gpm":
         return sum(4 * d**2 for d in blocks)

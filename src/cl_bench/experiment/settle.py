@@ -58,12 +58,13 @@ def settle(choices: Choices) -> Settled:
     entry = find_method(choices.method or "keeplora", choices.plugin)
     said = merge(choices, given, entry, suite)
     said.method.check_recipe(said.recipe)
-    if said.protocol.labels == "all" and entry.told_task:
+    told = entry.told_task and said.method.told()
+    if said.protocol.labels == "all" and told:
         raise UserError(
             f"{entry.name} is told whose classes it chooses between, so it has no meaning under "
             "--protocol x-tail"
         )
-    by_names = entry.told_task or said.method.knows_tasks_by_names()
+    by_names = told or said.method.knows_tasks_by_names()
     if by_names and (twins := _same_classes(tasks)):
         raise UserError(
             f"{entry.name} knows a task by the names of its classes, and those of {twins[0]} and "
