@@ -119,31 +119,36 @@ def whole_clip(name: str) -> int:
     return sum(p.numel() for p in model.parameters()) - 1
 
 
+# Of one block of width d.
+PER_BLOCK = {
+    "moe-adapters": lambda d: 22 * (64 * d + 64 + d * 64 + d) + 2 * 22 * d,
+    "condu-lora": lambda d: 2 * 64 * 5 * d,  # rank 64 beside d x 4d and 4d x d
+    "gpm": lambda d: 4 * d**2,
+    # q, k, v, o, d x 4d and 4d x d, and six times 16 gates
+    "codyra": lambda d: 16 * (4 * 2 * d + 2 * 5 * d) + 6 * 16,
+    **{name: lambda d: 2 * 4 * 16 * d for name in ("lora", "o-lora", "sd-lora")},
+}
+
+
+def prefixes(method: str, shape: str) -> int:
+    """8 keys and 8 values in the first 8 blocks; IAP's are in all of the image tower, gated."""
+    (vision, width), (text, text_width) = SHAPES[shape]
+    gate = 2 * (FEATURES[shape] + 1) if method == "iap" else 0
+    blocks = vision if method == "iap" else min(vision, 8)
+    return blocks * (16 * width + gate) + min(text, 8) * 16 * text_width
+
+
 def expected_size(method: str, shape: str) -> int:
     """Trainable numbers by the method's own description."""
     if method in {"zero-shot", "rail", "rail-dual"}:
         return 0
     if method in WHOLE:
         return whole_clip(shape)
-    blocks = [d for count, d in SHAPES[shape] for _ in range(count)]
-    if method == "moe-adapters":
-        expert = sum(22 * (64 * d + 64 + d * 64 + d) for d in blocks)
-        return expert + sum(2 * 22 * d for d in blocks)
-    if method == "diki":  # 8 keys and 8 values in each of the first 8 blocks of either tower
-        return sum(min(count, 8) * 2 * 8 * d for count, d in SHAPES[shape])
-    if method == "iap":  # in all 12 of the image tower, with a gate of two outputs each
-        (vision, width), (text, text_width) = SHAPES[shape]
-        gate = 2 * (FEATURES[shape] + 1)
-        return vision * (16 * width + gate) + min(text, 8) * 16 * text_width
-    if method == "condu-lora":  # rank 64 beside d x 4d and 4d x d
-        return sum(2 * 64 * 5 * d for d in blocks)
-    B = sum(4 * 16 * d for d in blocks)
-    if method == "gpm":
-        return sum(4 * d**2 for d in blocks)
-    if method == "codyra":  # q, k, v, o, d x 4d and 4d x d, and six times 16 gates
-        return sum(16 * (4 * 2 * d + 2 * 5 * d) + 6 * 16 for d in blocks)
-    both = {"lora", "o-lora", "sd-lora"}
-    return (2 * B if method in both else B) + (method == "sd-lora")
+    if method in {"diki", "iap"}:
+        return prefixes(method, shape)
+    of_block = PER_BLOCK.get(method, lambda d: 4 * 16 * d)  # KeepLoRA's B
+    scale = 1 if method == "sd-lora" else 0
+    return sum(of_block(d) for count, d in SHAPES[shape] for _ in range(count)) + scale
 
 
 @pytest.mark.parametrize("method", BUILT_IN)
