@@ -76,6 +76,10 @@ class GIFT(Method):
                 {"the teacher's features of the reference prompts": known.T_t}, task.name
             )
             self.pairs = known.batches(task.batch_size, self.generator)
+            in_use = {
+                "token_embedding.weight": known.token_ids
+            }  # most of the table is in no prompt
+            self.rows = [in_use.get(name) for name in self.weights]
         for weight in self.weights.values():
             weight.requires_grad_(True)
 
@@ -111,7 +115,8 @@ class GIFT(Method):
             terms = self.terms(pairs)
             held = c.distillation * terms["distillation"] + c.alignment * terms["alignment"]
             g = averaged(torch.autograd.grad(held, weights, materialize_grads=True))
-            penalty = consolidate(g, weights, start, c.consolidation)  # adds its gradient to g
+            # adds its gradient to g
+            penalty = consolidate(g, weights, start, c.consolidation, self.rows)
         return with_gradient(held + penalty, weights, g)
 
     def terms(self, pairs: PairBatch) -> dict[str, Tensor]:

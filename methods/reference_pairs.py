@@ -41,6 +41,7 @@ class ReferencePairs:
 
     Attributes:
         T_t: the teacher's unit features of the P different prompts, [P, D].
+        token_ids: those that stand in some prompt, int64 [n], each once.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class ReferencePairs:
         self._tokens = cut_padding(teacher.tokenize(list(place)))  # [P, L]
         self._images = ReferenceImages(images, normalise, teacher)
         self.T_t = encoded(teacher, self._tokens)
+        self.token_ids = self._tokens.unique()
 
     def batches(self, size: int, generator: torch.Generator) -> Endless[PairBatch]:
         """Batches without end, every pass in a fresh order; the last of a pass may be smaller.

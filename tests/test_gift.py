@@ -144,7 +144,7 @@ def test_the_penalty_is_the_formula_tensor_by_tensor() -> None:
     g = [s * torch.randn(*of, generator=draw) for s, of in zip(scales, shapes, strict=True)]
     theta, start = ([torch.randn(*of, generator=draw) for of in shapes] for _ in range(2))
     before = [of.double() for of in g]
-    value = consolidate(g, theta, start, 0.7)
+    value = consolidate(g, theta, start, 0.7, [None] * 3)
     assert float(value) == pytest.approx(0.7 * penalty_of(before, theta, start), rel=1e-5)
     for i, of in enumerate(before):  # F is held where it is
         pull = 2 * of**2 / (of**2).mean() * (theta[i] - start[i]).double()
@@ -153,7 +153,19 @@ def test_the_penalty_is_the_formula_tensor_by_tensor() -> None:
 
 def test_a_tensor_without_a_gradient_is_not_held() -> None:
     g = torch.zeros(3)
-    assert float(consolidate([g], [torch.ones(3)], [torch.zeros(3)], 1.0)) == 0 and not g.any()
+    assert float(consolidate([g], [torch.ones(3)], [torch.zeros(3)], 1.0, [None])) == 0
+    assert not g.any()
+
+
+def test_rows_without_a_gradient_may_be_left_out() -> None:
+    draw = torch.Generator().manual_seed(2)
+    g, theta, start = (torch.randn(6, 4, generator=draw) for _ in range(3))
+    g[[0, 3, 4]] = 0
+    whole, few = g.clone(), g.clone()
+    value = consolidate([whole], [theta], [start], 0.7, [None])
+    part = consolidate([few], [theta], [start], 0.7, [torch.tensor([1, 2, 4, 5])])
+    torch.testing.assert_close(part, value)
+    torch.testing.assert_close(few, whole)
 
 
 def as_published(
