@@ -41,6 +41,7 @@ BUILT_IN = {
     "sd-lora": "cl_bench.methods.sd_lora:SDLoRA",
     "codyra": "cl_bench.methods.codyra:CoDyRA",
     "gpm": "cl_bench.methods.gpm:GPM",
+    "er": "cl_bench.methods.er:ER",
     "individual": "cl_bench.methods.individual:Individual",
     "joint": "cl_bench.methods.joint:Joint",
 }

@@ -94,7 +94,7 @@ def test_published_rates_serve_the_suite_that_stands_for_mtil() -> None:
 
 
 SHAPES = {"tiny": ((4, 192), (3, 128)), "ViT-B-16": ((12, 768), (12, 512))}  # (blocks, width)
-WHOLE = {"finetune", "zscl", "wc", "lwf", "lwf-vr", "wise-ft", "individual", "joint"}
+WHOLE = {"finetune", "zscl", "wc", "lwf", "lwf-vr", "wise-ft", "individual", "joint", "er"}
 
 
 def whole_clip(name: str) -> int:
@@ -131,7 +131,8 @@ def test_the_cards_trainable_size(method: str) -> None:
     plan = small_plan(method)
     made = fresh(plan)
     task = small_stream(plan).tasks[0]
-    made.before_task(TrainingTask(task, made.clip.normaliser(), 32, seed_everything(0, task.name)))
+    generator = seed_everything(0, task.name)
+    made.before_task(TrainingTask(task, made.clip.normaliser(), 32, generator, earlier=()))
     measured = sum(p.numel() for p in made.trainable_parameters())
     head = len(task.labels.classnames) * 96 if method == "keeplora+" else 0
     assert measured == expected_size(method, "tiny") + head
