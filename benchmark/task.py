@@ -216,6 +216,11 @@ class TrainingTask:
         """How many training images were handed out so far, in any pass, those of ``earlier`` too."""
         return self._drawn + sum(task.images_drawn for task in self._earlier or ())
 
+    @property
+    def targets(self) -> Tensor:
+        """The class of every training image, int64 [N] on the CPU: known without a pass over them."""
+        return self._train.targets
+
     def __len__(self) -> int:
         """The number of training images."""
         return len(self._train)

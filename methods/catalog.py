@@ -48,6 +48,7 @@ BUILT_IN = {
     "gift": "cl_bench.methods.gift:GIFT",
     "condu": "cl_bench.methods.condu:ConDU",
     "condu-lora": "cl_bench.methods.condu:ConDU",
+    "er": "cl_bench.methods.er:ER",
     "individual": "cl_bench.methods.individual:Individual",
     "joint": "cl_bench.methods.joint:Joint",
 }

@@ -106,6 +106,7 @@ WHOLE = {
     "condu",
     "individual",
     "joint",
+    "er",
 }
 
 
@@ -156,7 +157,8 @@ def test_the_cards_trainable_size(method: str) -> None:
     plan = small_plan(method)
     made = fresh(plan)
     task = small_stream(plan).tasks[0]
-    made.before_task(TrainingTask(task, made.clip.normaliser(), 32, seed_everything(0, task.name)))
+    generator = seed_everything(0, task.name)
+    made.before_task(TrainingTask(task, made.clip.normaliser(), 32, generator, earlier=()))
     measured = sum(p.numel() for p in made.trainable_parameters())
     head = len(task.labels.classnames) * 96 if method == "keeplora+" else 0
     assert measured == expected_size(method, "tiny") + head

@@ -16,11 +16,12 @@ from torch import Tensor, nn
 from cl_bench.benchmark.assets import Assets, Pairs
 from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.config import Recipe
+from cl_bench.benchmark.earlier_images import EarlierImages
 from cl_bench.benchmark.images import Images
 from cl_bench.benchmark.method import Method
 from cl_bench.benchmark.precision import autocast
 from cl_bench.benchmark.randomness import seed_everything
-from cl_bench.benchmark.task import LabelSpace, Task, TaskStream, TrainingTask
+from cl_bench.benchmark.task import LabelSpace, Task, TaskStream
 from cl_bench.benchmark.train import Training
 from cl_bench.methods.catalog import find_method
 
@@ -123,7 +124,10 @@ def played(
         selector.to(DEVICE)
     tasks = tuple(toy_task(i, of, resident and stand_in is not None) for i, of in enumerate(names))
     method = make(clip, toy_assets(tasks, selector))
-    losses = [loss for task in tasks for loss in _learn(method, task, recipe, precision, watch)]
+    kept = EarlierImages(TaskStream("toys", tasks), declared=True)
+    losses = [
+        loss for task in tasks for loss in _learn(method, task, kept, recipe, precision, watch)
+    ]
     logits = [_logits(method, task, precision, watch) for task in tasks]
     seen = tuple(stand_in.seen) if stand_in else ()
     return Played(host_copy(method.state_dict()), losses, logits, seen, watch.tokenised)
@@ -157,14 +161,22 @@ def toy_assets(tasks: tuple[Task, ...], selector: nn.Module) -> Assets:
     return Assets(images, texts, selector, stream, pairs)
 
 
-def _learn(method: Method, task: Task, recipe: Recipe, precision: str, watch: Watch) -> list[float]:
+def _learn(
+    method: Method,
+    task: Task,
+    kept: EarlierImages,
+    recipe: Recipe,
+    precision: str,
+    watch: Watch,
+) -> list[float]:
     generator = seed_everything(0, task.name)
-    training = TrainingTask(task, method.clip.normaliser(), BATCH, generator)
+    training = kept.open(task, method.clip.normaliser(), BATCH, generator, cropped=False)
     method.before_task(training)
     losses: list[float] = []
     if any(True for _ in method.trainable_parameters()):
         losses = _train(method, Training(method, training, recipe, STEPS, precision), watch)
     method.after_task(training)
+    kept.close(training)
     return losses
 
 

@@ -54,7 +54,7 @@ def random_task(clip: Clip, images: int, classes: int) -> Task:
 def as_seen(clip: Clip, task: Task, batch_size: int) -> TrainingTask:
     """The task as a method sees it; the same order of images each time."""
     draw = torch.Generator().manual_seed(0)
-    return TrainingTask(task, clip.normaliser(), batch_size, draw)
+    return TrainingTask(task, clip.normaliser(), batch_size, draw, earlier=())
 
 
 def made(name: str, clip: Clip, task: Task, **settings: Any) -> Method:
