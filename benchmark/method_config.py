@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, model_validator
@@ -48,3 +49,13 @@ class MethodConfig(BaseModel):
         Before anything is learned, a run whose memory is too small for them is refused.
         """
         return None
+
+    def remarks(self, images: Mapping[str, Sequence[int]]) -> tuple[str, ...]:
+        """What a reader of the results must be told of this run's data, one line each.
+
+        It is said before anything is learned, and recorded with the run.
+
+        Args:
+            images: by task, how many training images each of its classes has.
+        """
+        return ()
