@@ -41,6 +41,7 @@ BUILT_IN = {
     "sd-lora": "cl_bench.methods.sd_lora:SDLoRA",
     "rail": "cl_bench.methods.rail:RAIL",
     "rail-dual": "cl_bench.methods.rail_dual:RAILDual",
+    "lada": "cl_bench.methods.lada:LADA",
     "individual": "cl_bench.methods.individual:Individual",
     "joint": "cl_bench.methods.joint:Joint",
 }

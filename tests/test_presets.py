@@ -117,6 +117,9 @@ def expected_size(method: str, shape: str) -> int:
     if method == "moe-adapters":
         expert = sum(22 * (64 * d + 64 + d * 64 + d) for d in blocks)
         return expert + sum(2 * 22 * d for d in blocks)
+    if method == "lada":  # LayerNorm, down, up and a scale in every text block
+        count, d = SHAPES[shape][1]
+        return count * (2 * d + 16 * d + 16 + 16 * d + d + 1)
     B = sum(4 * 16 * d for d in blocks)
     both = {"lora", "o-lora", "sd-lora"}
     return (2 * B if method in both else B) + (method == "sd-lora")
@@ -129,6 +132,7 @@ def test_the_cards_trainable_size(method: str) -> None:
     task = small_stream(plan).tasks[0]
     made.before_task(TrainingTask(task, made.clip.normaliser(), 32, seed_everything(0, task.name)))
     measured = sum(p.numel() for p in made.trainable_parameters())
-    head = len(task.labels.classnames) * 96 if method == "keeplora+" else 0
+    centres = min(16, int(task.train.targets.bincount().max()))
+    head = len(task.labels.classnames) * 96 * {"keeplora+": 1, "lada": centres}.get(method, 0)
     assert measured == expected_size(method, "tiny") + head
     assert known_methods()[method].trainable == expected_size(method, "ViT-B-16")
