@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 JOBS ?= 1
 ROUNDS ?= 100
 CASES ?= 100
-METHODS := zero-shot,individual,joint,finetune,wc,wise-ft,lwf,lwf-vr,zscl,gift,condu,condu-lora,moe-adapters,lora,o-lora,inflora,sd-lora,codyra,gpm,er,rail,rail-dual,diki,iap,keeplora,keeplora:variant=paper,keeplora+,keeplora++,keeplora-kd
+METHODS := zero-shot,individual,joint,finetune,wc,wise-ft,lwf,lwf-vr,zscl,gift,condu,condu-lora,moe-adapters,lora,o-lora,inflora,sd-lora,codyra,gpm,er,rail,rail-dual,lada,diki,iap,keeplora,keeplora:variant=paper,keeplora+,keeplora++,keeplora-kd
 # The interpreter must not look into this folder first: it holds a folder called datasets.
 export PYTHONSAFEPATH := 1
 

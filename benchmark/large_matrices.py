@@ -11,12 +11,12 @@ class RunSizes:
 
     Attributes:
         images: training images of every task, in their order.
-        classes: of all tasks together.
+        classes: of every task.
         features: numbers of an image's feature.
     """
 
     images: tuple[int, ...]
-    classes: int
+    classes: tuple[int, ...]
     features: int
 
 

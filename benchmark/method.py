@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from cl_bench.benchmark.assets import Assets
 from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.method_config import MethodConfig
-from cl_bench.benchmark.task import Batch, LabelSpace, TaskStream, TrainingTask
+from cl_bench.benchmark.task import Batch, LabelSpace, TrainingTask
 
 Classifier = Callable[[Tensor], Tensor]  # images [B, 3, S, S] -> logits [B, C]
 
@@ -82,14 +82,6 @@ class Method:
             assets: what ``config.needs()`` asks for.
         """
         self.clip = clip.requires_grad_(False)
-
-    @classmethod
-    def remarks(cls, clip: Clip, stream: TaskStream) -> tuple[str, ...]:
-        """What whoever reads the results must know of the method on these tasks, one line each.
-
-        Said before anything is learned, and kept with the run as what is found in its images is.
-        """
-        return ()
 
     def before_task(self, task: TrainingTask) -> None:
         """Prepare for ``task``. May read its training images, but not its test images."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, model_validator
@@ -72,3 +73,14 @@ class MethodConfig(BaseModel):
         Before anything is learned, a run whose memory is too small for them is refused.
         """
         return None
+
+    def remarks(self, images: Mapping[str, Sequence[int]], features: int) -> tuple[str, ...]:
+        """What a reader of the results must be told of this run's data, one line each.
+
+        It is said before anything is learned, and recorded with the run.
+
+        Args:
+            images: by task, how many training images each of its classes has.
+            features: numbers of an image's feature.
+        """
+        return ()

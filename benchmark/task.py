@@ -93,6 +93,11 @@ class Task:
     train: Images
     test: Images
 
+    def train_images_of_classes(self) -> list[int]:
+        """How many training images each class has."""
+        classes = len(self.labels.classnames)
+        return torch.bincount(self.train.targets, minlength=classes).tolist()
+
 
 @dataclass(frozen=True)
 class TaskStream:

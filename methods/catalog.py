@@ -49,6 +49,7 @@ BUILT_IN = {
     "condu": "cl_bench.methods.condu:ConDU",
     "condu-lora": "cl_bench.methods.condu:ConDU",
     "er": "cl_bench.methods.er:ER",
+    "lada": "cl_bench.methods.lada:LADA",
     "individual": "cl_bench.methods.individual:Individual",
     "joint": "cl_bench.methods.joint:Joint",
 }

@@ -15,14 +15,13 @@ from torch import Tensor, nn
 from cl_bench.benchmark.assets import Assets
 from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.method import Classifier, Method
-from cl_bench.benchmark.task import LabelSpace, TaskStream, TrainingTask
+from cl_bench.benchmark.task import LabelSpace, TrainingTask
 from cl_bench.methods.configs.diki import DIKIConfig
 from cl_bench.methods.gaussians import (
     Gaussian,
     Moments,
     dimension,
     original_features,
-    too_few_images,
     weight,
 )
 from cl_bench.methods.prefix_routing import Choice, most_likely, routed
@@ -49,11 +48,6 @@ class DIKI(Method):
             for tower, attentions in clip.attentions().items()
         }
         self.gaussians: list[Gaussian] = []
-
-    @classmethod
-    def remarks(cls, clip: Clip, stream: TaskStream) -> tuple[str, ...]:
-        """Tasks with fewer images than a covariance needs."""
-        return too_few_images("diki", clip, stream, means=lambda task: 1)
 
     def before_task(self, task: TrainingTask) -> None:
         """Take the Gaussian of the task's original features; add a prefix that adds nothing yet."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from torch import Tensor
 from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.passes import summed
 from cl_bench.benchmark.precision import full_precision
-from cl_bench.benchmark.task import Batch, Task, TaskStream, TrainingTask
+from cl_bench.benchmark.task import Batch, TrainingTask
 from cl_bench.methods.finite import must_be_finite
 
 
@@ -89,29 +89,6 @@ def weight(log_density: Tensor, dimension: int) -> Tensor:
 def dimension(clip: Clip) -> int:
     """D, the numbers of a feature."""
     return int(clip.model.text_projection.shape[1])
-
-
-def too_few_images(
-    method: str, clip: Clip, stream: TaskStream, means: Callable[[Task], int]
-) -> tuple[str, ...]:
-    """A line that names the tasks with too few training images for a covariance of full rank, if there are any.
-
-    Args:
-        method: its name.
-        clip: whose features.
-        stream: the tasks.
-        means: how many of a task are taken from its images before the covariance is.
-    """
-    D = dimension(clip)
-    needed = [(task, D + means(task)) for task in stream.tasks]
-    few = [f"{t.name} ({len(t.train)} of {n})" for t, n in needed if len(t.train) < n]
-    if not few:
-        return ()
-    return (
-        f"{method}: there are fewer training images than a covariance of {D} features needs of "
-        f"{', '.join(few)}: outside of the directions that these span, the variance of such a task is the "
-        "setting floor alone, and hardly an image but its own training images gets its prefix",
-    )
 
 
 @dataclass(frozen=True)

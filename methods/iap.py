@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from cl_bench.benchmark.assets import Assets
 from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.method import Classifier, Method
-from cl_bench.benchmark.task import Batch, LabelSpace, TaskStream, TrainingTask
+from cl_bench.benchmark.task import Batch, LabelSpace, TrainingTask
 from cl_bench.methods.class_gaussians import ClassGaussians
 from cl_bench.methods.configs.iap import IAPConfig
 from cl_bench.methods.gaussians import (
@@ -24,7 +24,6 @@ from cl_bench.methods.gaussians import (
     Moments,
     dimension,
     original_features,
-    too_few_images,
     weight,
 )
 from cl_bench.methods.instance_gates import InstanceGates, NoiseOfImages
@@ -55,11 +54,6 @@ class IAP(Method):
         self.noise = NoiseOfImages(2 * N, clip.image_size, clip.device)
         self.gaussians: list[Gaussian] = []
         self.classes: list[ClassGaussians] = []
-
-    @classmethod
-    def remarks(cls, clip: Clip, stream: TaskStream) -> tuple[str, ...]:
-        """Tasks with fewer images than a covariance needs."""
-        return too_few_images("iap", clip, stream, means=lambda task: len(task.labels.classnames))
 
     def before_task(self, task: TrainingTask) -> None:
         """Take the Gaussians of the task and its classes; add a prefix that adds nothing yet, and gates."""

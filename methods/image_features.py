@@ -12,17 +12,19 @@ from cl_bench.methods.finite import must_be_finite
 
 
 @torch.no_grad()
-def image_features(clip: Clip, task: TrainingTask, plain: bool = False) -> tuple[Tensor, Tensor]:
+def image_features(
+    clip: Clip, task: TrainingTask, *, plain: bool = False, normalised: bool = True
+) -> tuple[Tensor, Tensor]:
     """One pass over a task's images.
 
     Args:
         clip: computes the features.
         task: whose images.
         plain: without the run's augmentation.
+        normalised: of unit length; else as the image tower gives them.
 
     Returns:
-        In the order in which the task stores its N images: unit features, float32 [N, D], and classes,
-        int64 [N].
+        In the order in which the task stores its N images: features, float32 [N, D], and classes, int64 [N].
 
     Raises:
         NotFiniteError: a feature is not finite; names the task.
@@ -30,10 +32,11 @@ def image_features(clip: Clip, task: TrainingTask, plain: bool = False) -> tuple
 
     def add(total: list[Tensor], batch: Batch) -> list[Tensor]:
         features, targets = total
-        features.index_copy_(0, batch.indices, clip.encode_images(batch.images))
+        features.index_copy_(0, batch.indices, encode(batch.images))
         targets.index_copy_(0, batch.indices, batch.targets)
         return total
 
+    encode = clip.encode_images if normalised else clip.model.visual
     count, device = len(task), clip.device
     nothing = [
         torch.zeros(count, clip.model.visual.output_dim, device=device),

@@ -16,7 +16,7 @@ import pytest
 import torch
 from golden_clip import golden_clip
 from scipy.stats import multivariate_normal
-from small_run import fresh, small_plan, small_stream
+from small_run import small_plan, small_stream
 from test_residual_prefix import by_hand
 from test_waits import on_device
 from torch import Tensor, nn
@@ -240,7 +240,7 @@ def test_too_few_images_for_a_covariance_are_said_before_training(
 ) -> None:
     plan = small_plan("diki")
     whole = small_stream(plan)
-    assert DIKI.remarks(fresh(plan).clip, whole) == (), "120 images a task"
+    assert assemble.assemble(plan).stream.remarks == (), "600 images a task"
     few = tuple(
         replace(t, train=t.train.subset(torch.arange(50 + i))) for i, t in enumerate(whole.tasks)
     )
@@ -248,7 +248,8 @@ def test_too_few_images_for_a_covariance_are_said_before_training(
     [words] = assemble.assemble(plan).stream.remarks
     assert "fewer training images than a covariance of 96 features needs of mini-S" in words
     assert "mini-StanfordCars (50 of 97), mini-Food (51 of 97): outside" in words
-    [words] = IAP.remarks(fresh(plan).clip, replace(whole, tasks=few))
+    images = {task.name: task.train_images_of_classes() for task in few}
+    [words] = IAP.Config().remarks(images, 96)
     assert "iap: " in words and "(50 of 106), mini-Food (51 of 106): outside" in words, (
         "ten classes"
     )

@@ -60,6 +60,10 @@ STATISTICS: dict[str, dict[Place, str]] = {
         ("after_task", "selector"): "the loss of the selector's auto-encoder of the task's images",
     },
     **{name: {("after_task", "images"): FEATURES} for name in ("rail", "rail-dual")},
+    "lada": {
+        ("before_task", "images"): FEATURES,
+        ("after_task", "texts"): "the text features of the task's classes",
+    },
     "lwf": {("before_task", "texts"): TEXTS, ("before_task", "images"): LOSS},
     "lwf-vr": {("before_task", "texts"): TEXTS, ("before_task", "images"): LOSS},
     **{

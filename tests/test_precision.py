@@ -24,7 +24,7 @@ from cl_bench.experiment.choices import Choices
 from cl_bench.experiment.resolve import Plan, resolve
 from cl_bench.methods.catalog import BUILT_IN, find_method
 
-MIXED = {"keeplora", "keeplora+", "keeplora++", "keeplora-kd", "lora", "diki", "iap"}
+MIXED = {"keeplora", "keeplora+", "keeplora++", "keeplora-kd", "lora", "diki", "iap", "lada"}
 STEADY = Recipe(lr=0.01, weight_decay=0, schedule="constant")
 
 

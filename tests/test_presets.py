@@ -147,6 +147,9 @@ def expected_size(method: str, shape: str) -> int:
         return whole_clip(shape)
     if method in {"diki", "iap"}:
         return prefixes(method, shape)
+    if method == "lada":  # LayerNorm, down, up and a scale in every text block
+        count, d = SHAPES[shape][1]
+        return count * (2 * d + 16 * d + 16 + 16 * d + d + 1)
     of_block = PER_BLOCK.get(method, lambda d: 4 * 16 * d)  # KeepLoRA's B
     scale = 1 if method == "sd-lora" else 0
     return sum(of_block(d) for count, d in SHAPES[shape] for _ in range(count)) + scale
@@ -160,6 +163,7 @@ def test_the_cards_trainable_size(method: str) -> None:
     generator = seed_everything(0, task.name)
     made.before_task(TrainingTask(task, made.clip.normaliser(), 32, generator, earlier=()))
     measured = sum(p.numel() for p in made.trainable_parameters())
-    head = len(task.labels.classnames) * 96 if method == "keeplora+" else 0
+    centres = min(16, int(task.train.targets.bincount().max()))
+    head = len(task.labels.classnames) * 96 * {"keeplora+": 1, "lada": centres}.get(method, 0)
     assert measured == expected_size(method, "tiny") + head
     assert known_methods()[method].trainable == expected_size(method, "ViT-B-16")

@@ -418,7 +418,7 @@ def test_the_stored_bytes_that_are_foreseen_are_the_checkpoint_s(
 
 def test_what_of_all_images_takes_grows_with_them() -> None:
     def of(*images: int) -> tuple[int, float]:
-        found = RAILDual.Config().large_matrices(RunSizes(images, 10, 16))
+        found = RAILDual.Config().large_matrices(RunSizes(images, (10,) * len(images), 16))
         return found.at_once, found.flops
 
     assert of(1000, 1000)[0] > 3.9 * of(1000)[0]

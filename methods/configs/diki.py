@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -26,9 +27,42 @@ class DIKIConfig(MethodConfig):
     floor: Annotated[float, Field(gt=0)] = 1e-7
     """Added to every variance of a task's features, so that their covariance can be inverted."""
 
+    def remarks(self, images: Mapping[str, Sequence[int]], features: int) -> tuple[str, ...]:
+        """Tasks with fewer images than a covariance needs."""
+        return too_few_images("diki", images, features, means=lambda counts: 1)
+
     def caveats(self) -> tuple[str, ...]:
         """Batch routing is told which images belong together."""
         return leaks("diki") if self.routing == "batch" else ()
+
+
+def too_few_images(
+    method: str,
+    images: Mapping[str, Sequence[int]],
+    features: int,
+    means: Callable[[Sequence[int]], int],
+) -> tuple[str, ...]:
+    """A line that names the tasks with too few training images for a covariance of full rank, if there are any.
+
+    Args:
+        method: its name.
+        images: by task, how many training images each of its classes has.
+        features: numbers of an image's feature.
+        means: how many of a task are taken from its images before the covariance is.
+    """
+    needed = {task: features + means(counts) for task, counts in images.items()}
+    few = [
+        f"{task} ({sum(counts)} of {needed[task]})"
+        for task, counts in images.items()
+        if sum(counts) < needed[task]
+    ]
+    if not few:
+        return ()
+    return (
+        f"{method}: there are fewer training images than a covariance of {features} features needs of "
+        f"{', '.join(few)}: outside of the directions that these span, the variance of such a task is the "
+        "setting floor alone, and hardly an image but its own training images gets its prefix",
+    )
 
 
 def leaks(method: str) -> tuple[str, ...]:

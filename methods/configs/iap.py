@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from cl_bench.benchmark.method_config import MethodConfig
-from cl_bench.methods.configs.diki import Count, leaks
+from cl_bench.methods.configs.diki import Count, leaks, too_few_images
 
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -48,6 +49,10 @@ class IAPConfig(MethodConfig):
                 f"lower = {self.lower:g} is above upper = {self.upper:g}; give a smaller lower"
             )
         return self
+
+    def remarks(self, images: Mapping[str, Sequence[int]], features: int) -> tuple[str, ...]:
+        """Tasks with fewer images than a covariance needs."""
+        return too_few_images("iap", images, features, means=len)
 
     def caveats(self) -> tuple[str, ...]:
         """Batch routing is told which images belong together; predictions depend on draws."""

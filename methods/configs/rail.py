@@ -27,7 +27,7 @@ class RAILConfig(MethodConfig):
     def large_matrices(self, sizes: RunSizes) -> LargeMatrices:
         """R and the random projection; W has a column for every class."""
         size = 8 if self.recursion == "float64" else 4
-        M, C = self.hidden, sizes.classes
+        M, C = self.hidden, sum(sizes.classes)
         each = 4 * M**2 + 6 * M * C + 2 * M * sizes.features  # of one image
         projection = 4 * M * sizes.features
         kept = size * M * (M + C) + projection

@@ -24,7 +24,7 @@ class RAILDualConfig(MethodConfig):
 
     def large_matrices(self, sizes: RunSizes) -> LargeMatrices:
         """The kernel matrix of all training images and its factor, in float64, as α is."""
-        N, C, D = sum(sizes.images), sizes.classes, sizes.features
+        N, C, D = sum(sizes.images), sum(sizes.classes), sizes.features
         so_far = [sum(sizes.images[: t + 1]) for t in range(len(sizes.images))]
         return LargeMatrices(
             at_once=8 * (2 * N**2 + 3 * N * C),

@@ -98,8 +98,10 @@ def assemble(plan: Plan, on_progress: ProgressCallback = silent) -> Experiment:
     shots = Shots(config.protocol.shots, config.seed) if config.protocol.shots else None
     size, store = clip.image_size, Store(plan.cache, config.protocol.broken, on_progress)
     stream = build_stream(config.suite.name, plan.tasks, size, store, plan.data_root, shots)
-    of_method = plan.entry.method.remarks(clip, stream)
-    stream = replace(stream, remarks=(*plan.suite.remarks, *stream.remarks, *of_method))
-    needs = plan.entry.Config.model_validate(config.method_settings).needs()
+    method = plan.entry.Config.model_validate(config.method_settings)
+    images = {task.name: task.train_images_of_classes() for task in stream.tasks}
+    own = method.remarks(images, clip.model.visual.output_dim)
+    stream = replace(stream, remarks=(*plan.suite.remarks, *stream.remarks, *own))
+    needs = method.needs()
     assets = load_assets(plan.sources, needs, stream, size, config.device, store)
     return Experiment(plan, stream, MethodFactory(plan, assets, clip))

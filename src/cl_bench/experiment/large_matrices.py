@@ -24,7 +24,7 @@ def large_matrices(plan: Plan, features: int, most: int | None = None) -> LargeM
     images = tuple(train_size(task, config.protocol.shots) for task in plan.tasks)
     sizes = RunSizes(
         images=images if most is None else tuple(min(most, count) for count in images),
-        classes=sum(len(task.classnames) for task in plan.tasks),
+        classes=tuple(len(task.classnames) for task in plan.tasks),
         features=features,
     )
     method = plan.entry.Config.model_validate(config.method_settings)
