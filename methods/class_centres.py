@@ -5,8 +5,6 @@ from __future__ import annotations
 import warnings
 
 import torch
-from sklearn.cluster import KMeans
-from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
@@ -26,6 +24,9 @@ def centres_of(features: Tensor, targets: Tensor, classes: int, most: int) -> tu
         Centres, float32 [C, k, D], not normalised, and which of them there are, bool [C, k]; the others
         are 0. Both on the features' device.
     """
+    from sklearn.cluster import KMeans  # a second to import, for one method
+    from sklearn.exceptions import ConvergenceWarning
+
     own = [features[targets == c].double().cpu().numpy() for c in range(classes)]
     k = min(most, max(map(len, own)))
     centres = torch.zeros(classes, k, features.shape[1])

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
@@ -78,6 +76,9 @@ def _fitted(features: NDArray[np.float64], count: int) -> tuple[NDArray[np.float
     """Means [m, D], variances [m] and weights [m] of one class."""
     if len(features) == 1:
         return features, np.array([LEAST_VARIANCE]), np.ones(1)
+    from sklearn.exceptions import ConvergenceWarning  # a second to import, for one method
+    from sklearn.mixture import GaussianMixture
+
     mixture = GaussianMixture(
         count, covariance_type="spherical", random_state=SEED, reg_covar=LEAST_VARIANCE
     )

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from cl_bench.benchmark.attention import Adapter, Attention
+from cl_bench.benchmark.precision import at_least_float32
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,8 @@ def attend(q: Tensor, keys: Tensor, values: Tensor) -> Tensor:
     """
     k, v = (x.unflatten(-1, (q.shape[1], -1)).transpose(-3, -2) for x in (keys, values))
     scores = q @ k.mT / q.shape[-1] ** 0.5  # [B, heads, L, P]
-    heads: Tensor = scores.softmax(dim=-1) @ v
+    shares = at_least_float32(scores).softmax(dim=-1)  # as attention itself does under autocast
+    heads: Tensor = shares.type_as(v) @ v
     return heads.transpose(1, 2).flatten(-2)
 
 

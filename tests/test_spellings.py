@@ -41,7 +41,7 @@ NEAR = {
     "suites": {"mimi": "mini", "Mini": "mini", "mlti": "mtil", "MTIL": "mtil", "xtail": "x-tail", "x_tail": "x-tail"},
 }  # fmt: skip
 FAR = {
-    "methods": ["ewcc", "l2p", "dualprompt", "icarl", "der", "gem", "clip", "coop", "slca", "x", "", "--", "replay"],
+    "methods": ["ewcc", "l2p", "dualprompt", "icarl", "ucir", "gem", "clip", "coop", "slca", "x", "", "--", "replay"],
     "settings": [
         "learning_rate", "drop_path", "dampening", "bs", "num_workers", "seed", "device", "x", "",
         "width", "nesterov", "image_size", "patience", "eps", "log_every",

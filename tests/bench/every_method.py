@@ -61,9 +61,13 @@ class Case:
         return f"{self.method}, {self.precision}, {self.classes} classes"
 
 
+LEFT_OUT = {"lada"}  # its clusters are scikit-learn's, which a bare GPU machine may lack
+
+
 def cases(classes: Sequence[int]) -> list[Case]:
     """All methods, those that are less alike first; the published precision and fewer classes first."""
-    names = sorted(BUILT_IN, key=lambda name: name not in FIRST)
+    known = (name for name in BUILT_IN if name not in LEFT_OUT)
+    names = sorted(known, key=lambda name: name not in FIRST)
     return [Case(name, p, c) for c in classes for p in PRECISIONS for name in names]
 
 
