@@ -225,6 +225,20 @@ def test_minis_world_draws_what_is_known_and_what_was_learned() -> None:
     assert share("mini-Food", "mini-MNIST") > 1.5 > share("mini-MNIST", "mini-Food") > 0.5
 
 
+def test_a_task_of_a_long_stream_gets_no_pair_of_its_own_domain() -> None:
+    """Also where another world's task of that domain was learned before."""
+    prompts = drawn_pictures()[1]
+    rows = rows_of(("mini-MNIST-1", "mini-Food-1", "mini-MNIST-2"))
+    own = {
+        domain: {DOMAINS[domain].templates[0].format(c) for c in DOMAINS[domain].classnames}
+        for domain in ("mini-MNIST", "mini-Food")
+    }
+    for task, of in rows.items():
+        assert not {prompts[row] for row in of} & own[task[:-2]], task
+    foods = [sum(prompts[row] in own["mini-Food"] for row in rows[t]) for t in list(rows)[::2]]
+    assert foods[1] > 1.5 * foods[0] > 0, "what was learned is shown again"
+
+
 def test_data_check_tells_all_of_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -49,11 +49,22 @@ def draw(
     """Return images [N, 3, 32, 32] and labels [N] of one split, the same on every call."""
     if domain == "mini-MNIST":
         return digits.handwriting(split)
-    world, count = WORLDS[domain], PER_CLASS[split]
-    place = list(WORLDS).index(domain)
+    return photographed(domain, split, PER_CLASS[split])
+
+
+def photographed(
+    domain: str, split: Literal["train", "test"], count: int, *version: int
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Paint ``count`` pictures of every class in the suite's look; other pictures for each version."""
+    world, place = WORLDS[domain], list(WORLDS).index(domain)
     images = []
     for label, name in enumerate(world.painters):
-        rng = np.random.default_rng([SEED, place, label, int(split == "test")])
+        rng = np.random.default_rng([SEED, place, label, int(split == "test"), *version])
         images.append(world.paint(name, count, rng, photo(count, rng)))
     labels = np.repeat(np.arange(len(images), dtype=np.int64), count)
     return np.concatenate(images), labels
+
+
+def domain_of(task: str) -> str:
+    """The domain that a task of mini, or of one of mini-long's worlds, shows."""
+    return task if task in DOMAINS else task.rpartition("-")[0]

@@ -9,10 +9,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cl_bench.datasets.mini.domains import DOMAINS, SEED
-from cl_bench.datasets.mini.style import photo, tint
+from cl_bench.datasets.mini.domains import photographed
+from cl_bench.datasets.mini.style import tint
 from cl_bench.datasets.mini.suite import mini_suite
-from cl_bench.datasets.mini.worlds import WORLDS
 from cl_bench.datasets.suite import MiniWorldSource, Suite, TaskSpec
 
 ROUNDS = 10
@@ -61,13 +60,8 @@ def redrawn(
     domain: str, split: Literal["train", "test"], world: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Return images [N, 3, 32, 32] and labels [N] of one split in a world, the same on every call."""
-    count, place = PER_CLASS[split], list(WORLDS).index(domain)
-    images = []
-    for label, name in enumerate(DOMAINS[domain].classnames):
-        rng = np.random.default_rng([SEED, place, label, int(split == "test"), world])
-        images.append(WORLDS[domain].paint(name, count, rng, photo(count, rng)))
-    labels = np.repeat(np.arange(len(images), dtype=np.int64), count)
-    return _seen_in(world, np.concatenate(images)), labels
+    images, labels = photographed(domain, split, PER_CLASS[split], world)
+    return _seen_in(world, images), labels
 
 
 def _seen_in(world: int, images: NDArray[np.uint8]) -> NDArray[np.uint8]:

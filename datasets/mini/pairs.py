@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cl_bench.datasets.mini.captions import GENERAL
-from cl_bench.datasets.mini.domains import DOMAINS
+from cl_bench.datasets.mini.domains import DOMAINS, domain_of
 from cl_bench.datasets.mini.references import EVERYTHING
 from cl_bench.datasets.mini.style import artwork
 
@@ -46,10 +46,11 @@ def rows_of(tasks: Sequence[str]) -> dict[str, list[int]]:
 def _pool(before: Sequence[str], task: str) -> list[int]:
     """The pictures that may be chosen for ``task``."""
     pool: list[int] = []
+    own, known = domain_of(task), set(map(domain_of, before))
     for place, (domain, _) in enumerate(_concepts()):
         first = 2 * EACH * place
-        pool += range(first, first + EACH) if domain != task else ()
-        pool += range(first + EACH, first + 2 * EACH) if domain in before else ()
+        if domain != own:
+            pool += range(first, first + (2 * EACH if domain in known else EACH))
     return pool
 
 
