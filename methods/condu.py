@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cl_bench.benchmark.assets import Assets
@@ -19,7 +18,6 @@ from cl_bench.benchmark.method import Classifier, Method
 from cl_bench.benchmark.precision import full_precision
 from cl_bench.benchmark.reading import Reading
 from cl_bench.benchmark.task import Batch, LabelSpace, TrainingTask
-from cl_bench.benchmark.tokens import cut_padding
 from cl_bench.methods.class_prototypes import class_prototypes
 from cl_bench.methods.configs.condu import ConDUConfig
 from cl_bench.methods.mlp_lora import MlpLoRA
@@ -55,17 +53,12 @@ class ConDU(Method):
     def before_task(self, task: TrainingTask) -> None:
         """Start from θ₀, whatever was learned."""
         self.tuned.begin()
-        self._open(task)
+        self.learning = True
 
     def continue_task(self, task: TrainingTask) -> None:
         """What trains came with the state."""
         self.tuned.train()
-        self._open(task)
-
-    def _open(self, task: TrainingTask) -> None:
         self.learning = True
-        first = [prompts[0] for prompts in task.labels.prompts]
-        self.prompts = cut_padding(self.clip.tokenize(first))
 
     def trainable_parameters(self) -> Iterable[nn.Parameter]:
         """Both towers without the logit scale, or the factors."""
@@ -74,9 +67,7 @@ class ConDU(Method):
     def loss(self, batch: Batch) -> Tensor:
         """Cross-entropy of the images' classes."""
         self.tuned.learn()
-        classes = F.normalize(self.clip.encode_text(self.prompts), dim=-1)  # [C, D]
-        logits = self.clip.logits(self.clip.encode_images(batch.images), classes)
-        return F.cross_entropy(logits, batch.targets, label_smoothing=self.config.label_smoothing)
+        return self.clip.cross_entropy(batch, self.config.label_smoothing)
 
     def after_task(self, task: TrainingTask) -> None:
         """Unify the change with those before; θ₀ describes the classes."""

@@ -20,7 +20,6 @@ from cl_bench.benchmark.method import Method
 from cl_bench.benchmark.precision import full_precision
 from cl_bench.benchmark.processes.sums import averaged
 from cl_bench.benchmark.task import Batch, TrainingTask
-from cl_bench.benchmark.tokens import cut_padding
 from cl_bench.methods.adaptive_consolidation import consolidate
 from cl_bench.methods.configs.gift import GIFTConfig
 from cl_bench.methods.distillation import soft_cross_entropy
@@ -66,8 +65,6 @@ class GIFT(Method):
 
     def _open(self, task: TrainingTask) -> None:
         """What a task needs and does not draw."""
-        first = [prompts[0] for prompts in task.labels.prompts]
-        self.prompts = cut_padding(self.clip.tokenize(first))
         if self.teacher is not None:
             assert self.assets.pairs is not None
             images, prompts = self.assets.pairs.of(task.name)
@@ -89,15 +86,11 @@ class GIFT(Method):
 
     def loss(self, batch: Batch) -> Tensor:
         """L = CE + (L_held + λ Σ F (θ − θ*)²)."""
+        smoothing = self.config.label_smoothing
         if self.pairs is None:
-            return self._cross_entropy(batch)
+            return self.clip.cross_entropy(batch, smoothing)
         held = self._held(next(self.pairs))  # first: its activations are gone when CE's are made
-        return self._cross_entropy(batch) + held
-
-    def _cross_entropy(self, batch: Batch) -> Tensor:
-        classes = F.normalize(self.clip.encode_text(self.prompts), dim=-1)  # [C, D]
-        logits = self.clip.logits(self.clip.encode_images(batch.images), classes)
-        return F.cross_entropy(logits, batch.targets, label_smoothing=self.config.label_smoothing)
+        return self.clip.cross_entropy(batch, smoothing) + held
 
     def _held(self, pairs: PairBatch) -> Tensor:
         """L_held + λ Σ F (θ − θ*)², with g + 2 λ F (θ − θ*) as its gradient, g that of L_held.

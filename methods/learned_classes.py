@@ -9,6 +9,11 @@ from cl_bench.benchmark.task import LabelSpace
 Names = tuple[str, ...]
 
 
+def first_column(tasks: Sequence[Names], names: Names) -> int:
+    """Where the columns of one of the tasks begin, which stand task after task."""
+    return sum(map(len, tasks[: tasks.index(names)]))
+
+
 def places(labels: LabelSpace, tasks: Sequence[Names]) -> dict[Names, int]:
     """Where each task's classes begin among ``labels``, as a whole; tasks that are not there are left out.
 

@@ -22,9 +22,9 @@ from cl_bench.benchmark.task import LabelSpace, TrainingTask
 from cl_bench.methods.configs.rail import RAILConfig
 from cl_bench.methods.finite import must_be_finite
 from cl_bench.methods.image_features import image_features
-from cl_bench.methods.learned_classes import Names
+from cl_bench.methods.learned_classes import Names, first_column
 from cl_bench.methods.recursive_ridge import RecursiveRidge
-from cl_bench.methods.zero_shot_fusion import fused, spread
+from cl_bench.methods.zero_shot_fusion import beside_zero_shot, spread
 
 
 class RAIL(Method):
@@ -54,7 +54,7 @@ class RAIL(Method):
         """Take in the task's images, batch by batch."""
         X, y = image_features(self.clip, task)
         ridge = self._ridge_for(task.labels.classnames)
-        first = self._first_column(task.labels.classnames)
+        first = first_column(self.tasks, task.labels.classnames)
         dtype, C = ridge.W.dtype, ridge.W.shape[1]
         with full_precision(self.clip.device):
             for x, target in zip(X.split(task.batch_size), y.split(task.batch_size), strict=True):
@@ -74,9 +74,6 @@ class RAIL(Method):
             self.ridge.add_columns(len(classnames))
         return self.ridge
 
-    def _first_column(self, classnames: Names) -> int:
-        return sum(len(names) for names in self.tasks[: self.tasks.index(classnames)])
-
     def _add_rows(self, ridge: RecursiveRidge, Phi: Tensor, Y: Tensor, task: str) -> None:
         try:
             ridge.add_rows(Phi, Y)
@@ -92,15 +89,8 @@ class RAIL(Method):
         if found is None:
             return super().classifier(labels)
         W, learned = found
-        texts = self.clip.encode_classes(labels)
-
-        def classify(images: Tensor) -> Tensor:
-            x = self.clip.encode_images(images)
-            with full_precision(x.device):
-                scores = self._phi(x) @ W
-            return fused(self.clip.logits(x, texts), scores, learned, self.config.fusion_weight)
-
-        return classify
+        weight = self.config.fusion_weight
+        return beside_zero_shot(self.clip, labels, lambda x: self._phi(x) @ W, learned, weight)
 
     def state_dict(self) -> dict[str, Any]:
         """W_r and, once a task is learned, R, W and the classes of its columns."""

@@ -15,13 +15,12 @@ from cl_bench.benchmark.assets import Assets
 from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.errors import NotFiniteError
 from cl_bench.benchmark.method import Classifier, Method
-from cl_bench.benchmark.precision import full_precision
 from cl_bench.benchmark.task import LabelSpace, TrainingTask
 from cl_bench.methods.configs.rail_dual import RAILDualConfig
 from cl_bench.methods.finite import must_be_finite
 from cl_bench.methods.image_features import image_features
-from cl_bench.methods.learned_classes import Names
-from cl_bench.methods.zero_shot_fusion import fused, spread
+from cl_bench.methods.learned_classes import Names, first_column
+from cl_bench.methods.zero_shot_fusion import beside_zero_shot, spread
 
 
 class RAILDual(Method):
@@ -50,8 +49,8 @@ class RAILDual(Method):
         names = task.labels.classnames
         if names not in self.tasks:
             self.tasks.append(names)
-        first = sum(len(before) for before in self.tasks[: self.tasks.index(names)])
-        self.X, self.y = torch.cat([self.X, x]), torch.cat([self.y, first + target])
+        columns = first_column(self.tasks, names) + target
+        self.X, self.y = torch.cat([self.X, x]), torch.cat([self.y, columns])
         self.alpha = self._solution(task.name)
         must_be_finite({"the regression's α": self.alpha}, task.name)
 
@@ -74,17 +73,11 @@ class RAILDual(Method):
         if found is None:
             return super().classifier(labels)
         alpha, learned = found
-        texts = self.clip.encode_classes(labels)
 
-        def classify(images: Tensor) -> Tensor:
-            x = self.clip.encode_images(images)
-            with full_precision(x.device):
-                scores = gaussian_kernel(x, self.X, self.config.gamma) @ alpha
-            return fused(
-                self.clip.logits(x, texts), scores.float(), learned, self.config.fusion_weight
-            )
+        def scores(x: Tensor) -> Tensor:
+            return gaussian_kernel(x, self.X, self.config.gamma) @ alpha
 
-        return classify
+        return beside_zero_shot(self.clip, labels, scores, learned, self.config.fusion_weight)
 
     def state_dict(self) -> dict[str, Any]:
         """The features and classes of all images so far, and α."""

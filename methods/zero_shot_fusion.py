@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
+from cl_bench.benchmark.clip import Clip
+from cl_bench.benchmark.method import Classifier
+from cl_bench.benchmark.precision import full_precision
 from cl_bench.benchmark.task import LabelSpace
 from cl_bench.methods.learned_classes import Names, places
 
@@ -36,6 +39,33 @@ def spread(
             here = slice(found[names], found[names] + len(names))
             wide[:, here], learned[here] = own, True
     return wide, learned.to(columns.device)
+
+
+def beside_zero_shot(
+    clip: Clip,
+    labels: LabelSpace,
+    scores: Callable[[Tensor], Tensor],
+    learned: Tensor,
+    weight: float,
+) -> Classifier:
+    """A classifier of images by zero-shot logits and, where ``fused`` says so, a regression's scores.
+
+    Args:
+        clip: frozen.
+        labels: L classes.
+        scores: from unit features [B, D] to what ``fused`` takes, [B, L], in full precision.
+        learned: bool [L].
+        weight: b.
+    """
+    texts = clip.encode_classes(labels)
+
+    def classify(images: Tensor) -> Tensor:
+        x = clip.encode_images(images)
+        with full_precision(x.device):
+            of_learned = scores(x).float()
+        return fused(clip.logits(x, texts), of_learned, learned, weight)
+
+    return classify
 
 
 def fused(zero_shot: Tensor, scores: Tensor, learned: Tensor, weight: float) -> Tensor:

@@ -20,7 +20,7 @@ from small_run import small_plan, small_stream
 from test_residual_prefix import by_hand
 from test_waits import on_device
 from torch import Tensor, nn
-from toy_task import LABELS, stirred, toy
+from toy_task import LABELS, images_of, stirred, toy
 from two_tasks import guarded, known
 
 from cl_bench.benchmark.assets import Assets
@@ -54,12 +54,6 @@ def learned(tasks: int = 2, **settings: Any) -> DIKI:
         stirred(method, 1.0)
         method.after_task(task)
     return method
-
-
-def images_of(*seeds: int) -> Tensor:
-    """Four images of each toy task, tasks one after the other."""
-    normalise = golden_clip().normaliser()
-    return torch.cat([next(toy(seed, normalise).epoch()).images for seed in seeds])
 
 
 def test_with_zero_values_it_is_exactly_clip() -> None:

@@ -176,7 +176,8 @@ def as_published(
     terms = method.terms(pairs)
     held = c.distillation * terms["distillation"] + c.alignment * terms["alignment"]
     held.backward()
-    classes = F.normalize(method.clip.encode_text(method.prompts), dim=-1)
+    tokens = method.clip.tokenize([prompts[0] for prompts in batch.labels.prompts])
+    classes = F.normalize(method.clip.encode_text(tokens), dim=-1)
     logits = method.clip.logits(method.clip.encode_images(batch.images), classes)
     rest = F.cross_entropy(logits, batch.targets, label_smoothing=c.label_smoothing)
     assert method.teacher is not None

@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from scipy.stats import multivariate_normal
 from small_run import small_plan
 from torch import Tensor
-from toy_task import LABELS, stirred, toy
+from toy_task import LABELS, images_of, stirred, toy
 
 from cl_bench.benchmark.assets import Assets
 from cl_bench.benchmark.attention import Adapter
@@ -51,11 +51,6 @@ def learned(**settings: Any) -> IAP:
         stirred(method, 1.0)
         method.after_task(task)
     return method
-
-
-def images_of(*seeds: int) -> Tensor:
-    normalise = golden_clip().normaliser()
-    return torch.cat([next(toy(seed, normalise).epoch()).images for seed in seeds])
 
 
 def random_images(count: int) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from golden_clip import golden_clip
 from torch import Tensor
 
 from cl_bench.benchmark.images import Images
@@ -20,6 +21,12 @@ def toy(seed: int, clip_normaliser: Any) -> TrainingTask:
     images = Images(pixels, torch.arange(12) % 3)
     task = Task(f"toy{seed}", LABELS, images, images)
     return TrainingTask(task, clip_normaliser, 4, generator)
+
+
+def images_of(*seeds: int) -> Tensor:
+    """Four images of each toy task, tasks one after the other."""
+    normalise = golden_clip().normaliser()
+    return torch.cat([next(toy(seed, normalise).epoch()).images for seed in seeds])
 
 
 def stirred(method: Method, scale: float = 0.05) -> None:
