@@ -44,6 +44,10 @@ class Snapshot:
                 values[key] = leaf
         return cls(tensors, values)
 
+    def __or__(self, other: Snapshot) -> Snapshot:
+        """Both states in one; where both hold a value, it is that of ``other``."""
+        return Snapshot(self.tensors | other.tensors, self.values | other.values)
+
     def packed(self) -> bytes:
         """The content of a checkpoint's file."""
         return save(self.tensors, metadata={"values": json.dumps(self.values)})

@@ -43,6 +43,10 @@ class Interval:
         """Whether nothing is kept within a task."""
         return self == Interval()
 
+    def nears(self, seconds: float) -> bool:
+        """Whether work that has lasted so long may come to the interval's end; a copy is worth its time."""
+        return not self.off and seconds >= (self.seconds or 0) / 10
+
     def is_over(self, steps: int, seconds: float) -> bool:
         """Whether something is to be kept, so many steps and seconds after the last time."""
         if self.steps is not None:

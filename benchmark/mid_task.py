@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,17 +28,27 @@ class MidTask:
     Attributes:
         step: optimizer steps done on it.
         seconds: what its phases took so far.
-        method: the method's state, and that of the images kept of earlier tasks.
-        training: the state of its training.
+        method: the method's state, and that of the images kept of earlier tasks; empty with ``training``.
+        training: the state of its training; empty: all is as the task before left it.
+        passes: what passes over the task's images have added up since that state.
     """
 
     step: int
     seconds: Mapping[str, float]
     method: Mapping[str, Any]
     training: Mapping[str, Any]
+    passes: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def prepared(self) -> bool:
+        """Whether ``before_task`` is over."""
+        return bool(self.training)
 
     def snapshot(self, owner: Owner) -> Snapshot:
-        """A copy of it as a file holds it, with what it belongs to: run, task, code, device."""
+        """A copy of it as a file holds it, with what it belongs to: run, task, code, device.
+
+        The passes are not in it: ``pass_states.PassStates`` has copies of theirs.
+        """
         state = {"owner": owner, "step": self.step, "seconds": self.seconds}
         return Snapshot.of({**state, "method": self.method, "training": self.training})
 
@@ -91,4 +101,7 @@ def read(path: Path, owner: Owner) -> MidTask:
     found = state.get("owner", {})
     if odd := [name for name in owner if found.get(name) != owner[name]]:
         raise UserError(f"{path.name} is of another {odd[0]}")
-    return MidTask(state["step"], state["seconds"], state.get("method", {}), state["training"])
+    parts = (
+        state.get(name, {}) for name in ("method", "training", "passes")
+    )  # {} is not in a file
+    return MidTask(state["step"], state.get("seconds", {}), *parts)

@@ -38,16 +38,22 @@ def summed(
     Several processes share the batches of a task's pass: each adds up its own, and the totals of all are put
     together. Where there are more processes than batches, or the batches are no pass, each adds up all.
 
+    A run that is broken off within a pass may go on within it. So what ``add`` changes is in the total, and it
+    draws no random numbers.
+
     Args:
         batches: the pass.
-        add: from the total so far and a batch to the total with the batch; may change it in place.
-        start: the total of no batches, which adds nothing to another total.
+        add: from the total so far and a batch to the total with the batch, changed in place or new.
+        start: the total of no batches, which adds nothing to another total: a tensor, an object with
+            ``state_dict`` and ``load_state_dict``, or lists and mappings of them.
         together: from this process's total to that of all processes; by default totals are tensors, or
             lists of them, and are added.
 
     Returns:
         The total and the number of batches, the same in every process.
     """
+    if isinstance(batches, Pass) and batches.keeper is not None and size() == 1:
+        return batches.keeper.added_up(batches, add, start), len(batches)
     if not isinstance(batches, Pass) or len(batches) < size():
         return _looped(batches, add, start)
     with WHOLE.used():  # the processes have different batches: their rows do not belong together

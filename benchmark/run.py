@@ -147,16 +147,18 @@ def _learn(
     """Let the method learn ``task``, the ``learned``-th; what is left of it where it was begun."""
     device = method.clip.device
     watch = Stopwatch(device, begun.seconds if begun else None)
-    with session.keeper(learned, method, watch) as keeper:
+    prepared = begun is not None and begun.prepared
+    with session.keeper(learned, method, watch, begun) as keeper:
         training = _as_seen(config, method, task, session)
+        training.keeper = keeper
         with watch.phase("prepare"):
-            (method.continue_task if begun else method.before_task)(training)
+            (method.continue_task if prepared else method.before_task)(training)
         trainable = sum(p.numel() for p in all_parameters(method.trainable_parameters()))
         with watch.phase("train"):
             trained = _trained(config, method, training, session, division, keeper, begun)
-    with watch.phase("consolidate"):
-        method.after_task(training)
-        session.earlier.close(training)
+        with watch.phase("consolidate"):
+            method.after_task(training)
+    session.earlier.close(training)
     session.log(
         Learned(
             task=task.name, learned=learned, steps=trained.steps, step_flops=trained.step_flops,
@@ -183,7 +185,7 @@ def _trained(
         session.log(Step(task=task.name, step=p.step, steps=p.steps, loss=p.loss, lr=p.lr))
 
     budget, precision = config.budget.steps[task.name], config.protocol.precision
-    state = begun.training if begun else None
+    state = begun.training if begun and begun.prepared else None
     with keeper.taking_steps():
         return train(
             method, task, config.recipe, budget, precision, report, division, state, keeper.between

@@ -110,14 +110,12 @@ class RunSession:
             return Opened(0, {})
         self.matrix, under_way = go_on(folder, self._config, self._stream, here, self._log)
         rows = 1 + self.learned if self.matrix else 0
-        if under_way is not None:
+        if under_way is not None and under_way.prepared:
             return Opened(rows, under_way.method, under_way)
-        mid_task.drop(folder.checkpoints)
-        if self.learned == 0:
-            return Opened(rows, {})
-        state = load_checkpoint(folder.checkpoint(self.learned))
-        self._drop_older()
-        return Opened(rows, state)
+        state = load_checkpoint(folder.checkpoint(self.learned)) if self.learned else {}
+        if under_way is None:
+            self._drop_older()
+        return Opened(rows, state, under_way)
 
     def _here(self, device: torch.device) -> Session:
         """The circumstances of this process and of those beside it."""
@@ -137,15 +135,27 @@ class RunSession:
         tf32 = self._config.protocol.precision == "tf32"
         return {"gpu": torch.cuda.get_device_name(device), "tf32": tf32}
 
-    def keeper(self, place: int, method: Method, watch: Stopwatch) -> Keeper:
-        """What looks after the task at ``place`` (from 1) while ``method`` learns it."""
+    def keeper(self, place: int, method: Method, watch: Stopwatch, begun: MidTask | None) -> Keeper:
+        """What looks after a task while it is learned.
 
-        def standing(training: Training) -> MidTask:
+        Args:
+            place: of the task in the order, from 1.
+            method: learns it.
+            watch: what its phases take.
+            begun: where it stood when it was broken off, if it was.
+        """
+
+        def standing(training: Training | None) -> MidTask:
+            if training is None:
+                return MidTask(0, watch.so_far(), {}, {})
             state = self._state(method)
             return MidTask(training.step, watch.so_far(), state, training.state_dict())
 
         checkpoints, of = self._folder.checkpoints, owner(self._config, place)
-        return Keeper(checkpoints, self._interval, of, standing, self._stopping)
+        device = method.clip.device
+        return Keeper(
+            checkpoints, self._interval, of, standing, watch, self._stopping, begun, device
+        )
 
     @by_the_first
     def keep_method(self, learned: int, method: Method) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -16,6 +16,8 @@ from cl_bench.benchmark.image_order import ImageOrder
 from cl_bench.benchmark.images import Images
 from cl_bench.benchmark.pixels import Pixels
 from cl_bench.benchmark.processes.group import rank, size
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -112,14 +114,20 @@ class TaskStream:
 class Pass(Iterator[Batch]):
     """One pass over a task's images, of which several processes may make different batches."""
 
-    def __init__(self, count: int, begin: Callable[[slice], Iterator[Batch]]) -> None:
+    def __init__(
+        self,
+        count: int,
+        begin: Callable[[slice], Iterator[Batch]],
+        keeper: PassKeeper | None = None,
+    ) -> None:
         """Draw nothing yet.
 
         Args:
             count: of all its batches.
-            begin: makes some of them.
+            begin: draws the order and makes some of them; the others count as handed out.
+            keeper: keeps where the pass stands; ``None``: nobody does.
         """
-        self._count, self._begin = count, begin
+        self._count, self._begin, self.keeper = count, begin, keeper
         self._batches: Iterator[Batch] | None = None
 
     def __len__(self) -> int:
@@ -136,6 +144,17 @@ class Pass(Iterator[Batch]):
         """The batches of this process, instead of all: every n-th of n processes."""
         return self._begin(slice(rank(), None, size()))
 
+    def behind(self, done: int) -> Iterator[Batch]:
+        """The batches behind the first ``done``, which are not read."""
+        return self._begin(slice(done, None))
+
+
+class PassKeeper(Protocol):
+    """Adds up what the batches of passes contribute, and keeps how far it is."""
+
+    def added_up(self, batches: Pass, add: Callable[[T, Batch], T], total: T) -> T:
+        """The total of a whole pass; the arguments are those of ``passes.summed``."""
+
 
 class TrainingTask:
     """A task as a method sees it: training images only, every draw counted.
@@ -147,6 +166,7 @@ class TrainingTask:
         cropped: whether draws are random resized crops, unless plain ones are asked for.
         kept: int64 [k], which images ``keep`` chose last; ``None`` before it is called.
         steps: how many optimizer steps are taken on it; known from the first of them on.
+        keeper: keeps where passes over it stand; ``None``: nobody does.
     """
 
     def __init__(
@@ -174,6 +194,7 @@ class TrainingTask:
         self.batch_size, self.cropped = batch_size, cropped
         self.kept: Tensor | None = None
         self.steps: int | None = None
+        self.keeper: PassKeeper | None = None
         self._train, self._earlier = task.train, earlier
         self._normalise, self._generator = normalise, generator
         self._drawn, self._closed = 0, False
@@ -249,7 +270,7 @@ class TrainingTask:
             others = set(starts) - set(starts[own])  # counted, as this process's are by the others
             self._drawn += sum(min(self.batch_size, len(self) - start) for start in others)
 
-        return Pass(len(starts), begin)
+        return Pass(len(starts), begin, self.keeper)
 
     def _draw(self, plain: bool) -> ImageOrder:
         return ImageOrder.draw(len(self), self._generator, cropped=self.cropped and not plain)

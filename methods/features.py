@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -32,6 +32,12 @@ class Statistic(Protocol):
 
     def gram(self) -> Tensor:
         """The Gram matrix of the summary, float64 [d, d], on the features' device."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """The summary so far."""
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Undo ``state_dict``."""
 
 
 class BatchMean:
@@ -66,6 +72,15 @@ class BatchMean:
         assert self.mean is not None, "no features were added"
         return gram(self.mean.flatten(0, 1))
 
+    def state_dict(self) -> dict[str, Any]:
+        """M and the number of batches."""
+        assert self.mean is not None, "no features were added"
+        return {"mean": self.mean, "batches": self._batches}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Undo ``state_dict``."""
+        self.mean, self._batches = state["mean"], state["batches"]
+
 
 class Gram:
     """C = Σ x xᵀ over every feature x, accumulated in place: the paper's statistic."""
@@ -90,6 +105,14 @@ class Gram:
         """C, float64 [d, d]."""
         assert self._sum is not None, "no features were added"
         return self._sum
+
+    def state_dict(self) -> dict[str, Any]:
+        """C."""
+        return {"sum": self.gram()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Undo ``state_dict``."""
+        self._sum = state["sum"]
 
 
 def gram(features: Tensor) -> Tensor:

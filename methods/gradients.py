@@ -56,10 +56,12 @@ def mean_gradients(clip: Clip, task: TrainingTask) -> dict[str, Tensor]:
 
     def add(total: list[Tensor], batch: Batch) -> list[Tensor]:
         logits = clip.logits(clip.encode_images(batch.images), leaf)
-        F.cross_entropy(logits, batch.targets).backward()  # adds to what is there already
-        return [_grad(weight) for weight in (leaf, *weights["v"])]
+        F.cross_entropy(logits, batch.targets).backward()  # adds to the total in place
+        return total
 
-    nothing: list[Tensor] = []
+    nothing = [torch.zeros_like(weight) for weight in (leaf, *weights["v"])]
+    for weight, zero in zip((leaf, *weights["v"]), nothing, strict=True):
+        weight.grad = zero
     added, batches = summed(task.epoch(drop_last=True, plain=True), add, nothing)
     at_classes, *at_images = added
     classes.backward(at_classes)

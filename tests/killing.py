@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import atexit
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from small_run import fresh, small_plan, small_run
 
+from cl_bench.benchmark.keeper import Keeper
 from cl_bench.benchmark.method import Method
 from cl_bench.benchmark.record import RunFolder, RunResult
 from cl_bench.benchmark.records.events import Evaluated, Event, Learned, Saved, Step, those
@@ -29,15 +30,36 @@ TIMES = {
 }  # of events; they differ from run to run
 
 
+# Method -> passes over the images of a task, before or after its steps; the others make none.
+PASSES = {
+    "condu": 1, "condu-lora": 1, "diki": 1, "gpm": 1, "iap": 1, "inflora": 2, "keeplora": 2, "keeplora+": 3,
+    "keeplora++": 2, "keeplora-kd": 2, "lada": 1, "rail": 1, "rail-dual": 1,
+}  # fmt: skip
 FEW = ("steps=13", "batch_size=4")  # a line of the log after ten steps, and one after the last
 
 
 @cache
 def undisturbed_run(name: str, overrides: tuple[str, ...] = ()) -> RunResult:
-    """Made once for the tests that compare with it."""
-    folder = tempfile.TemporaryDirectory()
+    """Two tasks, learned once for the tests that compare with it; it makes the passes that it should."""
+    folder, passes = tempfile.TemporaryDirectory(), list[int]()
     atexit.register(folder.cleanup)
-    return small_run(small_plan(name, overrides=overrides), Path(folder.name))
+    with watched_batches(lambda of, done, batches: passes.append(done == batches)):
+        run = small_run(small_plan(name, overrides=overrides), Path(folder.name))
+    assert sum(passes) == 2 * PASSES.get(name, 0), f"{name}: correct the table PASSES"
+    return run
+
+
+@contextmanager
+def watched_batches(see: Callable[[Keeper, int, int], object]) -> Iterator[None]:
+    """Call ``see(keeper, done, batches)`` behind every batch of a pass, before anything is kept of it."""
+    behind_batch = Keeper._behind_batch
+
+    def behind(of: Keeper, total: object, done: int, batches: int) -> None:
+        see(of, done, batches)
+        behind_batch(of, total, done, batches)
+
+    with mock.patch.object(Keeper, "_behind_batch", behind):
+        yield
 
 
 class Killed(BaseException):

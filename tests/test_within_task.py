@@ -364,6 +364,8 @@ def test_an_interval_is_over_by_steps_or_by_time() -> None:
     assert [Interval(steps=5).is_over(n, 1e9) for n in (0, 4, 5)] == [False, False, True]
     assert [Interval(seconds=5).is_over(10**9, s) for s in (0.0, 4.9, 5.0)] == [False, False, True]
     assert not Interval().is_over(10**9, 1e9)
+    assert [Interval(seconds=600).nears(s) for s in (59.9, 60.0)] == [False, True]
+    assert Interval(steps=500).nears(0.0) and not Interval().nears(1e9)
 
 
 def test_the_interval_is_no_part_of_what_a_run_is() -> None:
