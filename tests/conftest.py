@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 os.environ.pop("COLUMNS", None)  # workers of pytest have it, and so would the commands they run
 
@@ -17,6 +20,28 @@ hypothesis.settings.register_profile(
     derandomize=True,  # the same cases in every run
 )
 hypothesis.settings.load_profile("untimed")
+
+
+class Sharing(LoadScopeScheduling):  # type: ignore[misc]
+    """Lets one worker run tests that share a run or a fixture: those of a file, or a method's contract."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file, _, test = nodeid.partition("::")
+        if file.endswith("test_contract.py"):
+            return test.partition("[")[2]
+        return file if _shares(self.config.rootpath / file) else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Sharing:
+    """Called where several workers run the tests."""
+    return Sharing(config, log)
+
+
+@functools.cache
+def _shares(path: Path) -> bool:
+    """Whether the tests of a file have something in common."""
+    text = path.read_text()
+    return 'scope="module"' in text or "@cache" in text
 
 
 @pytest.fixture(autouse=True)

@@ -22,7 +22,7 @@ from cl_bench.benchmark.records.run_log import read_log
 
 RUN = [
     "--method", "keeplora", "--order", "II", "--suite", "mini", "--tasks", "2",
-    "--set", "epochs=1", "--device", "cpu",
+    "--set", "steps=12", "--device", "cpu",
 ]  # fmt: skip
 
 
