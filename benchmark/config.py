@@ -79,6 +79,9 @@ class Protocol(Settings):
     labels: Literal["own", "all"] = "own"
     """Classify a test image over the classes of its own task (MTIL), or over those of all tasks of
     the stream, learned or not (X-TAIL)."""
+    namesakes: Literal["one", "apart"] | None = None
+    """Among the classes of all tasks, those of one name: ``one`` class, so that an image that is taken for
+    its namesake counts as right, or counted ``apart``, as X-TAIL was published. Absent: no two meet."""
     shots: Annotated[int, Field(ge=1)] | None = None
     """Train on this many images of every class, drawn anew for every seed; absent: on all."""
     broken: Literal["stop", "skip"] = "stop"
@@ -168,6 +171,8 @@ class RunConfig(Settings):
             del content["plugin"]
         if self.recipe.grad_clip is None:  # as it was before recipes could clip
             del content["recipe"]["grad_clip"]
+        if self.protocol.namesakes != "one":  # as they were counted before that could be set
+            del content["protocol"]["namesakes"]
         if self.recipe.momentum == USUAL_MOMENTUM:  # as it was before it could be set
             del content["recipe"]["momentum"]
         return digest_of(content | {"backbone": self.backbone.identity()})
@@ -187,14 +192,19 @@ class RunConfig(Settings):
             "images a class": p.shots,
             "unreadable images": p.broken,
             "precision": None if self.preset == "paper" else p.precision,
+            "rule for classes of one name": "one class" if p.namesakes == "one" else "apart",
         }
 
     def comparison_key(self) -> str:
         """Equal for runs that may stand in one table: one question under the same rules."""
         rules: dict[str, Any] = {"preset": self.preset}
         if self.preset != "paper":
-            rules |= {"protocol": self.protocol.model_dump(), "budget": self.budget.model_dump()}
-        return json.dumps(self.question() | rules)
+            protocol = self.protocol.model_dump(exclude={"namesakes"})
+            rules |= {"protocol": protocol, "budget": self.budget.model_dump()}
+        asked = self.question()
+        if self.protocol.namesakes != "one":  # the key stays as it was before that could be asked
+            del asked["rule for classes of one name"]
+        return json.dumps(asked | rules)
 
 
 def digest_of(value: Any) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
 import numpy as np
@@ -10,49 +12,69 @@ from numpy.typing import NDArray
 
 from cl_bench.benchmark.config import Protocol
 from cl_bench.benchmark.errors import UserError
+from cl_bench.benchmark.namesakes import counted_as
 from cl_bench.benchmark.task import LabelSpace, TaskStream
 
 MOST_CLASSES = 2**16  # as_stored
 
 
-def label_spaces(
-    protocol: Protocol, stream: TaskStream
-) -> tuple[dict[str, LabelSpace], dict[str, torch.Tensor]]:
-    """Per task, the classes that its test images are classified over, and their true classes there.
+@dataclass(frozen=True)
+class LabelSpaces:
+    """What is chosen between, and which choice is right.
+
+    Attributes:
+        spaces: by task, the classes that its test images are classified over.
+        targets: by task, their true classes there, int64 [N].
+        one_of_each: for every class of the space that all tasks share, the first that has its name, int64
+            [C]: it stands for all of them. ``None``: every class stands for itself.
+    """
+
+    spaces: Mapping[str, LabelSpace]
+    targets: Mapping[str, torch.Tensor]
+    one_of_each: torch.Tensor | None = None
+
+    def counted(self, classes: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Classes by task, int64 [N], each as the one that stands for it."""
+        one = self.one_of_each
+        return {task: of if one is None else one[of] for task, of in classes.items()}
+
+
+def label_spaces(protocol: Protocol, stream: TaskStream) -> LabelSpaces:
+    """The classes that each task's test images are classified over, and their true classes there.
 
     Args:
         protocol: whether those are the task's own classes or all tasks'.
         stream: the tasks.
 
-    Returns:
-        By task name: the label space, and int64 [N] indices into it.
-
     Raises:
         UserError: a label space has more classes than predictions are kept of.
     """
-    spaces, targets = _label_spaces(protocol, stream)
-    for name, space in spaces.items():
+    made = _label_spaces(protocol, stream)
+    for name, space in made.spaces.items():
         if (count := len(space.classnames)) > MOST_CLASSES:
             raise UserError(
                 f"the images of {name} would be classified over {count:,} classes; at most "
                 f"{MOST_CLASSES:,} are possible"
             )
-    return spaces, targets
+    return made
 
 
-def _label_spaces(
-    protocol: Protocol, stream: TaskStream
-) -> tuple[dict[str, LabelSpace], dict[str, torch.Tensor]]:
+def _label_spaces(protocol: Protocol, stream: TaskStream) -> LabelSpaces:
     first = protocol.prompts == "first"
     own = {t.name: t.labels.first_prompts() if first else t.labels for t in stream.tasks}
     if protocol.labels == "own":
-        return own, {t.name: t.test.targets for t in stream.tasks}
+        return LabelSpaces(own, {t.name: t.test.targets for t in stream.tasks})
     sizes = [len(space.classnames) for space in own.values()]
     starts = dict(zip(own, accumulate(sizes, initial=0), strict=False))
     union = LabelSpace.union(list(own.values()))
-    return dict.fromkeys(own, union), {
-        t.name: t.test.targets + starts[t.name] for t in stream.tasks
-    }
+    targets = {t.name: t.test.targets + starts[t.name] for t in stream.tasks}
+    merged = protocol.namesakes == "one"
+    made = LabelSpaces(
+        dict.fromkeys(own, union),
+        targets,
+        torch.tensor(counted_as(union.classnames)) if merged else None,
+    )
+    return replace(made, targets=made.counted(targets))
 
 
 def as_stored(classes: torch.Tensor) -> NDArray[np.uint16]:

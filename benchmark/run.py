@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import cache
@@ -16,7 +16,7 @@ from cl_bench.benchmark.errors import NotFiniteError
 from cl_bench.benchmark.evaluate import predict_all
 from cl_bench.benchmark.interval import USUAL, Interval
 from cl_bench.benchmark.keeper import Keeper
-from cl_bench.benchmark.label_spaces import label_spaces
+from cl_bench.benchmark.label_spaces import LabelSpaces, label_spaces
 from cl_bench.benchmark.method import Method, all_parameters
 from cl_bench.benchmark.mid_task import MidTask
 from cl_bench.benchmark.opening import finished_run, must_be_of
@@ -31,7 +31,7 @@ from cl_bench.benchmark.records.manifest import is_finished
 from cl_bench.benchmark.rows import WHOLE, Division
 from cl_bench.benchmark.session import RunSession
 from cl_bench.benchmark.stopping import Stopping
-from cl_bench.benchmark.task import LabelSpace, Task, TaskStream, TrainingTask
+from cl_bench.benchmark.task import Task, TaskStream, TrainingTask
 from cl_bench.benchmark.train import Progress, Trained, train
 
 
@@ -71,9 +71,11 @@ def run(
         if finished := _finished(config, folder):
             return finished
         held.enter_context(stopping.heard())
-        spaces, targets = label_spaces(config.protocol, stream)
+        spaces = label_spaces(config.protocol, stream)
         parts = division.images_at_once
-        session = RunSession(config, stream, targets, folder, listen, parts, interval, stopping)
+        session = RunSession(
+            config, stream, spaces.targets, folder, listen, parts, interval, stopping
+        )
         with tf32_products(False):  # statistics are in float32 even where steps are in TF32
             return _run(config, make_method(), stream, spaces, session, division)
 
@@ -91,7 +93,7 @@ def _run(
     config: RunConfig,
     method: Method,
     stream: TaskStream,
-    spaces: Mapping[str, LabelSpace],
+    spaces: LabelSpaces,
     session: RunSession,
     division: Division,
 ) -> RunResult:
@@ -102,8 +104,8 @@ def _run(
     def evaluate(learned: int) -> None:
         watch = Stopwatch(device)
         with watch.phase("evaluate"):
-            predictions = predict_all(method, spaces, tests, config.protocol.precision)
-        session.keep_row(learned, predictions, watch.seconds["evaluate"])
+            predictions = predict_all(method, spaces.spaces, tests, config.protocol.precision)
+        session.keep_row(learned, spaces.counted(predictions), watch.seconds["evaluate"])
 
     rows, under_way = _taken_up(session, method)
     done = max(rows - 1, 0)

@@ -126,7 +126,7 @@ def stream(*counts: int) -> TaskStream:
 
 def test_the_last_of_65_536_classes_is_kept_as_itself_and_one_more_is_refused() -> None:
     """Kept in 16 bits, class 65,536 would have become class 0."""
-    _, targets = label_spaces(Protocol(labels="all"), stream(65_000, 536))
+    targets = label_spaces(Protocol(labels="all"), stream(65_000, 536)).targets
     assert [as_stored(targets[t]).tolist() for t in targets] == [[64_999], [MOST_CLASSES - 1]]
     words = (
         r"\Athe images of t0 would be classified over 65,537 classes; at most 65,536 are possible\Z"

@@ -33,20 +33,20 @@ SIZES = st.lists(st.integers(1, 6), min_size=1, max_size=5)
 def test_a_target_always_names_its_own_class(sizes: list[int], labels: str) -> None:
     """The silent fault: an index that is counted from another task's first class."""
     made = stream(sizes)
-    spaces, targets = label_spaces(Protocol(labels=labels), made)  # type: ignore[arg-type]
+    found = label_spaces(Protocol(labels=labels), made)  # type: ignore[arg-type]
     for task in made.tasks:
         true = [task.labels.classnames[i] for i in task.test.targets]
-        assert [spaces[task.name].classnames[i] for i in targets[task.name]] == true
+        assert [found.spaces[task.name].classnames[i] for i in found.targets[task.name]] == true
 
 
 @given(SIZES)
 def test_over_all_tasks_every_class_stands_once_in_the_streams_order(sizes: list[int]) -> None:
     made = stream(sizes)
-    spaces, targets = label_spaces(Protocol(labels="all"), made)
+    found = label_spaces(Protocol(labels="all"), made)
     expected = [name for task in made.tasks for name in task.labels.classnames]
-    for space in spaces.values():
+    for space in found.spaces.values():
         assert list(space.classnames) == expected
-    everything = sorted(i for of in targets.values() for i in of.tolist())
+    everything = sorted(i for of in found.targets.values() for i in of.tolist())
     assert everything == list(range(sum(sizes))), "one test image of every class"
 
 
@@ -54,7 +54,7 @@ def test_over_all_tasks_every_class_stands_once_in_the_streams_order(sizes: list
 @pytest.mark.parametrize(("prompts", "count"), [("first", 1), ("ensemble", 2)])
 def test_prompts_are_the_first_one_or_all(labels: str, prompts: str, count: int) -> None:
     protocol = Protocol(labels=labels, prompts=prompts)  # type: ignore[arg-type]
-    spaces, _ = label_spaces(protocol, stream([2, 3]))
+    spaces = label_spaces(protocol, stream([2, 3])).spaces
     for space in spaces.values():
         assert len(space.prompts) == len(space.classnames)
         assert {len(of_class) for of_class in space.prompts} == {count}
@@ -63,7 +63,7 @@ def test_prompts_are_the_first_one_or_all(labels: str, prompts: str, count: int)
 
 def test_a_tasks_own_classes_are_found_again_in_the_union() -> None:
     made = stream([3, 1, 4])
-    spaces, _ = label_spaces(Protocol(labels="all"), made)
+    spaces = label_spaces(Protocol(labels="all"), made).spaces
     union = spaces["task 0"]
     assert [union.find(task.labels.classnames) for task in made.tasks] == [0, 3, 4]
     assert union.find(("class 0 of 0", "class 2 of 0")) is None

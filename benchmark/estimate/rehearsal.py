@@ -180,7 +180,7 @@ class Rehearsal:
     @torch.no_grad()
     def _evaluate(self, method: Method, stream: TaskStream) -> dict[str, Amounts]:
         """What the classes of one prompt and one test image take, in the mean over the tasks."""
-        spaces, _ = label_spaces(self.rules.protocol, stream)
+        spaces = label_spaces(self.rules.protocol, stream).spaces
         classes, images = [], []
         normalise = method.clip.normaliser()
         with autocast(method.clip.device.type, self.rules.protocol.precision):

@@ -113,7 +113,8 @@ def _own_suite(path: Path, found: Findings, on_progress: ProgressCallback) -> _P
 def _compare_names(suite: _Parts, found: Findings) -> None:
     """Prompts that are too long, and names that several tasks have."""
     found.remarks += cut_prompts(suite.specs, suite.backbone)
-    shared = namesakes(suite.specs, suite.protocol.prompts == "ensemble", suite.backbone)
+    p = suite.protocol
+    shared = namesakes(suite.specs, p.prompts == "ensemble", suite.backbone, p.namesakes or "one")
     if suite.protocol.labels == "all":
         found.remarks += shared
     else:

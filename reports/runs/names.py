@@ -46,6 +46,7 @@ def _question(config: RunConfig) -> str:
     """Where a run asks another question than MTIL does."""
     p = config.protocol
     union = ", over the classes of all tasks (X-TAIL)" if p.labels == "all" else ""
+    union += ", classes of one name as one" if p.namesakes == "one" else ""
     few = f", {p.shots} training images a class" if p.shots else ""
     return union + few + (", unreadable images left out" if p.broken == "skip" else "")
 

@@ -138,6 +138,7 @@ OF_CHOICES: dict[
     "preset": one_of(*get_args(Preset)),
     "precision": one_of(*get_args(Protocol.model_fields["precision"].annotation)),
     "protocol": one_of("mtil", "x-tail"),
+    "namesakes": one_of("one", "apart"),
     "device": one_of("cpu", "cuda"),
     "wandb": one_of("online", "offline", "disabled"),
     "orders": several_orders,

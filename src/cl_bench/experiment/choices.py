@@ -85,6 +85,9 @@ class Choices(Settings):
     protocol: Literal["mtil", "x-tail"] | None = None
     """mtil: an image is classified over its task's classes. x-tail: over all tasks'. (default: the
     suite's)"""
+    namesakes: Literal["one", "apart"] | None = None
+    """Under x-tail, classes of one name in several tasks: one class, or counted apart, as published.
+    (default: the suite's, else one)"""
     shots: Annotated[int | None, Field(ge=1), Written("N")] = None
     """Train on N images of every class."""
     skip_broken: bool = False

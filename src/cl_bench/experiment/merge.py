@@ -141,5 +141,10 @@ def _chosen(choices: Choices) -> dict[str, Any]:
     """What options of their own say about the protocol."""
     labels = LABELS[choices.protocol] if choices.protocol else None
     broken = "skip" if choices.skip_broken else None
-    said = {"labels": labels, "shots": choices.shots, "broken": broken}
+    said = {
+        "labels": labels,
+        "namesakes": choices.namesakes,
+        "shots": choices.shots,
+        "broken": broken,
+    }
     return {key: value for key, value in said.items() if value is not None}

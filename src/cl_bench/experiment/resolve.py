@@ -145,7 +145,7 @@ def _caveats(settled: Settled, of_model: tuple[str, ...]) -> tuple[str, ...]:
     return (
         *said.method.caveats(),
         *cut_prompts(tasks, backbone),
-        *(namesakes(tasks, ensemble, backbone) if every_class else ()),
+        *(namesakes(tasks, ensemble, backbone, said.protocol.namesakes) if every_class else ()),
         *of_model,
         *((left_out,) if settled.choices.skip_broken else ()),
     )

@@ -22,7 +22,7 @@ from cl_bench.methods.settings_file import file_of
 
 Table = Literal["config", "recipe", "budget", "protocol"]
 OPTION_OF = {  # what of the protocol has an option of its own
-    "labels": "--protocol", "shots": "--shots", "broken": "--skip-broken", "precision": "--precision",
+    "labels": "--protocol", "namesakes": "--namesakes", "shots": "--shots", "broken": "--skip-broken", "precision": "--precision",
 }  # fmt: skip
 INSTEAD = {"epochs": "steps", "epochs_per_task": "steps", "steps": "epochs"}  # either counts
 

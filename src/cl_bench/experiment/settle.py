@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cl_bench.benchmark.config import Protocol
 from cl_bench.benchmark.errors import UserError
+from cl_bench.benchmark.namesakes import meet
 from cl_bench.datasets.catalog import check_data
 from cl_bench.datasets.extra.references import find_sources
 from cl_bench.datasets.extra.source import Source, TaskNames
@@ -70,6 +72,7 @@ def settle(choices: Choices) -> Settled:
             f"{entry.name} knows a task by the names of its classes, and those of {twins[0]} and "
             f"{twins[1]} are the same: leave one of them out with --order"
         )
+    said = replace(said, protocol=_counting(said.protocol, tasks, choices))
     tasks = tuple(task.worded(said.protocol.wording) for task in tasks)
     needs, at_once = said.method.needs(), said.budget.batch_size
     names, brings = _names(tasks, suite), suite.settings_name
@@ -105,6 +108,18 @@ def _tasks(choices: Choices, suite: Suite) -> tuple[str, tuple[TaskSpec, ...]]:
             f"--tasks {choices.tasks}: the order has {len(tasks)} tasks; give 1 to {len(tasks)}"
         )
     return order, tasks[: choices.tasks]
+
+
+def _counting(protocol: Protocol, tasks: tuple[TaskSpec, ...], choices: Choices) -> Protocol:
+    """The protocol with the rule for classes of one name, where two tasks have one."""
+    if choices.namesakes and protocol.labels == "own":
+        raise UserError(
+            f"--namesakes {choices.namesakes}: an image is classified over the classes of its own task, of "
+            "which no two have one name; add --protocol x-tail, or leave it out"
+        )
+    meeting = protocol.labels == "all" and meet([task.classnames for task in tasks])
+    rule = (protocol.namesakes or "one") if meeting else None
+    return protocol.model_copy(update={"namesakes": rule})
 
 
 def _names(tasks: tuple[TaskSpec, ...], suite: Suite) -> TaskNames:

@@ -7,17 +7,21 @@ from collections.abc import Callable
 import numpy as np
 
 from cl_bench.benchmark.errors import UserError
+from cl_bench.benchmark.namesakes import counted_as
 from cl_bench.benchmark.records.manifest import Fingerprints
 from cl_bench.cli.verify.installed import Installed
 from cl_bench.datasets.suite import TaskSpec
 
 
 def _test_images(about: Installed) -> str:
-    truth, start = about.run.targets(), 0
-    of_all = about.run.config.protocol.labels == "all"
+    protocol, truth, start = about.run.config.protocol, about.run.targets(), 0
+    of_all = protocol.labels == "all"
+    names = [name for spec in about.specs for name in spec.classnames]
+    one = counted_as(names) if protocol.namesakes == "one" else range(len(names))
     for spec in about.specs:
         _, test = about.images(spec)
-        if not np.array_equal(truth[spec.name], test.targets.numpy() + start * of_all):
+        found = test.targets.numpy() + start * of_all
+        if not np.array_equal(truth[spec.name], np.take(one, found) if of_all else found):
             raise UserError(
                 f"the true classes of {spec.name} are not those of the data that is here"
             )
