@@ -13,6 +13,7 @@ from pydantic import Field, field_validator, model_validator
 from cl_bench.benchmark.config import Backbone, Protocol, Settings, SuiteId, digest_of
 from cl_bench.benchmark.errors import UserError, unknown
 from cl_bench.datasets.budget_rule import BudgetRule, Count
+from cl_bench.datasets.random_orders import drawn
 
 MARKS = ("<start_of_text>", "<end_of_text>", "<|startoftext|>", "<|endoftext|>")
 NO_LETTERS = frozenset({"Cc", "Cs", "Zl", "Zp"})  # control characters and ends of lines
@@ -223,15 +224,22 @@ class Suite(Settings):
         raise unknown(f"task of suite {self.name}", name, [t.name for t in self.tasks])
 
     def order(self, order: str) -> tuple[str, tuple[TaskSpec, ...]]:
-        """An order's name and tasks: a named order, or task names separated by commas.
+        """An order's name and tasks: a named or random order, or task names separated by commas.
 
         Raises:
             UserError: a name is unknown or stands twice.
         """
         if order in self.orders:
             return order, tuple(self.task(name) for name in self.orders[order])
-        if "," not in order and self._key(order) not in {self._key(t.name) for t in self.tasks}:
-            raise unknown(f"order of suite {self.name}", order, [*self.orders, "<task>,<task>,..."])
+        is_task = self._key(order) in {self._key(task.name) for task in self.tasks}
+        if not is_task and (tasks_drawn := drawn(order, [task.name for task in self.tasks])):
+            return order, tuple(self.task(name) for name in tasks_drawn)
+        if "," not in order and not is_task:
+            raise unknown(
+                f"order of suite {self.name}",
+                order,
+                [*self.orders, "random-1", "<task>,<task>,..."],
+            )
         tasks = tuple(self.task(name.strip()) for name in order.split(",") if name.strip())
         if not tasks:
             raise UserError(f"the order {order!r} names no task")

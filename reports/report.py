@@ -15,14 +15,16 @@ from cl_bench.reports.plots.gallery import (
     files_of,
     group_pictures,
     run_picture,
+    study_picture,
     write_pictures,
 )
 from cl_bench.reports.plots.look import LOOKS, Look
 from cl_bench.reports.runs.find import LeftOut, read_runs
 from cl_bench.reports.runs.group import group
-from cl_bench.reports.runs.slugs import group_slugs, safe
+from cl_bench.reports.runs.slugs import group_slugs, safe, study_slugs
+from cl_bench.reports.runs.studies import OrderStudy, order_studies
 from cl_bench.reports.statistics.verdicts import Judged, judge
-from cl_bench.reports.tables import cost, differences, figures, main, per_task, sheets
+from cl_bench.reports.tables import cost, differences, figures, main, orders, per_task, sheets
 
 CHAPTERS = (differences.CHAPTER, per_task.CHAPTER, cost.CHAPTER, beside.CHAPTER)
 
@@ -45,7 +47,8 @@ def write_report(paths: Sequence[Path], out: Path, style: str = "screen") -> Rep
 
     ``table`` compares the methods, ``per_task`` does so task by task; ``differences`` says which
     differences are real, ``cost`` what it takes and ``literature`` what others published, each as
-    Markdown, LaTeX and CSV; ``runs.csv`` has one line per run. ``plots/`` holds a heat map of
+    Markdown, LaTeX and CSV; ``orders`` compares orders of the same tasks, from three on; ``runs.csv`` has
+    one line per run. ``plots/`` holds a heat map of
     every run and the pictures of every group as PNG, SVG and PDF, and ``report.html`` all of it on
     one page. The same runs give the same bytes. The page is deleted first and written last: where it is,
     the report is whole.
@@ -63,14 +66,20 @@ def write_report(paths: Sequence[Path], out: Path, style: str = "screen") -> Rep
         raise unknown("style", style, LOOKS)
     runs, left_out = read_runs(paths)
     groups = [judge(g) for g in group(runs)]
+    studies = order_studies([g.group for g in groups])
     (out / "report.html").unlink(missing_ok=True)
-    files = [out / name for name in _write_tables(groups, left_out, out)]
-    files += _write_pictures_and_page(groups, runs, left_out, out, LOOKS[style])
+    files = [out / name for name in _write_tables(groups, studies, left_out, out)]
+    files += _write_pictures_and_page(groups, studies, runs, left_out, out, LOOKS[style])
     return Report(tuple(files), tuple(left_out))
 
 
 def _write_pictures_and_page(
-    groups: list[Judged], runs: list[RunResult], left_out: list[LeftOut], out: Path, look: Look
+    groups: list[Judged],
+    studies: list[OrderStudy],
+    runs: list[RunResult],
+    left_out: list[LeftOut],
+    out: Path,
+    look: Look,
 ) -> list[Path]:
     slugs = group_slugs([g.group for g in groups])
     span = shared_span([g.group for g in groups])
@@ -78,16 +87,22 @@ def _write_pictures_and_page(
         group_pictures(g.group, slug, span, look) for g, slug in zip(groups, slugs, strict=True)
     ]
     of_runs = [run_picture(run, _slug(run), look) for run in runs]
-    wanted = [*(p for pictures in of_groups for p in pictures), *of_runs]
+    of_studies = [
+        study_picture(study, slug, look)
+        for study, slug in zip(studies, study_slugs(studies), strict=True)
+    ]
+    wanted = [*(p for pictures in of_groups for p in pictures), *of_studies, *of_runs]
     written = write_pictures(wanted, out / "plots")
     there = {picture.name: picture for picture in written}
     sections = [
         (slug, g, [there[p.name] for p in pictures if p.name in there])
         for slug, g, pictures in zip(slugs, groups, of_groups, strict=True)
     ]
-    page = render_page(
-        sections, [(_slug(run), run) for run in runs], left_out, CHAPTERS, out / "plots"
-    )
+    ranked = [
+        (study, there.get(picture.name)) for study, picture in zip(studies, of_studies, strict=True)
+    ]
+    runs_by_slug = [(_slug(run), run) for run in runs]
+    page = render_page(sections, ranked, runs_by_slug, left_out, CHAPTERS, out / "plots")
     texts = {}
     if look.paper:
         texts["figures.tex"] = figures.latex([(p.name, p.caption, p.inches) for p in written])
@@ -98,7 +113,9 @@ def _write_pictures_and_page(
     return [*drawn, *(out / name for name in texts)]
 
 
-def _write_tables(groups: list[Judged], left_out: list[LeftOut], out: Path) -> list[str]:
+def _write_tables(
+    groups: list[Judged], studies: list[OrderStudy], left_out: list[LeftOut], out: Path
+) -> list[str]:
     texts = {
         "table.md": main.markdown(groups, left_out),
         "table.tex": main.latex(groups),
@@ -110,6 +127,12 @@ def _write_tables(groups: list[Judged], left_out: list[LeftOut], out: Path) -> l
             f"{chapter.name}.md": chapter.markdown(groups),
             f"{chapter.name}.tex": chapter.latex(groups),
             f"{chapter.name}.csv": chapter.csv(groups),
+        }
+    if studies:
+        texts |= {
+            "orders.md": orders.markdown(studies),
+            "orders.tex": orders.latex(studies),
+            "orders.csv": orders.csv(studies),
         }
     for name, text in texts.items():
         write_atomically(out / name, text.encode())

@@ -17,7 +17,10 @@ from cl_bench.reports.runs.find import LeftOut
 from cl_bench.reports.runs.group import MAIN, METRICS
 from cl_bench.reports.runs.names import short_names
 from cl_bench.reports.runs.numbers import plain
+from cl_bench.reports.runs.slugs import study_slugs
+from cl_bench.reports.runs.studies import OrderStudy
 from cl_bench.reports.statistics.verdicts import Judged, Verdict
+from cl_bench.reports.tables import orders
 from cl_bench.reports.tables.answer import answer
 from cl_bench.reports.tables.chapter import Chapter
 from cl_bench.reports.tables.definitions import DEFINITIONS
@@ -57,8 +60,26 @@ class GroupView:
     not_ranked: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class StudyView:
+    """Orders of the same tasks as the page shows them.
+
+    Attributes:
+        anchor: where links to it lead.
+        title: the suite, the number of orders and of tasks.
+        tables: the methods, and their pairs.
+        pictures: as of a group.
+    """
+
+    anchor: str
+    title: str
+    tables: tuple[Table, ...]
+    pictures: tuple[tuple[str, str, str], ...]
+
+
 def render_page(
     groups: Sequence[tuple[str, Judged, Sequence[Picture]]],
+    studies: Sequence[tuple[OrderStudy, Picture | None]],
     runs: Sequence[tuple[str, RunResult]],
     left_out: Sequence[LeftOut],
     chapters: Sequence[Chapter],
@@ -68,6 +89,7 @@ def render_page(
 
     Args:
         groups: slug, runs and written pictures of every group.
+        studies: orders of the same tasks, with the written picture.
         runs: every run with the slug that it is known by.
         left_out: run directories that could not be read, each with the reason.
         chapters: what else is said of every group.
@@ -79,6 +101,11 @@ def render_page(
         section = _view_group(slug, judged, pictures, chapters, plots, room)
         room -= sum(len(uri) for _, _, uri in section.pictures) * 3 // 4
         sections.append(section)
+    slugs = study_slugs([study for study, _ in studies])
+    study_views = [
+        _view_study(slug, study, picture, plots, room)
+        for slug, (study, picture) in zip(slugs, studies, strict=True)
+    ]
     run_views = [view_run(slug, run) for slug, run in runs]
     script, style = (_source(name) for name in ("report.js", "report.css"))
     return _template().render(
@@ -88,6 +115,9 @@ def render_page(
         winners=_winners(sections),
         counts=_counts(groups, runs, left_out),
         groups=sections,
+        studies=study_views,
+        orders_title=orders.TITLE,
+        orders_reading=orders.READING,
         runs=run_views,
         runs_table=_runs_table(run_views),
         left_out=[(path.as_posix(), reason) for path, reason in left_out],
@@ -136,6 +166,18 @@ def _view_group(
             f"{run.config.method}, seed {run.config.seed}: {status_in_words(run)}"
             for run in group.unfinished
         ),
+    )
+
+
+def _view_study(
+    slug: str, study: OrderStudy, picture: Picture | None, plots: Path, room: int
+) -> StudyView:
+    embedded, _ = _embed([picture] if picture else [], plots, room)
+    return StudyView(
+        anchor=f"study-{slug}",
+        title=orders.titled(study),
+        tables=(orders.study_table(study), orders.pairs_table(study)),
+        pictures=tuple(embedded),
     )
 
 

@@ -21,11 +21,13 @@ from cl_bench.reports.plots.heat_map import draw_heat_map
 from cl_bench.reports.plots.look import SCREEN, Look
 from cl_bench.reports.plots.pareto import draw_pareto
 from cl_bench.reports.plots.radar import draw_radar
+from cl_bench.reports.plots.ranks import draw_ranks
 from cl_bench.reports.plots.sequence import draw_sequence
 from cl_bench.reports.plots.series import row_labels
 from cl_bench.reports.plots.style import FORMATS, save
 from cl_bench.reports.plots.subspace import draw_subspace
 from cl_bench.reports.runs.group import Group
+from cl_bench.reports.runs.studies import OrderStudy
 
 WORTH_A_POOL = 24  # pictures; fewer are drawn sooner than processes start
 MOST_PROCESSES = 4  # each takes about 150 MiB
@@ -88,6 +90,12 @@ def group_pictures(group: Group, slug: str, span: float, look: Look = SCREEN) ->
         occupied = partial(draw_subspace, group, row, look=look)
         pictures.append(Picture(f"{slug}-subspace-{place}", caption, occupied))
     return pictures
+
+
+def study_picture(study: OrderStudy, slug: str, look: Look = SCREEN) -> Picture:
+    """The places of all methods in every order."""
+    caption = "Place of every method, by Average, in every order of the tasks"
+    return Picture(f"{slug}-ranks", caption, partial(draw_ranks, study, look=look))
 
 
 def write_pictures(pictures: Sequence[Picture], folder: Path) -> list[Picture]:

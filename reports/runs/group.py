@@ -23,6 +23,7 @@ METRICS = {
     "backward_transfer": "BWT",
 }
 MAIN = ("transfer", "average", "last")  # the benchmark's own
+HEADLINE = "average"  # the metric that rows are sorted by
 LOWER_IS_BETTER = frozenset({"forgetting"})
 NOT_RANKED = frozenset({"zero_shot"})  # it belongs to the backbone, not to the method
 DECIMALS = 1  # means that are alike to so many share a place

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from cl_bench.reports.runs.group import Group
+from cl_bench.reports.runs.studies import OrderStudy
 
 
 def group_slugs(groups: Sequence[Group]) -> list[str]:
     """A name for every group; a number tells apart those with the same words."""
+    named = (f"{c.suite.name}-{c.order}-{c.preset}" for c in (g.config for g in groups))
+    return _numbered(named)
+
+
+def study_slugs(studies: Sequence[OrderStudy]) -> list[str]:
+    """The same for studies of orders."""
+    return _numbered(f"{s.config.suite.name}-orders-{s.config.preset}" for s in studies)
+
+
+def _numbered(names: Iterable[str]) -> list[str]:
     seen: Counter[str] = Counter()
     slugs = []
-    for g in groups:
-        slug = safe(f"{g.config.suite.name}-{g.config.order}-{g.config.preset}")
+    for slug in map(safe, names):
         seen[slug] += 1
         slugs.append(slug if seen[slug] == 1 else f"{slug}-{seen[slug]}")
     return slugs

@@ -8,7 +8,7 @@ from functools import partial
 from cl_bench.benchmark.record import RunResult
 from cl_bench.reports.runs.cost import Cost
 from cl_bench.reports.runs.find import LeftOut
-from cl_bench.reports.runs.group import LOWER_IS_BETTER, MAIN, METRICS, Group, Row
+from cl_bench.reports.runs.group import HEADLINE, LOWER_IS_BETTER, MAIN, METRICS, Group, Row
 from cl_bench.reports.runs.machines import why_times_differ
 from cl_bench.reports.runs.numbers import grouped, plain
 from cl_bench.reports.runs.slugs import group_slugs
@@ -21,7 +21,7 @@ from cl_bench.reports.runs.zero_shot import (
 from cl_bench.reports.statistics.spread import Spread
 from cl_bench.reports.statistics.verdicts import Judged, Verdict
 from cl_bench.reports.tables import escape, table
-from cl_bench.reports.tables.answer import HEADLINE, answer, judgement
+from cl_bench.reports.tables.answer import answer, judgement
 from cl_bench.reports.tables.chapter import LATEX_PACKAGES, latex_label, markdown_heading
 from cl_bench.reports.tables.table import Cell, Table, number
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cl_bench.benchmark.errors import UserError
+from cl_bench.datasets.random_orders import random_orders
 from cl_bench.experiment.choices import Choices
 from cl_bench.experiment.settle import settle
 
@@ -40,10 +41,23 @@ def seeds_in(text: str) -> list[int]:
 def orders_in(text: str) -> list[str]:
     """The orders that ``--orders`` lists: with commas, or with semicolons where one has commas itself.
 
+    ``random:N`` stands for the first N random orders.
+
     Raises:
-        UserError: it lists none.
+        UserError: it lists none, or N is no number of orders.
     """
-    return parts_of(text, "--orders", ";" if ";" in text else ",")
+    return _each(parts_of(text, "--orders", ";" if ";" in text else ","))
+
+
+def _each(orders: Sequence[str]) -> list[str]:
+    """The orders, the random ones one by one."""
+    return [
+        name
+        for order in orders
+        for name in (
+            random_orders(order.removeprefix("random:")) if order.startswith("random:") else [order]
+        )
+    ]
 
 
 def seeds_asked(
@@ -85,7 +99,7 @@ def orders_asked(
     words = isinstance(orders, list) and all(isinstance(o, str) and o.strip() for o in orders)
     if not words or ("orders" in said and not orders):
         raise UserError(f'{file}: orders must be names such as ["I", "II"], not {orders!r}')
-    return _different(f"{file}: orders", orders)
+    return _different(f"{file}: orders", _each(orders))
 
 
 def must_be_orders(choices: Choices, orders: Sequence[str]) -> None:

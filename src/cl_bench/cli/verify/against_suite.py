@@ -23,7 +23,7 @@ def _suite(about: Installed) -> str:
 
 def _tasks(about: Installed) -> str:
     config = about.run.config
-    order = config.order if config.order in about.suite.orders else ",".join(config.tasks)
+    order = ",".join(config.tasks) if config.order == "custom" else config.order
     _, tasks = about.suite.order(order)
     if tuple(task.name for task in tasks)[: len(config.tasks)] != config.tasks:
         raise UserError(f"the run's tasks are not those of order {config.order}")
