@@ -12,7 +12,7 @@ from torch import Tensor
 
 from cl_bench.benchmark.images import Images
 from cl_bench.benchmark.pixels import Pixels
-from cl_bench.benchmark.task import Task, TaskStream, TrainingTask
+from cl_bench.benchmark.task import PassKeeper, Task, TaskStream, TrainingTask
 
 KEY = "earlier images, kept by the runner"  # in a checkpoint, beside what the method saves
 
@@ -62,6 +62,7 @@ class EarlierImages:
         generator: torch.Generator,
         *,
         cropped: bool,
+        keeper: PassKeeper | None = None,
     ) -> TrainingTask:
         """``task`` as the method sees it, what is kept of earlier ones with it.
 
@@ -70,12 +71,12 @@ class EarlierImages:
         """
         make = partial(TrainingTask, normalise=normalise, batch_size=batch_size, cropped=cropped)
         if not self._declared:
-            return make(task, generator=generator)
+            return make(task, generator=generator, keeper=keeper)
         earlier = tuple(
             make(self._part(name), generator=_generator(generator, name), earlier=())
             for name in self._kept
         )
-        return make(task, generator=generator, earlier=earlier)
+        return make(task, generator=generator, earlier=earlier, keeper=keeper)
 
     def _part(self, name: str) -> Task:
         """A task with the images that are kept of it alone."""

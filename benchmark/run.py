@@ -151,8 +151,7 @@ def _learn(
     watch = Stopwatch(device, begun.seconds if begun else None)
     prepared = begun is not None and begun.prepared
     with session.keeper(learned, method, watch, begun) as keeper:
-        training = _as_seen(config, method, task, session)
-        training.keeper = keeper
+        training = _as_seen(config, method, task, session, keeper)
         with watch.phase("prepare"):
             (method.continue_task if prepared else method.before_task)(training)
         trainable = sum(p.numel() for p in all_parameters(method.trainable_parameters()))
@@ -202,11 +201,13 @@ def _matrix_rate(device: torch.device, config: RunConfig) -> float:
 _rate_of_one = cache(product_rate)  # measured once
 
 
-def _as_seen(config: RunConfig, method: Method, task: Task, session: RunSession) -> TrainingTask:
+def _as_seen(
+    config: RunConfig, method: Method, task: Task, session: RunSession, keeper: Keeper
+) -> TrainingTask:
     """The task as the method sees it; all its randomness comes from the seed and its name."""
     generator = seed_everything(config.seed, task.name)
     cropped = config.protocol.augment == "random_resized_crop"
     if not cropped:  # crops are cut from the original files
         task = replace(task, train=task.train.to(method.clip.device))
     normalise, size = method.clip.normaliser(), config.budget.batch_size
-    return session.earlier.open(task, normalise, size, generator, cropped=cropped)
+    return session.earlier.open(task, normalise, size, generator, cropped=cropped, keeper=keeper)

@@ -166,7 +166,6 @@ class TrainingTask:
         cropped: whether draws are random resized crops, unless plain ones are asked for.
         kept: int64 [k], which images ``keep`` chose last; ``None`` before it is called.
         steps: how many optimizer steps are taken on it; known from the first of them on.
-        keeper: keeps where passes over it stand; ``None``: nobody does.
     """
 
     def __init__(
@@ -178,6 +177,7 @@ class TrainingTask:
         *,
         cropped: bool = False,
         earlier: tuple[TrainingTask, ...] | None = None,
+        keeper: PassKeeper | None = None,
     ) -> None:
         """Wrap ``task``.
 
@@ -188,14 +188,14 @@ class TrainingTask:
             generator: on the CPU; decides the order of the images and their crops.
             cropped: hand out random resized crops, fresh at every draw, unless asked for plain ones.
             earlier: what is kept of earlier tasks; ``None`` where the method does not declare it.
+            keeper: keeps where passes over it stand; ``None``: nobody does.
         """
         self.name = task.name
         self.labels = task.labels.first_prompts()
         self.batch_size, self.cropped = batch_size, cropped
         self.kept: Tensor | None = None
         self.steps: int | None = None
-        self.keeper: PassKeeper | None = None
-        self._train, self._earlier = task.train, earlier
+        self._train, self._earlier, self._keeper = task.train, earlier, keeper
         self._normalise, self._generator = normalise, generator
         self._drawn, self._closed = 0, False
 
@@ -270,7 +270,7 @@ class TrainingTask:
             others = set(starts) - set(starts[own])  # counted, as this process's are by the others
             self._drawn += sum(min(self.batch_size, len(self) - start) for start in others)
 
-        return Pass(len(starts), begin, self.keeper)
+        return Pass(len(starts), begin, self._keeper)
 
     def _draw(self, plain: bool) -> ImageOrder:
         return ImageOrder.draw(len(self), self._generator, cropped=self.cropped and not plain)
