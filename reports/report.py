@@ -22,9 +22,10 @@ from cl_bench.reports.runs.find import LeftOut, read_runs
 from cl_bench.reports.runs.group import group
 from cl_bench.reports.runs.slugs import group_slugs, safe
 from cl_bench.reports.statistics.verdicts import Judged, judge
-from cl_bench.reports.tables import cost, differences, figures, main, per_task, sheets
+from cl_bench.reports.tables import cost, differences, figures, held_out, main, per_task, sheets
+from cl_bench.reports.tables.chapter import Chapter
 
-CHAPTERS = (differences.CHAPTER, per_task.CHAPTER, cost.CHAPTER, beside.CHAPTER)
+USUAL = (differences.CHAPTER, per_task.CHAPTER, cost.CHAPTER, beside.CHAPTER)
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,8 @@ def write_report(paths: Sequence[Path], out: Path, style: str = "screen") -> Rep
     """Write tables and pictures of every run at or below ``paths``.
 
     ``table`` compares the methods, ``per_task`` does so task by task; ``differences`` says which
-    differences are real, ``cost`` what it takes and ``literature`` what others published, each as
-    Markdown, LaTeX and CSV; ``runs.csv`` has one line per run. ``plots/`` holds a heat map of
+    differences are real, ``cost`` what it takes and ``literature`` what others published, and where runs have held-out data
+    sets, ``held_out`` what becomes of these, each as Markdown, LaTeX and CSV; ``runs.csv`` has one line per run. ``plots/`` holds a heat map of
     every run and the pictures of every group as PNG, SVG and PDF, and ``report.html`` all of it on
     one page. The same runs give the same bytes. The page is deleted first and written last: where it is,
     the report is whole.
@@ -64,13 +65,20 @@ def write_report(paths: Sequence[Path], out: Path, style: str = "screen") -> Rep
     runs, left_out = read_runs(paths)
     groups = [judge(g) for g in group(runs)]
     (out / "report.html").unlink(missing_ok=True)
-    files = [out / name for name in _write_tables(groups, left_out, out)]
-    files += _write_pictures_and_page(groups, runs, left_out, out, LOOKS[style])
+    used = any(g.group.config.held_out for g in groups)
+    chapters = (*USUAL, held_out.CHAPTER) if used else USUAL
+    files = [out / name for name in _write_tables(groups, left_out, out, chapters)]
+    files += _write_pictures_and_page(groups, runs, left_out, out, LOOKS[style], chapters)
     return Report(tuple(files), tuple(left_out))
 
 
 def _write_pictures_and_page(
-    groups: list[Judged], runs: list[RunResult], left_out: list[LeftOut], out: Path, look: Look
+    groups: list[Judged],
+    runs: list[RunResult],
+    left_out: list[LeftOut],
+    out: Path,
+    look: Look,
+    chapters: Sequence[Chapter],
 ) -> list[Path]:
     slugs = group_slugs([g.group for g in groups])
     span = shared_span([g.group for g in groups])
@@ -86,7 +94,7 @@ def _write_pictures_and_page(
         for slug, g, pictures in zip(slugs, groups, of_groups, strict=True)
     ]
     page = render_page(
-        sections, [(_slug(run), run) for run in runs], left_out, CHAPTERS, out / "plots"
+        sections, [(_slug(run), run) for run in runs], left_out, chapters, out / "plots"
     )
     texts = {}
     if look.paper:
@@ -98,14 +106,16 @@ def _write_pictures_and_page(
     return [*drawn, *(out / name for name in texts)]
 
 
-def _write_tables(groups: list[Judged], left_out: list[LeftOut], out: Path) -> list[str]:
+def _write_tables(
+    groups: list[Judged], left_out: list[LeftOut], out: Path, chapters: Sequence[Chapter]
+) -> list[str]:
     texts = {
         "table.md": main.markdown(groups, left_out),
         "table.tex": main.latex(groups),
         "table.csv": sheets.rows_csv([g.group for g in groups]),
         "runs.csv": sheets.runs_csv([g.group for g in groups]),
     }
-    for chapter in CHAPTERS:
+    for chapter in chapters:
         texts |= {
             f"{chapter.name}.md": chapter.markdown(groups),
             f"{chapter.name}.tex": chapter.latex(groups),
