@@ -143,6 +143,8 @@ class RunConfig(Settings):
     """``I``, ``II`` or ``custom``."""
     tasks: tuple[str, ...]
     """Task names in the order in which they are learned."""
+    held_out: dict[str, str] = Field(default_factory=dict)
+    """Data sets that are evaluated beside the tasks and never learned: name -> digest of its content."""
     method: str
     preset: Literal["paper", "fair", "custom"] = "fair"
     """``paper``: the method's own published budget, prompts and augmentation. ``fair``: the suite's,
@@ -169,6 +171,8 @@ class RunConfig(Settings):
         content = self.model_dump(mode="json", exclude={"device", "choices"})
         if self.plugin is None:  # as it was before runs recorded it
             del content["plugin"]
+        if not self.held_out:  # as it was before data sets could be held out
+            del content["held_out"]
         if self.recipe.grad_clip is None:  # as it was before recipes could clip
             del content["recipe"]["grad_clip"]
         if self.protocol.namesakes != "one":  # as they were counted before that could be set
@@ -193,6 +197,7 @@ class RunConfig(Settings):
             "unreadable images": p.broken,
             "precision": None if self.preset == "paper" else p.precision,
             "rule for classes of one name": "one class" if p.namesakes == "one" else "apart",
+            "held-out data sets": self.held_out,
         }
 
     def comparison_key(self) -> str:
@@ -201,9 +206,11 @@ class RunConfig(Settings):
         if self.preset != "paper":
             protocol = self.protocol.model_dump(exclude={"namesakes"})
             rules |= {"protocol": protocol, "budget": self.budget.model_dump()}
-        asked = self.question()
-        if self.protocol.namesakes != "one":  # the key stays as it was before that could be asked
+        asked = self.question()  # the key stays as it was before some of it could be asked
+        if self.protocol.namesakes != "one":
             del asked["rule for classes of one name"]
+        if not self.held_out:
+            del asked["held-out data sets"]
         return json.dumps(asked | rules)
 
 

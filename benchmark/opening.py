@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-
-from torch import Tensor
 
 from cl_bench.benchmark.broken_off import standing
 from cl_bench.benchmark.config import RunConfig
 from cl_bench.benchmark.errors import UserError
-from cl_bench.benchmark.label_spaces import as_stored
 from cl_bench.benchmark.matrix import AccuracyMatrix
 from cl_bench.benchmark.mid_task import MidTask
 from cl_bench.benchmark.processes.first import by_the_first
+from cl_bench.benchmark.question import Question
 from cl_bench.benchmark.record import (
     RunFolder,
     RunResult,
@@ -25,33 +22,22 @@ from cl_bench.benchmark.record import (
 from cl_bench.benchmark.records import damage, trail
 from cl_bench.benchmark.records.claims import PROOFS, judged
 from cl_bench.benchmark.records.events import Listener, Resumed, Started
-from cl_bench.benchmark.records.files import write_atomically, write_json
+from cl_bench.benchmark.records.files import write_atomically
 from cl_bench.benchmark.records.ledger import write_ledger
 from cl_bench.benchmark.records.manifest import (
-    Fingerprints,
     Manifest,
     Session,
     read_manifest,
     write_manifest,
 )
-from cl_bench.benchmark.task import TaskStream
 
 
-def begin(
-    folder: RunFolder,
-    config: RunConfig,
-    stream: TaskStream,
-    targets: Mapping[str, Tensor],
-    here: Session,
-    log: Listener,
-) -> None:
+def begin(folder: RunFolder, question: Question, here: Session, log: Listener) -> None:
     """Write what a run begins with.
 
     Args:
         folder: where the run lives.
-        config: the resolved run.
-        stream: its tasks.
-        targets: the true classes of every task's test images, int64 [N].
+        question: the run with its data.
         here: the session of this process.
         log: takes the run's first event.
 
@@ -63,40 +49,23 @@ def begin(
             f"{folder.path / 'manifest.json'} is missing, though the run has results: put it back, or "
             f"delete {folder.path} to start anew"
         )
-    kept = _write_question(folder, config, stream, targets)
+    kept = question.write(folder)
     write_atomically(folder.events, b"")
-    log(Started(digest=config.digest(), sha256=kept))
-    left_out = {
-        t.name: (*t.train.left_out, *t.test.left_out)
-        for t in stream.tasks
-        if t.train.left_out or t.test.left_out
-    }
+    log(Started(digest=question.config.digest(), sha256=kept))
     about = Manifest(
         status="running",
-        digest=config.digest(),
-        data=_fingerprints(stream),
-        remarks=tuple(stream.remarks),
-        left_out=left_out,
+        digest=question.config.digest(),
+        data=question.fingerprints(),
+        held_out=question.held_out.fingerprints(),
+        remarks=tuple(question.stream.remarks),
+        left_out=question.left_out(),
         sessions=(here,),
     )
     write_manifest(folder.path, about)  # last: without it the directory counts as empty
 
 
-def _write_question(
-    folder: RunFolder, config: RunConfig, stream: TaskStream, targets: Mapping[str, Tensor]
-) -> dict[str, str]:
-    """Write what the run is and what it is scored against; returns the files' SHA-256."""
-    config_json = folder.path / "config.json"
-    write_json(config_json, config.model_dump(mode="json"))
-    folder.write_targets({name: as_stored(t) for name, t in targets.items()})
-    chosen = {t.name: t.train.rows.numpy() for t in stream.tasks if t.train.rows is not None}
-    if chosen:  # a few-shot run
-        folder.write_shots(chosen)
-    return folder.digests(config_json, folder.targets, folder.shots)
-
-
 def go_on(
-    folder: RunFolder, config: RunConfig, stream: TaskStream, here: Session, log: Listener
+    folder: RunFolder, question: Question, here: Session, log: Listener
 ) -> tuple[AccuracyMatrix | None, MidTask | None]:
     """Check that this process may continue the run, and note that it does.
 
@@ -107,7 +76,7 @@ def go_on(
     Raises:
         UserError: the run is of another version, of other settings or images, or damaged.
     """
-    path = folder.path
+    path, config = folder.path, question.config
     earlier = read_manifest(path)
     made_by = earlier.first.cl_bench
     if made_by != here.cl_bench:
@@ -118,8 +87,10 @@ def go_on(
     must_be_of(path, config)
     if words := trail.departures(path, checkpoints=True):
         raise UserError(f"the run cannot be continued: {'; '.join(words)}")
-    data = _fingerprints(stream)
-    if changed := [name for name in data if data[name] != earlier.data.get(name)]:
+    data, held_out = question.fingerprints(), question.held_out.fingerprints()
+    changed = [name for name in data if data[name] != earlier.data.get(name)]
+    changed += [name for name in held_out if held_out[name] != earlier.held_out.get(name)]
+    if changed:
         raise UserError(f"{path}: the images of {', '.join(changed)} are not those it began with")
     matrix = read_matrix(folder.matrix_csv) if folder.matrix_csv.exists() else None
     learned = len(matrix.rows) if matrix else -1  # below 0: not even the zero-shot row
@@ -169,8 +140,3 @@ def _seal(path: Path) -> None:
     if words:
         raise UserError("; ".join(words))
     write_ledger(path)
-
-
-def _fingerprints(stream: TaskStream) -> dict[str, Fingerprints]:
-    """Of every task's training and test images."""
-    return {t.name: Fingerprints(t.train.fingerprint, t.test.fingerprint) for t in stream.tasks}

@@ -15,8 +15,9 @@ from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.matrix import AccuracyMatrix
 from cl_bench.benchmark.records.arrays_file import read_arrays
 from cl_bench.benchmark.records.damage import is_checkable, must_be_whole
-from cl_bench.benchmark.records.events import Event
+from cl_bench.benchmark.records.events import Evaluated, Event, those
 from cl_bench.benchmark.records.files import read_json, write_atomically, write_json
+from cl_bench.benchmark.records.held_out_rows import HeldOutRows, held_out_rows
 from cl_bench.benchmark.records.manifest import Manifest, read_manifest
 from cl_bench.benchmark.records.matrix_file import ZERO_SHOT, must_agree, read_matrix
 from cl_bench.benchmark.records.order import must_be_in_order
@@ -111,6 +112,24 @@ class RunResult:
         """True class per test image and task."""
         return read_arrays(RunFolder(self.path).targets)
 
+    def held_out_predictions(self, learned: int) -> dict[str, NDArray[np.uint16]]:
+        """Predicted class per image and held-out data set after ``learned`` tasks (0: zero-shot)."""
+        return read_arrays(RunFolder(self.path).held_out(learned))
+
+    def held_out_targets(self) -> dict[str, NDArray[np.uint16]]:
+        """True class per image and held-out data set."""
+        return read_arrays(RunFolder(self.path).held_out_targets)
+
+    @cached_property
+    def held_out(self) -> HeldOutRows:
+        """The accuracies on held-out data sets: as many rows as the matrix has.
+
+        Raises:
+            UserError: the log does not hold them.
+        """
+        evaluated = those(self.known_events, Evaluated)[: 1 + len(self.matrix.rows)]
+        return held_out_rows(self.path, self.config, evaluated)
+
     def shots(self) -> dict[str, NDArray[np.int64]] | None:
         """Rows of the training images of every task of a few-shot run; ``None`` of another."""
         file = RunFolder(self.path).shots
@@ -146,7 +165,7 @@ def read_run(path: Path) -> RunResult:
     """
     must_be_whole(path)
     run = open_run(path)
-    _ = run.known_events  # what is wrong with the log is named here
+    _ = run.held_out  # what is wrong with the log is named here
     return run
 
 

@@ -14,6 +14,7 @@ from cl_bench.benchmark.config import RunConfig
 from cl_bench.benchmark.cost import Stopwatch, peak_memory
 from cl_bench.benchmark.errors import NotFiniteError
 from cl_bench.benchmark.evaluate import predict_all
+from cl_bench.benchmark.held_out import HeldOutSets
 from cl_bench.benchmark.interval import USUAL, Interval
 from cl_bench.benchmark.keeper import Keeper
 from cl_bench.benchmark.label_spaces import LabelSpaces, label_spaces
@@ -24,6 +25,7 @@ from cl_bench.benchmark.precision import tf32_products
 from cl_bench.benchmark.processes.first import by_the_first, led, must_agree
 from cl_bench.benchmark.processes.group import size
 from cl_bench.benchmark.product_rate import product_rate
+from cl_bench.benchmark.question import Question
 from cl_bench.benchmark.randomness import seed_everything
 from cl_bench.benchmark.record import RunFolder, RunResult
 from cl_bench.benchmark.records.events import Learned, Listener, Step
@@ -43,6 +45,7 @@ def run(
     listen: Listener,
     division: Division = WHOLE,
     interval: Interval = Interval.of(USUAL),  # noqa: B008 (frozen)
+    held_out: HeldOutSets = HeldOutSets(),  # noqa: B008 (frozen)
 ) -> RunResult:
     """Learn the stream's tasks in turn, evaluate all of them after each, keep everything.
 
@@ -60,6 +63,7 @@ def run(
         listen: receives every logged event, in the first process.
         division: of the batches of training.
         interval: between two states that are kept within a task.
+        held_out: what is evaluated beside the tasks and never learned.
 
     Raises:
         UserError: the directory is locked, damaged or of another run; the loss is not finite.
@@ -72,12 +76,10 @@ def run(
             return finished
         held.enter_context(stopping.heard())
         spaces = label_spaces(config.protocol, stream)
-        parts = division.images_at_once
-        session = RunSession(
-            config, stream, spaces.targets, folder, listen, parts, interval, stopping
-        )
+        question = Question(config, stream, spaces.targets, held_out)
+        session = RunSession(question, folder, listen, division.images_at_once, interval, stopping)
         with tf32_products(False):  # statistics are in float32 even where steps are in TF32
-            return _run(config, make_method(), stream, spaces, session, division)
+            return _run(config, make_method(), stream, spaces, session, division, held_out)
 
 
 @by_the_first
@@ -96,6 +98,7 @@ def _run(
     spaces: LabelSpaces,
     session: RunSession,
     division: Division,
+    held_out: HeldOutSets,
 ) -> RunResult:
     """The loop over the tasks that are not learned yet."""
     device = method.clip.device
@@ -105,7 +108,9 @@ def _run(
         watch = Stopwatch(device)
         with watch.phase("evaluate"):
             predictions = predict_all(method, spaces.spaces, tests, config.protocol.precision)
-        session.keep_row(learned, spaces.counted(predictions), watch.seconds["evaluate"])
+            beside = held_out.predict(method, config.protocol)
+        seconds = watch.seconds["evaluate"]
+        session.keep_row(learned, spaces.counted(predictions), beside, seconds)
 
     rows, under_way = _taken_up(session, method)
     done = max(rows - 1, 0)

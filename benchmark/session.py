@@ -12,7 +12,6 @@ from torch import Tensor
 from cl_bench.benchmark import mid_task
 from cl_bench.benchmark.broken_off import owner
 from cl_bench.benchmark.checkpoint import load_checkpoint, must_be_finite, save_checkpoint
-from cl_bench.benchmark.config import RunConfig
 from cl_bench.benchmark.cost import Stopwatch
 from cl_bench.benchmark.earlier_images import EarlierImages
 from cl_bench.benchmark.errors import NotFiniteError, UserError
@@ -26,6 +25,7 @@ from cl_bench.benchmark.mid_task import MidTask
 from cl_bench.benchmark.opening import begin, go_on
 from cl_bench.benchmark.processes import group
 from cl_bench.benchmark.processes.first import by_the_first
+from cl_bench.benchmark.question import Question
 from cl_bench.benchmark.record import RunFolder, RunResult, read_run
 from cl_bench.benchmark.records.circumstances import session
 from cl_bench.benchmark.records.events import Evaluated, Event, Finished, Listener, Saved
@@ -33,7 +33,6 @@ from cl_bench.benchmark.records.ledger import write_ledger
 from cl_bench.benchmark.records.manifest import Session, Status, read_manifest, write_manifest
 from cl_bench.benchmark.records.matrix_file import write_matrix
 from cl_bench.benchmark.stopping import Stopping
-from cl_bench.benchmark.task import TaskStream
 from cl_bench.benchmark.train import Training
 
 
@@ -65,9 +64,7 @@ class RunSession:
 
     def __init__(
         self,
-        config: RunConfig,
-        stream: TaskStream,
-        targets: Mapping[str, Tensor],
+        question: Question,
         folder: RunFolder,
         listen: Listener,
         images_at_once: int | None,
@@ -77,19 +74,18 @@ class RunSession:
         """Nothing is read or written yet.
 
         Args:
-            config: the resolved run.
-            stream: its tasks.
-            targets: the true classes of every task's test images, int64 [N].
+            question: the run with its data.
             folder: where the run lives; this process holds its lock.
             listen: receives every logged event.
             images_at_once: in training, for the record.
             interval: between two states that are kept within a task.
             stopping: what the run has been told.
         """
-        self._config, self._stream, self._targets = config, stream, targets
+        self._question, self._config = question, question.config
         self._folder, self._listen, self._images_at_once = folder, listen, images_at_once
         self._interval, self._stopping = interval, stopping
-        self.earlier = EarlierImages(stream, declared="earlier images" in config.extra_data)
+        declared = "earlier images" in self._config.extra_data
+        self.earlier = EarlierImages(question.stream, declared=declared)
         self.matrix: AccuracyMatrix | None = None
 
     @property
@@ -106,9 +102,9 @@ class RunSession:
         """
         folder, here = self._folder, self._here(device)
         if not (folder.path / "manifest.json").exists():
-            begin(folder, self._config, self._stream, self._targets, here, self._log)
+            begin(folder, self._question, here, self._log)
             return Opened(0, {})
-        self.matrix, under_way = go_on(folder, self._config, self._stream, here, self._log)
+        self.matrix, under_way = go_on(folder, self._question, here, self._log)
         rows = 1 + self.learned if self.matrix else 0
         if under_way is not None and under_way.prepared:
             return Opened(rows, under_way.method, under_way)
@@ -182,21 +178,31 @@ class RunSession:
         return method.state_dict() | self.earlier.state_dict()
 
     @by_the_first
-    def keep_row(self, learned: int, predictions: Mapping[str, Tensor], seconds: float) -> None:
-        """Keep every task's predicted classes, int64 [N], and their accuracies as a row."""
-        row = tuple(accuracy(predictions[t], self._targets[t]) for t in self._config.tasks)
+    def keep_row(
+        self,
+        learned: int,
+        predictions: Mapping[str, Tensor],
+        held_out: Mapping[str, Tensor],
+        seconds: float,
+    ) -> None:
+        """Keep every task's and held-out set's predicted classes, int64 [N], and their accuracies."""
+        true, folder = self._question.targets, self._folder
+        row = tuple(accuracy(predictions[t], true[t]) for t in self._config.tasks)
         if self.matrix is None:
             self.matrix = AccuracyMatrix(self._config.tasks, row, ())
         else:
             rows = (*self.matrix.rows, row)
             self.matrix = AccuracyMatrix(self._config.tasks, self.matrix.zero_shot, rows)
-        self._folder.write_predictions(learned, {t: as_stored(p) for t, p in predictions.items()})
+        folder.write_predictions(learned, {t: as_stored(p) for t, p in predictions.items()})
+        beside = {name: as_stored(p) for name, p in held_out.items()}
+        folder.write_held_out(folder.held_out(learned), beside)
         self._log(
             Evaluated(
                 learned=learned,
                 accuracies=dict(zip(self._config.tasks, row, strict=True)),
+                held_out=self._question.held_out.accuracies(held_out),
                 seconds=seconds,
-                sha256=self._folder.digests(self._folder.predictions(learned)),
+                sha256=folder.digests(folder.predictions(learned), folder.held_out(learned)),
             )
         )
         write_matrix(self._folder.path, self.matrix)  # from here on the row counts

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from cl_bench.benchmark.errors import UserError
+from cl_bench.benchmark.held_out import HeldOut, HeldOutSets
 from cl_bench.benchmark.images import Images
 from cl_bench.benchmark.task import LabelSpace, Task, TaskStream
 from cl_bench.datasets.checks.duplicates import in_both
@@ -18,6 +19,7 @@ from cl_bench.datasets.few_shot import choose
 from cl_bench.datasets.images.listing import Listing
 from cl_bench.datasets.images.store import Store
 from cl_bench.datasets.mini.domains import draw
+from cl_bench.datasets.mini.held_out import HELD_OUT, draw_held_out
 from cl_bench.datasets.mini.long import redrawn
 from cl_bench.datasets.own.folders import Entries
 from cl_bench.datasets.suite import (
@@ -78,6 +80,45 @@ def _load(spec: TaskSpec, size: int, store: Store, root: Path | None, shots: Sho
     return Task(spec.name, labels, train, test)
 
 
+def load_held_out(
+    specs: Sequence[TaskSpec], size: int, store: Store, root: Path | None = None
+) -> HeldOutSets:
+    """Load the test images of data sets that are never learned.
+
+    Args:
+        specs: the data sets.
+        size: side S of the backbone's input in pixels.
+        store: where decoded images are kept.
+        root: folder of the MTIL data sets.
+
+    Raises:
+        UserError: as of ``load_test``.
+    """
+    return HeldOutSets(
+        tuple(
+            HeldOut(
+                spec.name,
+                LabelSpace.from_templates(spec.classnames, spec.templates),
+                load_test(spec, size, store, root),
+            )
+            for spec in specs
+        )
+    )
+
+
+def load_test(spec: TaskSpec, size: int, store: Store, root: Path | None = None) -> Images:
+    """The test images of a data set alone.
+
+    Raises:
+        UserError: they are not those that the data set says, or none can be read.
+    """
+    _, test = list_splits(spec, root)
+    images = store.images(f"{spec.name}-test", test, size, native_size(spec))
+    if len(images) == 0:
+        raise UserError(f"{spec.name} has no test image that can be read")
+    return images
+
+
 def load_splits(
     spec: TaskSpec, size: int, store: Store, root: Path | None = None
 ) -> tuple[Images, Images]:
@@ -106,6 +147,9 @@ def list_splits(spec: TaskSpec, root: Path | None = None) -> tuple[Listing, List
         UserError: files are missing, or there are others than the task says.
     """
     match spec.source:
+        case MiniSource(domain=domain) if domain in HELD_OUT:
+            test = _drawn(spec, *draw_held_out(domain))
+            return test.subset(np.arange(0)), test
         case MiniSource(domain=domain):
             return _drawn(spec, *draw(domain, "train")), _drawn(spec, *draw(domain, "test"))
         case MiniWorldSource(domain=domain, world=world):

@@ -16,6 +16,7 @@ from cl_bench.datasets.budget_rule import BudgetRule, Count
 from cl_bench.datasets.random_orders import drawn
 
 MARKS = ("<start_of_text>", "<end_of_text>", "<|startoftext|>", "<|endoftext|>")
+ALL, NONE = "all", "none"  # words of --held-out
 NO_LETTERS = frozenset({"Cc", "Cs", "Zl", "Zp"})  # control characters and ends of lines
 
 
@@ -92,7 +93,8 @@ class TaskSpec(Settings):
     other_templates: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """Lists that take the place of ``templates`` under another ``Protocol.wording``."""
     source: Source
-    train_size: Count
+    train_size: Annotated[int, Field(ge=0)]
+    """0 where it is held out and no training images are known of it."""
     test_size: Count
 
     @field_validator("classnames")
@@ -149,6 +151,11 @@ class Suite(Settings):
     """Raised when the images that a name stands for change."""
     tasks: Annotated[tuple[TaskSpec, ...], Field(min_length=1)]
     orders: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]]
+    held_out: tuple[TaskSpec, ...] = ()
+    """Data sets of which test images are evaluated and nothing is learned. They are not in the suite's
+    digest: a run that evaluates them holds theirs."""
+    always_held_out: bool = False
+    """Whether they are evaluated where nothing is said."""
     backbone: Backbone
     protocol: Protocol = Protocol()
     budget: BudgetRule = BudgetRule()
@@ -162,13 +169,25 @@ class Suite(Settings):
     digest."""
 
     @model_validator(mode="after")
-    def _tasks_differ(self) -> Suite:
-        if twice := _twice(self._key(task.name) for task in self.tasks):
-            names = [task.name for task in self.tasks if self._key(task.name) == twice]
+    def _names_differ(self) -> Suite:
+        sets = [("task", t.name) for t in self.tasks] + [
+            ("held-out set", h.name) for h in self.held_out
+        ]
+        if twice := _twice(self.key(name) for _, name in sets):
+            (a, first), (b, second) = [s for s in sets if self.key(s[1]) == twice][:2]
+            both = f"two {a}s" if a == b else f"a {a} and a {b}"
             raise ValueError(
-                f"two tasks have the names {names[0]!r} and {names[1]!r}, which are the same to "
+                f"{both} have the names {first!r} and {second!r}, which are the same to "
                 "--order: neither case nor the suite's name before a task's counts"
             )
+        if word := next((h.name for h in self.held_out if self.key(h.name) in (ALL, NONE)), None):
+            raise ValueError(f"the held-out set {word!r} has the name of a word of --held-out")
+        return self
+
+    @model_validator(mode="after")
+    def _tasks_have_training_images(self) -> Suite:
+        if empty := next((task.name for task in self.tasks if task.train_size == 0), None):
+            raise ValueError(f"the task {empty} has no training image")
         return self
 
     @model_validator(mode="after")
@@ -188,8 +207,8 @@ class Suite(Settings):
         """The suite under whose name settings of methods and extra data are looked up."""
         return self.settings_of or self.name
 
-    def _key(self, name: str) -> str:
-        """A task's name for look-ups: without case, prefix ``<suite>-`` and ways to write an accent."""
+    def key(self, name: str) -> str:
+        """A data set's name for look-ups: without case, prefix ``<suite>-`` and ways to write an accent."""
         return unicodedata.normalize("NFC", name.lower()).removeprefix(f"{self.name.lower()}-")
 
     def identify(self) -> SuiteId:
@@ -219,7 +238,7 @@ class Suite(Settings):
             UserError: there is none.
         """
         for task in self.tasks:
-            if self._key(name) == self._key(task.name):
+            if self.key(name) == self.key(task.name):
                 return task
         raise unknown(f"task of suite {self.name}", name, [t.name for t in self.tasks])
 
@@ -231,7 +250,7 @@ class Suite(Settings):
         """
         if order in self.orders:
             return order, tuple(self.task(name) for name in self.orders[order])
-        is_task = self._key(order) in {self._key(task.name) for task in self.tasks}
+        is_task = self.key(order) in {self.key(task.name) for task in self.tasks}
         if not is_task and (tasks_drawn := drawn(order, [task.name for task in self.tasks])):
             return order, tuple(self.task(name) for name in tasks_drawn)
         if "," not in order and not is_task:

@@ -24,9 +24,19 @@ from cl_bench.reports.runs.group import group
 from cl_bench.reports.runs.slugs import group_slugs, safe, study_slugs
 from cl_bench.reports.runs.studies import OrderStudy, order_studies
 from cl_bench.reports.statistics.verdicts import Judged, judge
-from cl_bench.reports.tables import cost, differences, figures, main, orders, per_task, sheets
+from cl_bench.reports.tables import (
+    cost,
+    differences,
+    figures,
+    held_out,
+    main,
+    orders,
+    per_task,
+    sheets,
+)
+from cl_bench.reports.tables.chapter import Chapter
 
-CHAPTERS = (differences.CHAPTER, per_task.CHAPTER, cost.CHAPTER, beside.CHAPTER)
+USUAL = (differences.CHAPTER, per_task.CHAPTER, cost.CHAPTER, beside.CHAPTER)
 
 
 @dataclass(frozen=True)
@@ -46,9 +56,9 @@ def write_report(paths: Sequence[Path], out: Path, style: str = "screen") -> Rep
     """Write tables and pictures of every run at or below ``paths``.
 
     ``table`` compares the methods, ``per_task`` does so task by task; ``differences`` says which
-    differences are real, ``cost`` what it takes and ``literature`` what others published, each as
-    Markdown, LaTeX and CSV; ``orders`` compares orders of the same tasks, from three on; ``runs.csv`` has
-    one line per run. ``plots/`` holds a heat map of
+    differences are real, ``cost`` what it takes and ``literature`` what others published, and where runs
+    have held-out data sets, ``held_out`` what becomes of these, each as Markdown, LaTeX and CSV; ``orders``
+    compares orders of the same tasks, from three on; ``runs.csv`` has one line per run. ``plots/`` holds a heat map of
     every run and the pictures of every group as PNG, SVG and PDF, and ``report.html`` all of it on
     one page. The same runs give the same bytes. The page is deleted first and written last: where it is,
     the report is whole.
@@ -68,8 +78,10 @@ def write_report(paths: Sequence[Path], out: Path, style: str = "screen") -> Rep
     groups = [judge(g) for g in group(runs)]
     studies = order_studies([g.group for g in groups])
     (out / "report.html").unlink(missing_ok=True)
-    files = [out / name for name in _write_tables(groups, studies, left_out, out)]
-    files += _write_pictures_and_page(groups, studies, runs, left_out, out, LOOKS[style])
+    used = any(g.group.config.held_out for g in groups)
+    chapters = (*USUAL, held_out.CHAPTER) if used else USUAL
+    files = [out / name for name in _write_tables(groups, studies, left_out, out, chapters)]
+    files += _write_pictures_and_page(groups, studies, runs, left_out, out, LOOKS[style], chapters)
     return Report(tuple(files), tuple(left_out))
 
 
@@ -80,6 +92,7 @@ def _write_pictures_and_page(
     left_out: list[LeftOut],
     out: Path,
     look: Look,
+    chapters: Sequence[Chapter],
 ) -> list[Path]:
     slugs = group_slugs([g.group for g in groups])
     span = shared_span([g.group for g in groups])
@@ -102,7 +115,7 @@ def _write_pictures_and_page(
         (study, there.get(picture.name)) for study, picture in zip(studies, of_studies, strict=True)
     ]
     runs_by_slug = [(_slug(run), run) for run in runs]
-    page = render_page(sections, ranked, runs_by_slug, left_out, CHAPTERS, out / "plots")
+    page = render_page(sections, ranked, runs_by_slug, left_out, chapters, out / "plots")
     texts = {}
     if look.paper:
         texts["figures.tex"] = figures.latex([(p.name, p.caption, p.inches) for p in written])
@@ -114,7 +127,11 @@ def _write_pictures_and_page(
 
 
 def _write_tables(
-    groups: list[Judged], studies: list[OrderStudy], left_out: list[LeftOut], out: Path
+    groups: list[Judged],
+    studies: list[OrderStudy],
+    left_out: list[LeftOut],
+    out: Path,
+    chapters: Sequence[Chapter],
 ) -> list[str]:
     texts = {
         "table.md": main.markdown(groups, left_out),
@@ -122,7 +139,7 @@ def _write_tables(
         "table.csv": sheets.rows_csv([g.group for g in groups]),
         "runs.csv": sheets.runs_csv([g.group for g in groups]),
     }
-    for chapter in CHAPTERS:
+    for chapter in chapters:
         texts |= {
             f"{chapter.name}.md": chapter.markdown(groups),
             f"{chapter.name}.tex": chapter.latex(groups),

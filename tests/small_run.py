@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cl_bench.benchmark.assets import Assets
+from cl_bench.benchmark.held_out import HeldOutSets
 from cl_bench.benchmark.images import Images
 from cl_bench.benchmark.interval import Interval
 from cl_bench.benchmark.method import Method
@@ -20,7 +21,7 @@ from cl_bench.benchmark.task import Task, TaskStream
 from cl_bench.datasets.extra.references import find_sources, load_assets
 from cl_bench.datasets.extra.source import TaskNames
 from cl_bench.datasets.images.store import Store
-from cl_bench.datasets.streams import build_stream
+from cl_bench.datasets.streams import build_stream, load_held_out
 from cl_bench.datasets.suite import TaskSpec
 from cl_bench.experiment.assemble import MethodFactory
 from cl_bench.experiment.choices import Choices
@@ -100,4 +101,11 @@ def small_run(
     """Run the plan in ``path``; ``every`` says how often a state within a task is kept."""
     make = make_method or (lambda: fresh(plan))
     stream, interval = small_stream(plan), Interval.of(every)
-    return run(plan.config, make, stream, RunFolder(path), listen, division, interval)
+    held_out = small_held_out(plan.held_out)
+    return run(plan.config, make, stream, RunFolder(path), listen, division, interval, held_out)
+
+
+def small_held_out(specs: tuple[TaskSpec, ...]) -> HeldOutSets:
+    """Every fourth image of held-out sets."""
+    loaded = load_held_out(specs, 32, Store()).sets
+    return HeldOutSets(tuple(replace(s, test=_every(s.test, 4)) for s in loaded))

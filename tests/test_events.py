@@ -66,7 +66,14 @@ def test_every_kind_is_tried_and_every_field_says_what_it_is() -> None:
 @pytest.mark.parametrize("event", EVENTS, ids=lambda e: e.event)
 def test_a_missing_or_unknown_field_is_named(event: Event) -> None:
     optional = {"schema_version", "sha256", "step_flops", "skipped_steps", "event"}
-    optional |= {"kept_images", "kept_bytes", "steps_done", "set_aside", "matrix_gflops"}
+    optional |= {
+        "kept_images",
+        "kept_bytes",
+        "steps_done",
+        "set_aside",
+        "matrix_gflops",
+        "held_out",
+    }
     for name in line_of(event).keys() - optional:
         with pytest.raises(ValueError, match=f"^event '{event.event}': {name}: Field required$"):
             event_of(without(event, name))

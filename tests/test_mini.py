@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,10 @@ from cl_bench.benchmark.method import Method
 from cl_bench.benchmark.method_config import MethodConfig
 from cl_bench.datasets import backbones
 from cl_bench.datasets.mini.domains import DOMAINS, draw
+from cl_bench.datasets.mini.held_out import HELD_OUT, draw_held_out
+from cl_bench.datasets.mini.pairs import drawn_pictures
 from cl_bench.datasets.mini.pretrain import pretraining_images
+from cl_bench.datasets.mini.references import reference_images
 from cl_bench.datasets.mini.suite import mini_suite, tiny_clip
 from cl_bench.datasets.mtil.layout import facts
 from cl_bench.datasets.streams import build_stream
@@ -49,12 +53,32 @@ def _hashes(images: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> set[byte
     return {hashlib.sha256(image.tobytes()).digest() for image in images}
 
 
+@cache
+def _seen_in_pretraining() -> set[bytes]:
+    return _hashes(pretraining_images())
+
+
 def test_no_image_of_the_suite_occurs_in_pretraining() -> None:
-    seen = _hashes(pretraining_images())
+    seen = _seen_in_pretraining()
     assert len(seen) > 10_000
     for name in DOMAINS:
         for split in ("train", "test"):
             assert not seen & _hashes(draw(name, split)[0])  # type: ignore[arg-type]
+
+
+def test_no_held_out_image_is_in_pretraining_a_task_or_extra_data() -> None:
+    others = _seen_in_pretraining() | _hashes(reference_images()) | _hashes(drawn_pictures()[0])
+    for name in DOMAINS:
+        others |= _hashes(draw(name, "train")[0]) | _hashes(draw(name, "test")[0])
+    assert len(others) > 30_000
+    drawn = {name: _hashes(draw_held_out(name)[0]) for name in HELD_OUT}
+    for name, own in drawn.items():
+        images, _ = draw_held_out(name)
+        assert len(own) == len(images) == 240, "no image twice"
+        assert own == _hashes(images), "the same on every call"
+        assert not own & others
+    first, second = drawn.values()
+    assert not first & second
 
 
 def test_digits_are_the_real_ones() -> None:

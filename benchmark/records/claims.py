@@ -114,10 +114,32 @@ def _accuracies(run: RunResult) -> str:
             wrong.append(f"row {learned}: predictions and targets are not of the same images")
         elif row != tuple(accuracy(predicted[t] == targets[t]) for t in tasks):
             wrong.append(f"row {learned} of matrix.csv does not follow from its predictions")
+    wrong += _held_out(run)
     if wrong:
         raise UserError("; ".join(wrong))
     images = sum(len(targets[t]) for t in tasks)
-    return f"{len(run.matrix.rows) + 1} rows follow from the predictions on {images:,} images"
+    beside = f" and {len(run.config.held_out)} held-out sets" if run.config.held_out else ""
+    return (
+        f"{len(run.matrix.rows) + 1} rows follow from the predictions on {images:,} images{beside}"
+    )
+
+
+def _held_out(run: RunResult) -> list[str]:
+    """What of the accuracies on held-out sets does not follow from their predictions, in words."""
+    if not run.config.held_out:
+        return []
+    true, wrong = run.held_out_targets(), []
+    sets = tuple(run.config.held_out)
+    rows = 1 + len(run.matrix.rows)
+    if len(run.held_out.rows) != rows:
+        wrong.append(f"the log has {len(run.held_out.rows)} rows of held-out sets, not {rows}")
+    for learned, row in enumerate(run.held_out.rows):
+        predicted = run.held_out_predictions(learned)
+        if any(predicted[s].shape != true[s].shape or not true[s].size for s in sets):
+            wrong.append(f"row {learned}: held-out predictions and targets are not of one length")
+        elif row != tuple(accuracy(predicted[s] == true[s]) for s in sets):
+            wrong.append(f"row {learned} of the held-out sets does not follow from its predictions")
+    return wrong
 
 
 def _metrics(run: RunResult) -> str:

@@ -17,7 +17,7 @@ NOT_IN_1 = frozenset(  # or not in all of them
     {"sha256", "step_flops", "skipped_steps", "kept_images", "kept_bytes"}
 )
 
-OPTIONAL = frozenset({"steps_done", "set_aside", "matrix_gflops"})
+OPTIONAL = frozenset({"steps_done", "set_aside", "matrix_gflops", "held_out"})
 
 Count = Annotated[int, Field(ge=0)]
 Seconds = Annotated[float, Field(ge=0)]
@@ -146,8 +146,10 @@ class Evaluated(Logged):
     """Number of tasks learned; 0: zero-shot."""
     accuracies: dict[str, Percent]
     """Accuracy on every task of the run, in their order, in per cent."""
+    held_out: dict[str, Percent] | None = None
+    """Accuracy on every held-out data set, in their order, in per cent; not there: the run has none."""
     seconds: Seconds
-    """Wall-clock seconds of the evaluation."""
+    """Wall-clock seconds of the evaluation, that of held-out data sets included."""
     sha256: dict[str, Sha256] = Field(default_factory=dict)
     """SHA-256 of the row's predictions, by path below the run; empty before ledgers."""
 

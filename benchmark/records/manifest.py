@@ -120,10 +120,12 @@ class Manifest(Recorded):
     """Digest of the configuration; not there before ledgers."""
     data: dict[str, Fingerprints] = Field(default_factory=dict)
     """Two digests for every task: of its training images and of its test images, with their classes."""
+    held_out: dict[str, str] = Field(default_factory=dict)
+    """Digest of the test images of every held-out data set, with their classes."""
     remarks: tuple[str, ...] = ()
     """What was found in the data when the run began, one line each."""
     left_out: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    """Image files that could not be read, by task."""
+    """Image files that could not be read, by task or held-out data set."""
     sessions: tuple[Session, ...] = ()
     """Every process that worked on the run, in order."""
     ledger: Literal[1] | None = None

@@ -29,6 +29,7 @@ class RunFolder:
         self.events = path / "events.jsonl"
         self.targets = path / "predictions" / "targets.npz"
         self.shots = path / "shots.npz"
+        self.held_out_targets = path / "held_out" / "targets.npz"
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -48,6 +49,10 @@ class RunFolder:
     def predictions(self, learned: int) -> Path:
         """The file of every task's predicted classes after ``learned`` tasks."""
         return self.path / "predictions" / f"after-{learned:02d}.npz"
+
+    def held_out(self, learned: int) -> Path:
+        """The file of the predicted classes of every held-out data set after ``learned`` tasks."""
+        return self.path / "held_out" / f"after-{learned:02d}.npz"
 
     def digests(self, *files: Path) -> dict[str, str]:
         """SHA-256 of those of the run's files that are there, by their path below it."""
@@ -89,3 +94,8 @@ class RunFolder:
     ) -> None:
         """Keep the predictions of a row."""
         write_arrays(self.predictions(learned), predictions)
+
+    def write_held_out(self, file: Path, classes: Mapping[str, NDArray[np.uint16]]) -> None:
+        """Keep the true or predicted classes of held-out data sets; without sets there is no file."""
+        if classes:
+            write_arrays(file, classes)

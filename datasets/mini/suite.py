@@ -8,6 +8,8 @@ from pathlib import Path
 from cl_bench.benchmark.config import Backbone
 from cl_bench.datasets.budget_rule import BudgetRule
 from cl_bench.datasets.mini.domains import DOMAINS, PER_CLASS
+from cl_bench.datasets.mini.held_out import HELD_OUT
+from cl_bench.datasets.mini.held_out import PER_CLASS as HELD_OUT_PER_CLASS
 from cl_bench.datasets.mtil.layout import facts
 from cl_bench.datasets.suite import MiniSource, Suite, TaskSpec
 
@@ -33,10 +35,22 @@ def mini_suite() -> Suite:
         )
         for name, domain in DOMAINS.items()
     )
+    held_out = tuple(
+        TaskSpec(
+            name=name,
+            classnames=domain.classnames,
+            templates=domain.templates,
+            source=MiniSource(domain=name),
+            train_size=0,
+            test_size=HELD_OUT_PER_CLASS * len(domain.classnames),
+        )
+        for name, domain in HELD_OUT.items()
+    )
     return Suite(
         name="mini",
         about="mini: eleven small drawn image domains and a tiny CLIP, embedded; not MTIL itself",
         tasks=tasks,
+        held_out=held_out,
         orders={o: tuple(f"mini-{t}" for t in names) for o, names in facts()["orders"].items()},
         backbone=tiny_clip(),
         budget=BudgetRule(batch_size=32, epochs=5),

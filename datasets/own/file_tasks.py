@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Protocol
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -114,20 +114,64 @@ def read_task(
     Raises:
         UserError: something is missing or wrong; names it.
     """
+
+    def read() -> ReadTask:
+        if task.layout is not None:
+            return layout_task(task.name, task.layout, task.below, task.templates, root)
+        return of_files(task, _files(task, root), root, on_progress)
+
+    return named(f"task {task.name}", read, backbone)
+
+
+def named(what: str, read: Callable[[], ReadTask], backbone: str) -> ReadTask:
+    """A task or a held-out set with its name before every remark, and before what is wrong with it.
+
+    Args:
+        what: its kind and name.
+        read: finds its images.
+        backbone: whose tokenizer reads the prompts, which must differ.
+
+    Raises:
+        UserError: ``read`` finds that something is wrong.
+    """
     try:
-        read = (
-            _own_task(task, root, on_progress) if task.layout is None else _layout_task(task, root)
-        )
-        _check_prompts_differ(read, backbone)
+        found = read()
+        _check_prompts_differ(found, backbone)
     except ValidationError as error:
-        raise UserError(f"task {task.name}: {first_problem(error)}") from error
+        raise UserError(f"{what}: {first_problem(error)}") from error
     except UserError as error:
-        raise UserError(f"task {task.name}: {error}") from error
-    return replace(read, remarks=tuple(f"task {task.name}: {remark}" for remark in read.remarks))
+        raise UserError(f"{what}: {error}") from error
+    return replace(found, remarks=tuple(f"{what}: {remark}" for remark in found.remarks))
 
 
-def _own_task(task: FileTask, root: Path, on_progress: ProgressCallback) -> ReadTask:
-    files = _files(task, root)
+class Named(Protocol):
+    """What is said of a task or a held-out set beside its images."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def classnames(self) -> Mapping[str, str]:
+        """What to call a class in prompts, where not by its own name."""
+
+    @property
+    def templates(self) -> tuple[str, ...] | None:
+        """Prompts."""
+
+
+def of_files(task: Named, files: Files, root: Path, on_progress: ProgressCallback) -> ReadTask:
+    """A task or held-out set whose image files are found.
+
+    Args:
+        task: as the suite file has it.
+        files: its images.
+        root: what their paths are kept relative to.
+        on_progress: hears of the files that are read.
+
+    Raises:
+        UserError: a name stands for no class or for two, or a file stands in two places.
+    """
     if odd := task.classnames.keys() - set(files.classes):
         raise UserError(f"classnames names no class: {', '.join(sorted(odd))}")
     names = tuple(task.classnames.get(c, c.strip("_").replace("_", " ")) for c in files.classes)
@@ -169,20 +213,32 @@ def _files(task: FileTask, root: Path) -> Files:
 
 
 def _placed(
-    task: FileTask, files: Files, root: Path, split: str, entries: Entries
+    task: Named, files: Files, root: Path, split: str, entries: Entries
 ) -> Iterator[Placed]:
     for path, c in entries:
         yield Placed(root / path, Place(task.name, split, files.classes[c]), path)
 
 
-def _layout_task(task: FileTask, root: Path) -> ReadTask:
-    """A data set in its published layout, as much of it as is there."""
-    assert task.layout is not None
-    if task.layout not in (known := facts()["datasets"]):
-        raise unknown("layout", task.layout, known)
-    spec = partial_task(task.layout, (root / task.below).resolve())
-    own = {"templates": task.templates, "other_templates": {}} if task.templates else {}
-    return ReadTask(TaskSpec(**{**dict(spec), "name": task.name, **own}))
+def layout_task(
+    name: str, layout: str, below: Path, templates: tuple[str, ...] | None, root: Path
+) -> ReadTask:
+    """A data set in its published layout, as much of it as is there.
+
+    Args:
+        name: what it is called.
+        layout: whose.
+        below: the folder that holds it.
+        templates: prompts, where they are not the layout's own.
+        root: what ``below`` is relative to.
+
+    Raises:
+        UserError: there is no such layout, or it is damaged.
+    """
+    if layout not in (known := facts()["datasets"]):
+        raise unknown("layout", layout, known)
+    spec = partial_task(layout, (root / below).resolve())
+    own = {"templates": templates, "other_templates": {}} if templates else {}
+    return ReadTask(TaskSpec(**{**dict(spec), "name": name, **own}))
 
 
 def _check_names_differ(files: Files, names: Sequence[str]) -> None:
@@ -190,7 +246,8 @@ def _check_names_differ(files: Files, names: Sequence[str]) -> None:
     for c, name in enumerate(names):
         before = first.setdefault(name, c)
         if before != c:
-            a, b = (f"{files.classes[i]!r} ({files.train[i][0]})" for i in (before, c))
+            firsts = files.train if files.train[c] else files.test
+            a, b = (f"{files.classes[i]!r} ({firsts[i][0]})" for i in (before, c))
             raise UserError(f"the classes {a} and {b} both have the name {name!r} in prompts")
 
 

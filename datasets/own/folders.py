@@ -54,6 +54,18 @@ def list_folder(folder: Path, exclude: Sequence[str], test_share: float, seed: i
     return split(found.classes, test_share, seed, found.remarks)
 
 
+def list_test_folder(folder: Path, exclude: Sequence[str]) -> Files:
+    """Class folders in ``folder``, all of whose images are test images.
+
+    Raises:
+        UserError: the folder does not exist, or a class is empty.
+    """
+    check_exclude(exclude, [folder])
+    found = read_class_folders(folder, exclude)
+    nothing: tuple[list[Path], ...] = tuple([] for _ in found.classes)
+    return Files(tuple(found.classes), nothing, tuple(found.classes.values()), found.remarks)
+
+
 def list_split_folders(train: Path, test: Path, exclude: Sequence[str]) -> Files:
     """The same class folders in ``train`` and in ``test``.
 

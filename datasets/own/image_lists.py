@@ -41,6 +41,37 @@ def read_image_list(path: Path, test_share: float, seed: int) -> Files:
         UserError: the file cannot be read, lacks a column, or has a row that cannot be used; names
             the row.
     """
+    table, lines, remarks = _read(path)
+    names = {line.name for line in lines}
+    if "split" not in table.columns:
+        return split(_of_part(lines, ""), test_share, seed, remarks)
+    train, test = _of_part(lines, "train"), _of_part(lines, "test")
+    if odd := sorted(names - (train.keys() & test.keys())):
+        lacking = "test" if odd[0] in train else "training"
+        raise UserError(f"the image list {path} has no {lacking} image of the class {odd[0]!r}")
+    return Files(tuple(train), tuple(train.values()), tuple(test.values()), remarks)
+
+
+def read_test_list(path: Path) -> Files:
+    """Read which image is of which class, where all are test images; those of other splits are left out.
+
+    Args:
+        path: as of ``read_image_list``; without a column ``split``, every image counts.
+
+    Raises:
+        UserError: as of ``read_image_list``; or a class has no test image.
+    """
+    table, lines, remarks = _read(path)
+    test = _of_part(lines, "test" if "split" in table.columns else "")
+    if odd := sorted({line.name for line in lines} - test.keys()):
+        raise UserError(f"the image list {path} has no test image of the class {odd[0]!r}")
+    if learned := sum(line.part == "train" for line in lines):
+        remarks += (f"{path.name}: {learned} images of the split 'train' are not used",)
+    return Files(tuple(test), tuple([] for _ in test), tuple(test.values()), remarks)
+
+
+def _read(path: Path) -> tuple[ListTable, list[_Line], tuple[str, ...]]:
+    """The table, an image for every row, and what of it is not used."""
     table = read_table(path)
     try:
         column = _column(table, CLASS_COLUMNS)
@@ -50,14 +81,7 @@ def read_image_list(path: Path, test_share: float, seed: int) -> Files:
         raise UserError(f"the image list {path}, {error}") from error
     if len(names := {line.name for line in lines}) < 2:
         raise UserError(f"the image list {path} has {len(names)} classes; a task needs two or more")
-    remarks = _remarks(path.name, table, column, lines)
-    if "split" not in table.columns:
-        return split(_of_part(lines, ""), test_share, seed, remarks)
-    train, test = _of_part(lines, "train"), _of_part(lines, "test")
-    if odd := sorted(names - (train.keys() & test.keys())):
-        lacking = "test" if odd[0] in train else "training"
-        raise UserError(f"the image list {path} has no {lacking} image of the class {odd[0]!r}")
-    return Files(tuple(train), tuple(train.values()), tuple(test.values()), remarks)
+    return table, lines, _remarks(path.name, table, column, lines)
 
 
 def _column(table: ListTable, names: Sequence[str]) -> str:

@@ -15,6 +15,7 @@ from cl_bench.benchmark.truth_values import numbers_are_numbers
 from cl_bench.datasets.backbones import parse
 from cl_bench.datasets.budget_rule import BudgetRule, Count
 from cl_bench.datasets.checks.same_images import same_bytes
+from cl_bench.datasets.own.file_held_out import FileHeldOut, must_be_in_no_task, read_held_out
 from cl_bench.datasets.own.file_tasks import FileTask, ReadTask, read_task
 from cl_bench.datasets.suite import Suite
 
@@ -44,6 +45,8 @@ class SuiteFile(Settings):
     steps: Count | None = None
     orders: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     tasks: Annotated[tuple[FileTask, ...], Field(min_length=1)]
+    held_out: tuple[FileHeldOut, ...] = ()
+    """Data sets that are evaluated beside the tasks and never learned."""
 
     @field_validator("name")
     @classmethod
@@ -99,8 +102,9 @@ def read_suite(path: Path) -> Suite:
         UserError: the file or one of its folders is wrong; names it.
     """
     file = load_suite_file(path)
-    tasks = [read_task(task, file.root, file.backbone.name) for task in file.content.tasks]
-    return assemble(file, tasks)
+    root, backbone = file.root, file.backbone.name
+    tasks = [read_task(task, root, backbone) for task in file.content.tasks]
+    return assemble(file, tasks, [read_held_out(h, root, backbone) for h in file.content.held_out])
 
 
 def load_suite_file(path: Path) -> LoadedFile:
@@ -126,21 +130,26 @@ def _weights_beside(backbone: str, folder: Path) -> str:
     return f"{name}:{folder / weights}" if there else backbone
 
 
-def assemble(file: LoadedFile, tasks: Sequence[ReadTask]) -> Suite:
-    """Make a suite of a file and its tasks.
+def assemble(
+    file: LoadedFile, tasks: Sequence[ReadTask], held_out: Sequence[ReadTask] = ()
+) -> Suite:
+    """Make a suite of a file, its tasks and its held-out sets.
 
     Raises:
-        UserError: the tasks do not go together; names what is wrong.
+        UserError: they do not go together; names what is wrong.
     """
+    must_be_in_no_task(held_out, tasks)
     content = file.content
     images = [image for task in tasks for image in task.images]
     digests = [digest for task in tasks for digest in task.digests]
-    remarks = (remark for task in tasks for remark in task.remarks)
+    remarks = (remark for read in (*tasks, *held_out) for remark in read.remarks)
     try:
         return Suite(
             name=content.name,
             about=content.about,
             tasks=tuple(task.spec for task in tasks),
+            held_out=tuple(read.spec for read in held_out),
+            always_held_out=True,
             orders=content.all_orders(),
             backbone=file.backbone,
             protocol=content.protocol,

@@ -9,7 +9,7 @@ import importlib
 import json
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
@@ -41,6 +41,13 @@ def pretrained_tags(name: str) -> dict[str, dict[str, Any]]:
     return {tag: table.get_pretrained_cfg(name, tag) for tag in tags}
 
 
+def imagenet_tables() -> tuple[Sequence[str], tuple[str, ...]]:
+    """ImageNet's class names in the order of their sorted synsets, and its prompts with one ``{}`` each."""
+    loaded: Any = sys.modules.get("open_clip") or _module("zero_shot_metadata")
+    prompts = tuple(write("{}") for write in loaded.OPENAI_IMAGENET_TEMPLATES)
+    return loaded.IMAGENET_CLASSNAMES, prompts
+
+
 @cache
 def _configs_of_files() -> Mapping[str, dict[str, Any]]:
     files = (_folder() / "model_configs").glob("*.json")
@@ -58,11 +65,16 @@ def _with_numbers(name: str) -> list[tuple[int, str]]:
 @cache
 def _pretrained() -> ModuleType:
     """The module of open_clip that lists weights, under another package's name."""
+    with _absent(ASKS_FOR_TORCH):
+        return _module("pretrained")
+
+
+def _module(name: str) -> ModuleType:
+    """A module of open_clip under another package's name."""
     package = ModuleType(ALIAS)
     package.__path__ = [str(_folder())]
-    sys.modules[ALIAS] = package
-    with _absent(ASKS_FOR_TORCH):
-        return importlib.import_module(f"{ALIAS}.pretrained")
+    sys.modules.setdefault(ALIAS, package)
+    return importlib.import_module(f"{ALIAS}.{name}")
 
 
 @contextmanager

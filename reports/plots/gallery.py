@@ -18,6 +18,7 @@ from cl_bench.reports.plots.difference import draw_difference, rivals
 from cl_bench.reports.plots.dots import draw_dots
 from cl_bench.reports.plots.forgetting import draw_forgetting
 from cl_bench.reports.plots.heat_map import draw_heat_map
+from cl_bench.reports.plots.held_out import draw_held_out
 from cl_bench.reports.plots.look import SCREEN, Look
 from cl_bench.reports.plots.pareto import draw_pareto
 from cl_bench.reports.plots.radar import draw_radar
@@ -76,6 +77,7 @@ def group_pictures(group: Group, slug: str, span: float, look: Look = SCREEN) ->
                 draw_dots,
             ),
             ("sequence", "Accuracy of each data set over the sequence", draw_sequence),
+            ("held-out", "Accuracy on held-out data sets over the sequence", draw_held_out),
             ("forgetting", "What is kept of what was learned", draw_forgetting),
             ("radar", "Last of each data set, the methods with the highest Average", draw_radar),
             ("pareto", "Average against parameters, seconds and memory", draw_pareto),

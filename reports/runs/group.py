@@ -22,6 +22,11 @@ METRICS = {
     "forgetting": "Forgetting",
     "backward_transfer": "BWT",
 }
+HELD_OUT = {  # means over the held-out data sets; they are in no other metric
+    "held_out_before": "Held-out before",
+    "held_out_lowest": "Held-out lowest",
+    "held_out_last": "Held-out last",
+}
 MAIN = ("transfer", "average", "last")  # the benchmark's own
 HEADLINE = "average"  # the metric that rows are sorted by
 LOWER_IS_BETTER = frozenset({"forgetting"})
@@ -79,6 +84,19 @@ class Row:
             return ()
         metrics = (run.matrix.metrics() for run in self.runs)
         return tuple(m[metric] for m in metrics if metric in m)
+
+    def held_out(self, metric: str) -> tuple[float, ...]:
+        """One of ``HELD_OUT`` of every seed; empty where the runs have no held-out sets."""
+        metrics = (run.held_out.metrics() for run in self.runs)
+        return tuple(m[metric] for m in metrics if metric in m)
+
+    def held_out_curve(self, name: str) -> list[tuple[float, ...]]:
+        """Of every seed the accuracy on a held-out set: before anything was learned, then after each task."""
+        columns = [
+            dict(zip(r.held_out.sets, zip(*r.held_out.rows, strict=True), strict=True))
+            for r in self.runs
+        ]
+        return list(zip(*(column[name] for column in columns), strict=True))
 
 
 @dataclass(frozen=True)

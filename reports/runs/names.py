@@ -47,6 +47,7 @@ def _question(config: RunConfig) -> str:
     p = config.protocol
     union = ", over the classes of all tasks (X-TAIL)" if p.labels == "all" else ""
     union += ", classes of one name as one" if p.namesakes == "one" else ""
+    union += f", held out: {', '.join(config.held_out)}" if config.held_out else ""
     few = f", {p.shots} training images a class" if p.shots else ""
     return union + few + (", unreadable images left out" if p.broken == "skip" else "")
 

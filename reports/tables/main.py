@@ -23,6 +23,7 @@ from cl_bench.reports.statistics.verdicts import Judged, Verdict
 from cl_bench.reports.tables import escape, table
 from cl_bench.reports.tables.answer import answer, judgement
 from cl_bench.reports.tables.chapter import LATEX_PACKAGES, latex_label, markdown_heading
+from cl_bench.reports.tables.held_out import held_out_cells, held_out_header
 from cl_bench.reports.tables.table import Cell, Table, number
 
 MEANINGS = (
@@ -83,6 +84,7 @@ def main_table(judged: Judged) -> Table:
         f"Verdict ({METRICS[HEADLINE]})",
         *COSTS,
         *_names(OTHERS),
+        *held_out_header(g),
     )
     metrics = [_metrics(judged, metric, rows) for metric in (*MAIN, *OTHERS)]
     main, others = metrics[: len(MAIN)], metrics[len(MAIN) :]
@@ -90,11 +92,11 @@ def main_table(judged: Judged) -> Table:
     costs = [_costs(row) for row in rows]
     body = tuple(
         (Cell(row.name), Cell(str(len(row.runs))), *(c[i] for c in main), verdicts[i], *costs[i],
-         *(c[i] for c in others))
+         *(c[i] for c in others), *held_out_cells(row))
         for i, row in enumerate(rows)
     )  # fmt: skip
     above = (*_zero_shot(g, MAIN), *(Cell("") for _ in range(1 + len(COSTS))))
-    above += tuple(Cell("-") for _ in OTHERS)
+    above += tuple(Cell("-") for _ in (*OTHERS, *held_out_header(g)))
     verdict_column = frozenset({2 + len(MAIN)})
     return Table(header, body, words=verdict_column, notes=_notes(judged), above=above)
 
@@ -105,11 +107,13 @@ def metrics_table(judged: Judged) -> Table:
     rows = rows_beside_zero_shot(g)
     columns = [_metrics(judged, metric, rows) for metric in (*MAIN, *OTHERS)]
     body = tuple(
-        (Cell(row.name), Cell(str(len(row.runs))), *(column[i] for column in columns))
+        (Cell(row.name), Cell(str(len(row.runs))), *(column[i] for column in columns),
+         *held_out_cells(row))
         for i, row in enumerate(rows)
-    )
-    above = (*_zero_shot(g, MAIN), *(Cell("-") for _ in OTHERS))
-    header = ("Method", "n", *_names((*MAIN, *OTHERS)))
+    )  # fmt: skip
+    beside = held_out_header(g)
+    above = (*_zero_shot(g, MAIN), *(Cell("-") for _ in (*OTHERS, *beside)))
+    header = ("Method", "n", *_names((*MAIN, *OTHERS)), *beside)
     return Table(header, body, notes=_notes(judged), above=above)
 
 

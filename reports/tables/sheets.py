@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cl_bench.reports.runs.group import METRICS, Group, Row
+from cl_bench.reports.runs.group import HELD_OUT, METRICS, Group, Row
 from cl_bench.reports.statistics.spread import Spread
 from cl_bench.reports.tables.csv_file import GROUP_HEADER, Value, group_values, to_csv
 
 
 def rows_csv(groups: Sequence[Group]) -> str:
     """One line per row of the main tables: mean and interval of every metric, rounded to what the numbers carry."""
-    names = [name for metric in METRICS for name in (metric, f"{metric}_interval95")]
+    beside = held_out_metrics(groups)
+    names = [name for m in (*METRICS, *beside) for name in (m, f"{m}_interval95")]
     lines = [
-        (*group_values(g), row.label, row.differs, _seeds(row), len(row.runs), *_pairs(row))
+        (*group_values(g), row.label, row.differs, _seeds(row), len(row.runs), *_pairs(row, beside))
         for g in groups
         for row in g.rows
     ]
@@ -24,18 +25,26 @@ def _seeds(row: Row) -> str:
     return " ".join(str(run.config.seed) for run in row.runs)
 
 
-def _pairs(row: Row) -> list[Value]:
-    spreads = (Spread(row.values(metric)) for metric in METRICS)
+def held_out_metrics(groups: Sequence[Group]) -> tuple[str, ...]:
+    """The metrics of held-out sets; none where no run has such sets."""
+    return tuple(HELD_OUT) if any(g.config.held_out for g in groups) else ()
+
+
+def _pairs(row: Row, beside: Sequence[str]) -> list[Value]:
+    values = (*(row.values(metric) for metric in METRICS), *map(row.held_out, beside))
+    spreads = map(Spread, values)
     return [cell for spread in spreads for cell in (spread.mean, spread.half)]
 
 
 def runs_csv(groups: Sequence[Group]) -> str:
     """One line per run, finished or not; the metrics of an unfinished one stay empty."""
     lines: list[tuple[Value, ...]] = []
+    beside = held_out_metrics(groups)
     for g in groups:
         members = [(row.label, run) for row in g.rows for run in row.runs]
         for label, run in [*members, *((run.config.method, run) for run in g.unfinished)]:
             metrics = run.matrix.metrics()
+            of_held_out = run.held_out.metrics()
             status = "finished" if run.finished else run.manifest.stands
             lines += [
                 (
@@ -47,8 +56,19 @@ def runs_csv(groups: Sequence[Group]) -> str:
                     status,
                     len(run.matrix.rows),
                     *(metrics.get(f) for f in METRICS),
+                    *(of_held_out.get(f) for f in beside),
                     run.path.as_posix(),
                 )
             ]
-    header = ("method", "seed", "device", "digest", "status", "learned_tasks", *METRICS, "run")
+    header = (
+        "method",
+        "seed",
+        "device",
+        "digest",
+        "status",
+        "learned_tasks",
+        *METRICS,
+        *beside,
+        "run",
+    )
     return to_csv((*GROUP_HEADER, *header), lines)

@@ -12,7 +12,7 @@ from rich.text import Text
 from cl_bench.benchmark.record import RunResult
 from cl_bench.benchmark.records.events import Event, Learned, those
 from cl_bench.reports.runs.cost import PHASES, Cost
-from cl_bench.reports.runs.group import MAIN, METRICS
+from cl_bench.reports.runs.group import HELD_OUT, MAIN, METRICS
 from cl_bench.reports.runs.names import circumstances, protocol, suite_in_words
 from cl_bench.reports.runs.numbers import plain
 from cl_bench.reports.terminal.matrix import Matrix
@@ -62,13 +62,24 @@ def _metrics(run: RunResult) -> Text:
             f"Zero-shot over the same tasks as Transfer {plain(metrics['zero_shot_transfer'], 2)}"
         )
         lines.append(Text(same))
+    lines += _held_out(run)
     return Text("\n").join(line for line in lines if line)
+
+
+def _held_out(run: RunResult) -> list[Text]:
+    """The means over the held-out sets, then every set before anything was learned and at last."""
+    sets, rows = run.held_out.sets, run.held_out.rows
+    if not sets or not rows:
+        return []
+    each = zip(sets, rows[0], rows[-1], strict=True)
+    words = ", ".join(f"{name} {plain(a, 2)} to {plain(b, 2)}" for name, a, b in each)
+    return [_line(run.held_out.metrics(), tuple(HELD_OUT), ""), Text(f"Held-out sets: {words}")]
 
 
 def _line(metrics: Mapping[str, float], names: Sequence[str], style: str) -> Text:
     """Those of ``names`` that exist, side by side."""
     return Text("   ").join(
-        Text.assemble(f"{METRICS[name]} ", (plain(metrics[name], 2), style))
+        Text.assemble(f"{(METRICS | HELD_OUT)[name]} ", (plain(metrics[name], 2), style))
         for name in names
         if name in metrics
     )

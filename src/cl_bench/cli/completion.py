@@ -70,6 +70,18 @@ def several_orders(ctx: typer.Context, incomplete: str) -> Words:
     return [before + name for name in _starting(left, last)]
 
 
+def held_out(ctx: typer.Context, incomplete: str) -> Words:
+    """Words of ``--held-out``, and the suite's held-out sets in a list with commas."""
+    from cl_bench.datasets.suite import ALL, NONE
+
+    suite = _suite(ctx)
+    if suite is None:
+        return []
+    before, last = _list_so_far(incomplete)
+    names = [spec.name for spec in suite.held_out if spec.name not in before.split(",")]
+    return [before + name for name in _starting(names if before else [ALL, NONE, *names], last)]
+
+
 def backbones(incomplete: str) -> Words:
     """Models, and behind a colon the tags of their weights."""
     from cl_bench.datasets.mini.suite import TINY
@@ -139,6 +151,7 @@ OF_CHOICES: dict[
     "precision": one_of(*get_args(Protocol.model_fields["precision"].annotation)),
     "protocol": one_of("mtil", "x-tail"),
     "namesakes": one_of("one", "apart"),
+    "held_out": held_out,
     "device": one_of("cpu", "cuda"),
     "wandb": one_of("online", "offline", "disabled"),
     "orders": several_orders,

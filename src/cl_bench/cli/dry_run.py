@@ -100,6 +100,9 @@ def _show_tasks(plan: Plan) -> None:
             soft_wrap=True,
             markup=False,
         )
+    for held in plan.held_out:
+        words = f"{len(held.classnames)} classes, {held.test_size:,} test images; never learned"
+        _say("held out", f"{held.name}: {words}")
     budget = plan.config.budget
     steps = f"{sum(budget.steps.values()):,} optimizer steps of {budget.batch_size} images"
     _say(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from cl_bench.benchmark.assets import Assets
 from cl_bench.benchmark.clip import Clip
+from cl_bench.benchmark.held_out import HeldOutSets
 from cl_bench.benchmark.method import Method
 from cl_bench.benchmark.randomness import seed_everything
 from cl_bench.benchmark.record import RunFolder, RunResult
@@ -16,10 +17,11 @@ from cl_bench.benchmark.run import run
 from cl_bench.benchmark.task import TaskStream
 from cl_bench.datasets import backbones
 from cl_bench.datasets.catalog import check_data
+from cl_bench.datasets.checks.shared_images import must_share_no_image
 from cl_bench.datasets.extra.references import load_assets
 from cl_bench.datasets.images.store import Store
 from cl_bench.datasets.progress import ProgressCallback, silent
-from cl_bench.datasets.streams import Shots, build_stream
+from cl_bench.datasets.streams import Shots, build_stream, load_held_out
 from cl_bench.experiment.memory import must_fit
 from cl_bench.experiment.resolve import Plan
 
@@ -61,11 +63,13 @@ class Experiment:
         plan: what it is.
         stream: its tasks with their images.
         make_method: makes its method.
+        held_out: what is evaluated beside the tasks; the method never gets at its images.
     """
 
     plan: Plan
     stream: TaskStream
     make_method: MethodFactory
+    held_out: HeldOutSets = HeldOutSets()  # noqa: RUF009 (frozen)
 
     def run(self, listen: Listener, images_at_once: int | None = None) -> RunResult:
         """Run it in its directory, or continue what the directory holds; see ``benchmark/run.py``.
@@ -76,8 +80,8 @@ class Experiment:
         """
         plan, folder = self.plan, RunFolder(self.plan.folder)
         division = Division(shared=True, images_at_once=images_at_once)
-        make, stream = self.make_method, self.stream
-        return run(plan.config, make, stream, folder, listen, division, plan.interval)
+        make, stream, held_out = self.make_method, self.stream, self.held_out
+        return run(plan.config, make, stream, folder, listen, division, plan.interval, held_out)
 
 
 def assemble(plan: Plan, on_progress: ProgressCallback = silent) -> Experiment:
@@ -104,4 +108,6 @@ def assemble(plan: Plan, on_progress: ProgressCallback = silent) -> Experiment:
     stream = replace(stream, remarks=(*plan.suite.remarks, *stream.remarks, *own))
     needs = method.needs()
     assets = load_assets(plan.sources, needs, stream, size, config.device, store)
-    return Experiment(plan, stream, MethodFactory(plan, assets, clip))
+    held_out = load_held_out(plan.held_out, size, store, plan.data_root)
+    must_share_no_image(held_out, stream.tasks, assets)
+    return Experiment(plan, stream, MethodFactory(plan, assets, clip), held_out)

@@ -88,6 +88,9 @@ class Choices(Settings):
     namesakes: Literal["one", "apart"] | None = None
     """Under x-tail, classes of one name in several tasks: one class, or counted apart, as published.
     (default: the suite's, else one)"""
+    held_out: Annotated[str | None, Written("all|none|NAMES")] = None
+    """Data sets of the suite to evaluate beside the tasks and never to learn. (default: those of a suite
+    file, none of a built-in suite)"""
     shots: Annotated[int | None, Field(ge=1), Written("N")] = None
     """Train on N images of every class."""
     skip_broken: bool = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -78,10 +78,16 @@ def _sizes(plan: Plan) -> tuple[TaskSize, ...]:
     prompts = [len(t.classnames) * (len(t.templates) if ensemble else 1) for t in plan.tasks]
     if protocol.labels == "all":
         prompts = [sum(prompts), *(0 for _ in prompts[1:])]
-    return tuple(
+    first, *others = (
         TaskSize(train_size(task, protocol.shots), task.test_size, steps[task.name], count)
         for task, count in zip(plan.tasks, prompts, strict=True)
     )
+    # every row has the held-out sets, too; only sums over the tasks are made of these two
+    images = first.test + sum(held.test_size for held in plan.held_out)
+    texts = first.prompts + sum(
+        len(held.classnames) * (len(held.templates) if ensemble else 1) for held in plan.held_out
+    )
+    return (replace(first, test=images, prompts=texts), *others)
 
 
 def _labels(task: TaskSpec) -> LabelSpace:
@@ -92,7 +98,8 @@ def _pixels(plan: Plan, size: int) -> int:
     """Bytes of images in memory; those of a cache, which MTIL's data root always has, stay on the disk."""
     in_memory = [t for t in plan.tasks if plan.cache is None and t.source.kind != "mtil"]
     shots = plan.config.protocol.shots
-    return sum(train_size(t, shots) + t.test_size for t in in_memory) * 3 * size**2
+    held_out = sum(h.test_size for h in plan.held_out if plan.cache is None)
+    return (sum(train_size(t, shots) + t.test_size for t in in_memory) + held_out) * 3 * size**2
 
 
 def _references(plan: Plan) -> dict[str, Growth]:

@@ -13,6 +13,7 @@ from cl_bench.datasets.budget_rule import BudgetRule
 from cl_bench.datasets.checks.namesakes import namesakes
 from cl_bench.datasets.checks.prompts import cut_prompts
 from cl_bench.datasets.extra.source import Source
+from cl_bench.datasets.held_out import content_digest
 from cl_bench.datasets.pretrained import preprocessing
 from cl_bench.datasets.suite import Suite, TaskSpec
 from cl_bench.experiment.arithmetic import choose_device, computed_on, must_compute
@@ -43,6 +44,7 @@ class Plan:
             whole batch's, ``None``.
         interval: between two states that are kept within a task.
         deterministic: whether a GPU takes kernels that give the same bits in every run.
+        held_out: data sets that are evaluated beside the tasks and never learned.
     """
 
     config: RunConfig
@@ -56,6 +58,7 @@ class Plan:
     micro_batch: str | None = None
     interval: Interval = Interval.of(USUAL)  # noqa: RUF009 (frozen)
     deterministic: bool = False
+    held_out: tuple[TaskSpec, ...] = ()
 
 
 def resolve(
@@ -96,6 +99,7 @@ def resolve(
         choices.micro_batch,
         Interval.of(choices.checkpoint_every or USUAL),
         choices.deterministic,
+        settled.held_out,
     )
 
 
@@ -108,6 +112,7 @@ def _config(settled: Settled, caveats: tuple[str, ...], device: str) -> RunConfi
         protocol=said.protocol,
         order=settled.order,
         tasks=tuple(task.name for task in tasks),
+        held_out={spec.name: content_digest(suite, spec) for spec in settled.held_out},
         method=entry.name,
         plugin=sha256_of(entry.plugin) if entry.plugin else None,
         preset=said.preset,
@@ -144,7 +149,7 @@ def _caveats(settled: Settled, of_model: tuple[str, ...]) -> tuple[str, ...]:
     left_out = "image files that cannot be read are left out; the run's manifest names them"
     return (
         *said.method.caveats(),
-        *cut_prompts(tasks, backbone),
+        *cut_prompts((*tasks, *settled.held_out), backbone),
         *(namesakes(tasks, ensemble, backbone, said.protocol.namesakes) if every_class else ()),
         *of_model,
         *((left_out,) if settled.choices.skip_broken else ()),

@@ -12,6 +12,7 @@ from cl_bench.benchmark.namesakes import meet
 from cl_bench.datasets.catalog import check_data
 from cl_bench.datasets.extra.references import find_sources
 from cl_bench.datasets.extra.source import Source, TaskNames
+from cl_bench.datasets.held_out import chosen_held_out
 from cl_bench.datasets.suite import Suite, TaskSpec
 from cl_bench.experiment.choices import Choices, parse_overrides
 from cl_bench.experiment.merge import Merged, merge
@@ -33,6 +34,7 @@ class Settled:
         data_root: folder of the MTIL data sets.
         order: ``I``, ``II`` or ``custom``.
         tasks: those that are learned, with the prompts that are used.
+        held_out: data sets that are evaluated beside them, with these prompts.
         said: every setting.
         sources: what the method needs besides the tasks.
     """
@@ -43,6 +45,7 @@ class Settled:
     data_root: Path | None
     order: str
     tasks: tuple[TaskSpec, ...]
+    held_out: tuple[TaskSpec, ...]
     said: Merged
     sources: dict[Need, Source]
 
@@ -56,6 +59,7 @@ def settle(choices: Choices) -> Settled:
     suite, root = suite_of(choices)
     suite = _on_backbone(suite, choices.backbone)
     order, tasks = _tasks(choices, suite)
+    held_out = chosen_held_out(suite, choices.held_out)
     given = parse_overrides(choices.overrides)
     entry = find_method(choices.method or "keeplora", choices.plugin)
     said = merge(choices, given, entry, suite)
@@ -67,17 +71,20 @@ def settle(choices: Choices) -> Settled:
             "--protocol x-tail"
         )
     by_names = told or said.method.knows_tasks_by_names()
-    if by_names and (twins := _same_classes(tasks)):
+    if by_names and (twins := _same_classes((*tasks, *held_out))):
+        option = "--held-out" if twins[1] in {spec.name for spec in held_out} else "--order"
         raise UserError(
             f"{entry.name} knows a task by the names of its classes, and those of {twins[0]} and "
-            f"{twins[1]} are the same: leave one of them out with --order"
+            f"{twins[1]} are the same: leave one of them out with {option}"
         )
     said = replace(said, protocol=_counting(said.protocol, tasks, choices))
-    tasks = tuple(task.worded(said.protocol.wording) for task in tasks)
+    tasks, held_out = (
+        tuple(spec.worded(said.protocol.wording) for spec in specs) for specs in (tasks, held_out)
+    )
     needs, at_once = said.method.needs(), said.budget.batch_size
     names, brings = _names(tasks, suite), suite.settings_name
     sources = find_sources(needs, choices, brings, suite.backbone.name, at_once, names)
-    return Settled(choices, entry, suite, root, order, tasks, said, sources)
+    return Settled(choices, entry, suite, root, order, tasks, held_out, said, sources)
 
 
 def must_have_data(settled: Settled, out: Path) -> None:

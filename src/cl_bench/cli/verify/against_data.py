@@ -28,7 +28,27 @@ def _test_images(about: Installed) -> str:
         if _recorded(about, spec).test != test.fingerprint:
             raise UserError(f"the test images of {spec.name} are not those that are here")
         start += len(spec.classnames)
-    return f"true classes and pixels of {len(about.specs)} tasks are those of the data that is here"
+    beside = _held_out_images(about)
+    return f"true classes and pixels of {len(about.specs)} tasks{beside} are those of the data that is here"
+
+
+def _held_out_images(about: Installed) -> str:
+    """Hold those of held-out sets against the data that is here; how many sets there are, in words."""
+    recorded = about.run.manifest.held_out
+    if recorded.keys() != about.run.config.held_out.keys():
+        raise UserError("manifest.json and config.json name different held-out sets")
+    truth = about.run.held_out_targets() if recorded else {}
+    for spec in about.held_out:
+        test = about.held_out_images(spec)
+        if not np.array_equal(truth[spec.name], test.targets.numpy()):
+            raise UserError(
+                f"the true classes of {spec.name} are not those of the data that is here"
+            )
+        if recorded[spec.name] != test.fingerprint:
+            raise UserError(
+                f"the images of the held-out set {spec.name} are not those that are here"
+            )
+    return f" and {len(recorded)} held-out sets" if recorded else ""
 
 
 def _training_images(about: Installed) -> str:

@@ -8,6 +8,7 @@ from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.records.circumstances import session
 from cl_bench.benchmark.records.claims import NotCheckable
 from cl_bench.cli.verify.installed import Installed, choices_of_run
+from cl_bench.datasets.held_out import content_digest
 from cl_bench.experiment.places import found_again
 from cl_bench.experiment.resolve import resolve
 
@@ -27,7 +28,11 @@ def _tasks(about: Installed) -> str:
     _, tasks = about.suite.order(order)
     if tuple(task.name for task in tasks)[: len(config.tasks)] != config.tasks:
         raise UserError(f"the run's tasks are not those of order {config.order}")
-    return f"{len(config.tasks)} tasks as in order {config.order}"
+    here = {spec.name: content_digest(about.suite, spec) for spec in about.held_out}
+    if here != config.held_out:
+        raise UserError("the run's held-out sets are not those that are here")
+    beside = f", {len(here)} held-out sets as defined here" if here else ""
+    return f"{len(config.tasks)} tasks as in order {config.order}{beside}"
 
 
 def _label_space(about: Installed) -> str:
@@ -38,7 +43,17 @@ def _label_space(about: Installed) -> str:
     for where in (about.run.targets(), *map(about.run.predictions, rows)):
         if odd := [n for n, classes in sizes.items() if int(where[n].max(initial=0)) >= classes]:
             raise UserError(f"a class index of {odd[0]} is beyond its {sizes[odd[0]]} classes")
+    _held_out_classes(about, rows)
     return "every true and predicted class is one of the suite's"
+
+
+def _held_out_classes(about: Installed, rows: range) -> None:
+    """Raise where a class index of a held-out set is beyond its own classes."""
+    sizes = {spec.name: len(spec.classnames) for spec in about.held_out}
+    run = about.run
+    for where in (run.held_out_targets(), *map(run.held_out_predictions, rows)) if sizes else ():
+        if odd := [n for n, classes in sizes.items() if int(where[n].max(initial=0)) >= classes]:
+            raise UserError(f"a class index of {odd[0]} is beyond its {sizes[odd[0]]} classes")
 
 
 def _settings(about: Installed) -> str:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from cl_bench.benchmark.record import RunResult
 from cl_bench.benchmark.records.claims import NotCheckable
 from cl_bench.datasets.catalog import BUILT_IN, find_suite
+from cl_bench.datasets.held_out import chosen_held_out
 from cl_bench.datasets.mini.suite import TINY
-from cl_bench.datasets.suite import Suite, TaskSpec
+from cl_bench.datasets.suite import MtilSource, Suite, TaskSpec
 from cl_bench.experiment.choices import Choices, choices_of
 from cl_bench.experiment.places import found_again
 from cl_bench.experiment.suites import cache_folder, environment_root, suite_of
@@ -37,15 +38,35 @@ class Installed:
         """The run's tasks by the definition that is here."""
         return tuple(self.suite.task(name) for name in self.run.config.tasks)
 
+    @property
+    def held_out(self) -> tuple[TaskSpec, ...]:
+        """The run's held-out sets by the definition that is here, with the run's prompts.
+
+        Raises:
+            UserError: one is not in the suite that is here.
+        """
+        config = self.run.config
+        if not config.held_out:
+            return ()
+        chosen = chosen_held_out(self.suite, ",".join(config.held_out))
+        return tuple(spec.worded(config.protocol.wording) for spec in chosen)
+
     def images(self, spec: TaskSpec) -> tuple[Images, Images]:
         """The training and the test images of a task, all of them.
 
         Data root and cache are this machine's: nothing is written where a stranger's record says.
         """
+        return _images(spec.model_dump_json(), *self._where())
+
+    def held_out_images(self, spec: TaskSpec) -> Images:
+        """The images of a held-out set; as above."""
+        return _test_images(spec.model_dump_json(), *self._where())
+
+    def _where(self) -> tuple[int, str, Path | None, Path | None]:
+        """The side of the images, what becomes of broken ones, data root and cache."""
         root, config = environment_root(), self.run.config
-        cache = cache_folder(Choices(), root)
         size = _image_size(config.backbone.name)
-        return _images(spec.model_dump_json(), size, config.protocol.broken, root, cache)
+        return size, config.protocol.broken, root, cache_folder(Choices(), root)
 
     @property
     def digest(self) -> str:
@@ -95,12 +116,28 @@ def _images(
 ) -> tuple[Images, Images]:
     from cl_bench.datasets.images.store import Store
     from cl_bench.datasets.streams import load_splits
-    from cl_bench.datasets.suite import MtilSource
 
+    task = _that_is_here(spec, root)
+    return load_splits(task, size, Store(cache, broken), root)  # type: ignore[arg-type]
+
+
+@functools.lru_cache(maxsize=32)
+def _test_images(
+    spec: str, size: int, broken: str, root: Path | None, cache: Path | None
+) -> Images:
+    from cl_bench.datasets.images.store import Store
+    from cl_bench.datasets.streams import load_test
+
+    task = _that_is_here(spec, root)
+    return load_test(task, size, Store(cache, broken), root)  # type: ignore[arg-type]
+
+
+def _that_is_here(spec: str, root: Path | None) -> TaskSpec:
+    """A data set, if its images are on this machine."""
     task = TaskSpec.model_validate_json(spec)
     source = task.source
     if isinstance(source, MtilSource):
         there = source.root or root
         if there is None or not there.is_dir():
             raise NotCheckable(f"the images of {task.name} are not here; set CL_BENCH_DATA=FOLDER")
-    return load_splits(task, size, Store(cache, broken), root)  # type: ignore[arg-type]
+    return task

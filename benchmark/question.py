@@ -1,0 +1,60 @@
+"""What a run is and what it is scored against: written once, when its directory is begun."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from cl_bench.benchmark.config import RunConfig
+from cl_bench.benchmark.held_out import HeldOutSets
+from cl_bench.benchmark.label_spaces import as_stored
+from cl_bench.benchmark.record import RunFolder
+from cl_bench.benchmark.records.files import write_json
+from cl_bench.benchmark.records.manifest import Fingerprints
+from cl_bench.benchmark.task import TaskStream
+
+
+@dataclass(frozen=True)
+class Question:
+    """A run, with its data.
+
+    Attributes:
+        config: everything that was resolved.
+        stream: its tasks.
+        targets: the true classes of every task's test images, int64 [N].
+        held_out: what is evaluated beside the tasks and never learned.
+    """
+
+    config: RunConfig
+    stream: TaskStream
+    targets: Mapping[str, Tensor]
+    held_out: HeldOutSets
+
+    def write(self, folder: RunFolder) -> dict[str, str]:
+        """Write it; returns the files' SHA-256 by their path below the run's directory."""
+        config_json = folder.path / "config.json"
+        write_json(config_json, self.config.model_dump(mode="json"))
+        folder.write_targets({name: as_stored(t) for name, t in self.targets.items()})
+        true = {name: as_stored(t) for name, t in self.held_out.targets().items()}
+        folder.write_held_out(folder.held_out_targets, true)
+        tasks = self.stream.tasks
+        chosen = {t.name: t.train.rows.numpy() for t in tasks if t.train.rows is not None}
+        if chosen:  # a few-shot run
+            folder.write_shots(chosen)
+        return folder.digests(config_json, folder.targets, folder.shots, folder.held_out_targets)
+
+    def fingerprints(self) -> dict[str, Fingerprints]:
+        """Of every task's training and test images."""
+        tasks = self.stream.tasks
+        return {t.name: Fingerprints(t.train.fingerprint, t.test.fingerprint) for t in tasks}
+
+    def left_out(self) -> dict[str, tuple[str, ...]]:
+        """The image files that could not be read, by task or held-out data set."""
+        of_tasks = {
+            t.name: (*t.train.left_out, *t.test.left_out)
+            for t in self.stream.tasks
+            if t.train.left_out or t.test.left_out
+        }
+        return of_tasks | self.held_out.left_out()
