@@ -28,6 +28,7 @@ from cl_bench.benchmark.records.events import Listener, Resumed, Started
 from cl_bench.benchmark.records.files import write_atomically, write_json
 from cl_bench.benchmark.records.ledger import write_ledger
 from cl_bench.benchmark.records.manifest import (
+    ClassImages,
     Fingerprints,
     Manifest,
     Session,
@@ -75,6 +76,7 @@ def begin(
         status="running",
         digest=config.digest(),
         data=_fingerprints(stream),
+        classes=_classes(stream) if config.protocol.is_imbalanced else {},
         remarks=tuple(stream.remarks),
         left_out=left_out,
         sessions=(here,),
@@ -90,7 +92,7 @@ def _write_question(
     write_json(config_json, config.model_dump(mode="json"))
     folder.write_targets({name: as_stored(t) for name, t in targets.items()})
     chosen = {t.name: t.train.rows.numpy() for t in stream.tasks if t.train.rows is not None}
-    if chosen:  # a few-shot run
+    if chosen:  # few of a class, or not as many of each
         folder.write_shots(chosen)
     return folder.digests(config_json, folder.targets, folder.shots)
 
@@ -169,6 +171,14 @@ def _seal(path: Path) -> None:
     if words:
         raise UserError("; ".join(words))
     write_ledger(path)
+
+
+def _classes(stream: TaskStream) -> dict[str, tuple[ClassImages, ...]]:
+    """Of every task, what is trained on: counted where the images are."""
+    return {
+        t.name: tuple(map(ClassImages, t.labels.classnames, t.train_images_of_classes()))
+        for t in stream.tasks
+    }
 
 
 def _fingerprints(stream: TaskStream) -> dict[str, Fingerprints]:

@@ -22,9 +22,20 @@ from cl_bench.reports.runs.find import LeftOut, read_runs
 from cl_bench.reports.runs.group import group
 from cl_bench.reports.runs.slugs import group_slugs, safe
 from cl_bench.reports.statistics.verdicts import Judged, judge
-from cl_bench.reports.tables import cost, differences, figures, main, per_task, sheets
+from cl_bench.reports.tables import (
+    cost,
+    differences,
+    figures,
+    imbalance,
+    main,
+    per_class,
+    per_task,
+    sheets,
+)
+from cl_bench.reports.tables.chapter import Chapter
 
 CHAPTERS = (differences.CHAPTER, per_task.CHAPTER, cost.CHAPTER, beside.CHAPTER)
+OF_IMBALANCE = (imbalance.CHAPTER, per_class.CHAPTER)
 
 
 @dataclass(frozen=True)
@@ -45,7 +56,8 @@ def write_report(paths: Sequence[Path], out: Path, style: str = "screen") -> Rep
 
     ``table`` compares the methods, ``per_task`` does so task by task; ``differences`` says which
     differences are real, ``cost`` what it takes and ``literature`` what others published, each as
-    Markdown, LaTeX and CSV; ``runs.csv`` has one line per run. ``plots/`` holds a heat map of
+    Markdown, LaTeX and CSV; with rare classes or tasks, ``imbalance`` and ``per_class`` say how well they
+    are known; ``runs.csv`` has one line per run. ``plots/`` holds a heat map of
     every run and the pictures of every group as PNG, SVG and PDF, and ``report.html`` all of it on
     one page. The same runs give the same bytes. The page is deleted first and written last: where it is,
     the report is whole.
@@ -86,7 +98,7 @@ def _write_pictures_and_page(
         for slug, g, pictures in zip(slugs, groups, of_groups, strict=True)
     ]
     page = render_page(
-        sections, [(_slug(run), run) for run in runs], left_out, CHAPTERS, out / "plots"
+        sections, [(_slug(run), run) for run in runs], left_out, _chapters(groups), out / "plots"
     )
     texts = {}
     if look.paper:
@@ -105,7 +117,7 @@ def _write_tables(groups: list[Judged], left_out: list[LeftOut], out: Path) -> l
         "table.csv": sheets.rows_csv([g.group for g in groups]),
         "runs.csv": sheets.runs_csv([g.group for g in groups]),
     }
-    for chapter in CHAPTERS:
+    for chapter in _chapters(groups):
         texts |= {
             f"{chapter.name}.md": chapter.markdown(groups),
             f"{chapter.name}.tex": chapter.latex(groups),
@@ -114,6 +126,11 @@ def _write_tables(groups: list[Judged], left_out: list[LeftOut], out: Path) -> l
     for name, text in texts.items():
         write_atomically(out / name, text.encode())
     return list(texts)
+
+
+def _chapters(groups: list[Judged]) -> tuple[Chapter, ...]:
+    """What is said of the groups; of rare classes only where a run has some."""
+    return (*CHAPTERS, *(OF_IMBALANCE if any(map(imbalance.is_imbalanced, groups)) else ()))
 
 
 def _slug(run: RunResult) -> str:

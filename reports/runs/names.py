@@ -48,6 +48,8 @@ def _question(config: RunConfig) -> str:
     union = ", over the classes of all tasks (X-TAIL)" if p.labels == "all" else ""
     union += ", classes of one name as one" if p.namesakes == "one" else ""
     few = f", {p.shots} training images a class" if p.shots else ""
+    few += f", classes imbalanced {p.imbalance:g} : 1" if p.imbalance else ""
+    few += f", tasks imbalanced {p.task_imbalance:g} : 1" if p.task_imbalance else ""
     return union + few + (", unreadable images left out" if p.broken == "skip" else "")
 
 
@@ -55,9 +57,15 @@ def protocol(config: RunConfig) -> str:
     """Prompts, augmentation, budget and precision, in one line."""
     prompts = "first prompt" if config.protocol.prompts == "first" else "ensemble of prompts"
     crops = "no augmentation" if config.protocol.augment == "none" else "random resized crops"
-    fewest, most = min(config.budget.steps.values()), max(config.budget.steps.values())
-    steps = f"{fewest:,}" if fewest == most else f"{fewest:,}-{most:,}"
-    return (
-        f"{prompts}, {crops}, {steps} steps of {config.budget.batch_size} images a task, "
-        f"{config.protocol.precision}"
+    amounts = (
+        config.passes or config.budget.steps
+    ).values()  # of steps each seed has its own number
+    fewest, most = min(amounts), max(amounts)
+    amount = f"{fewest:,}" if fewest == most else f"{fewest:,}-{most:,}"
+    batch = config.budget.batch_size
+    length = (
+        f"passes over a task's images, {batch} a step,"
+        if config.passes
+        else f"steps of {batch} images a task,"
     )
+    return f"{prompts}, {crops}, {amount} {length} {config.protocol.precision}"
