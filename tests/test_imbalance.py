@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 from command_line import cl_bench
+from own_suite import write_classes, write_suite
 
 from cl_bench.benchmark.config import Protocol, RunConfig
 from cl_bench.benchmark.errors import UserError
@@ -31,6 +32,7 @@ from cl_bench.benchmark.task import TaskStream
 from cl_bench.cli.differing import differing
 from cl_bench.cli.verify.claims import all_claims
 from cl_bench.datasets.catalog import find_suite
+from cl_bench.datasets.images.store import Store
 from cl_bench.datasets.imbalance import Imbalance
 from cl_bench.datasets.listings import images_of_classes
 from cl_bench.datasets.streams import build_stream
@@ -162,11 +164,22 @@ def test_a_ratio_is_a_number_from_one_up(
     assert "Traceback" not in said
 
 
-def test_a_file_that_cannot_be_read_leaves_no_class_without_images(tmp_path: Path) -> None:
+def test_files_that_cannot_be_read_are_not_counted_as_a_classes_images(tmp_path: Path) -> None:
     """The counts are those of the images that are there, not of the list."""
-    available = {"t": [60, 0]}
-    with pytest.raises(UserError, match="no training image"):
-        Imbalance(2, None, 0).counts(available)
+    for split in ("train", "test"):
+        write_classes(tmp_path / split, {"ant": 6, "bee": 6, "cat": 6}, seed=len(split))
+    file = write_suite(tmp_path, 'name = "t"\ntrain = "train"\ntest = "test"')
+    spec = find_suite(str(file)).task("t")
+    assert images_of_classes(spec) == (6, 6, 6)
+    for i in range(6):
+        (tmp_path / "train" / "bee" / f"{i}.png").write_bytes(b"broken")
+        store = Store(None, "skip")
+        if i < 5:
+            (task,) = build_stream("own", [spec], 32, store, imbalance=Imbalance(1, None, 0)).tasks
+            assert task.train_images_of_classes() == [5 - i] * 3
+        else:
+            with pytest.raises(UserError, match="t: one of its 3 classes has no training image"):
+                build_stream("own", [spec], 32, store, imbalance=Imbalance(1, None, 0))
 
 
 def test_the_listed_numbers_are_those_of_the_drawn_images() -> None:
