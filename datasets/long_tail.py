@@ -54,7 +54,7 @@ def largest_ratio(available: Sequence[int], ranked: Sequence[int]) -> float:
     """The largest ratio under which every class keeps an image; each has one or more."""
     last = len(available) - 1
     return min(
-        float(has) ** (last / (last - rank))
+        math.pow(has, last / (last - rank))
         for has, rank in zip(available, ranked, strict=True)
         if rank < last
     )
