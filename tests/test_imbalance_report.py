@@ -130,6 +130,9 @@ def test_the_report_has_it_as_tables_file_and_page(runs: dict[str, RunResult], o
     with (folder / "imbalance.csv").open() as file:
         parts = {(x["suite"], x["part"], x["moment"]): x["accuracy"] for x in csv.DictReader(file)}
     assert len(parts) == 2 * 3 * 3
+    with (folder / "table.csv").open() as file:
+        said = {line["suite"]: line["asks"] for line in csv.DictReader(file)}
+    assert said["mini"] == "classes imbalanced 10 : 1" and said["toy"] == ""
     expected = mean_accuracy(classes_of(runs["own"]), "few", "learned")
     assert float(parts["mini", "few", "learned"]) == pytest.approx(expected, abs=0.06)
     markdown, page = (folder / "imbalance.md").read_text(), (folder / "report.html").read_text()

@@ -38,19 +38,22 @@ def circumstances(config: RunConfig) -> str:
     return (
         f"suite digest {config.suite.digest}, order {config.order}, "
         f"{count} {'task' if count == 1 else 'tasks'}, {config.backbone.name} "
-        f"({config.backbone.weights}), preset {config.preset}{_question(config)}"
+        f"({config.backbone.weights}), preset {config.preset}{', ' if asks(config) else ''}{asks(config)}"
     )
 
 
-def _question(config: RunConfig) -> str:
-    """Where a run asks another question than MTIL does."""
+def asks(config: RunConfig) -> str:
+    """Where a run asks another question than MTIL does; empty where it does not."""
     p = config.protocol
-    union = ", over the classes of all tasks (X-TAIL)" if p.labels == "all" else ""
-    union += ", classes of one name as one" if p.namesakes == "one" else ""
-    few = f", {p.shots} training images a class" if p.shots else ""
-    few += f", classes imbalanced {p.imbalance:g} : 1" if p.imbalance else ""
-    few += f", tasks imbalanced {p.task_imbalance:g} : 1" if p.task_imbalance else ""
-    return union + few + (", unreadable images left out" if p.broken == "skip" else "")
+    said = {
+        "over the classes of all tasks (X-TAIL)": p.labels == "all",
+        "classes of one name as one": p.namesakes == "one",
+        f"{p.shots} training images a class": p.shots,
+        f"classes imbalanced {p.imbalance or 0:g} : 1": p.imbalance,
+        f"tasks imbalanced {p.task_imbalance or 0:g} : 1": p.task_imbalance,
+        "unreadable images left out": p.broken == "skip",
+    }
+    return ", ".join(words for words, is_so in said.items() if is_so)
 
 
 def protocol(config: RunConfig) -> str:
