@@ -16,6 +16,11 @@ from cl_bench.benchmark.truth_values import numbers_are_numbers
 
 SHOWN = 200  # characters of a wrong value
 USUAL_MOMENTUM = 0.9
+ASKED_LATER = {  # fields of the protocol -> parts of a question that keys lack where they are not asked
+    "namesakes": "rule for classes of one name",
+    "imbalance": "imbalance of classes",
+    "task_imbalance": "imbalance of tasks",
+}
 
 
 class Settings(BaseModel):
@@ -84,6 +89,12 @@ class Protocol(Settings):
     its namesake counts as right, or counted ``apart``, as X-TAIL was published. Absent: no two meet."""
     shots: Annotated[int, Field(ge=1)] | None = None
     """Train on this many images of every class, drawn anew for every seed; absent: on all."""
+    imbalance: Annotated[float, Field(ge=1)] | None = None
+    """Train on a long tail of every task's classes: images of the most frequent class to those of the least
+    frequent one, drawn anew for every seed; absent: on all."""
+    task_imbalance: Annotated[float, Field(ge=1)] | None = None
+    """Train on a smaller share of some tasks' images: the most frequent task's share to that of the least
+    frequent one, drawn anew for every seed; absent: on all."""
     broken: Literal["stop", "skip"] = "stop"
     """What becomes of an image file that cannot be read; ``skip`` leaves it out."""
     prompts: Literal["first", "ensemble"] = "first"
@@ -96,6 +107,16 @@ class Protocol(Settings):
     precision: Literal["fp32", "bf16", "fp16", "tf32"] = "fp32"
     """Arithmetic of training and evaluation; 16-bit means autocast over float32 weights, ``tf32`` float32
     with factors that the GPU rounds to 10 bits."""
+
+    @property
+    def is_imbalanced(self) -> bool:
+        """Whether classes or tasks were made rare."""
+        return self.imbalance is not None or self.task_imbalance is not None
+
+    def unused(self) -> set[str]:
+        """Rules that say no more than runs followed before they could be set."""
+        absent = {name for name in ("imbalance", "task_imbalance") if getattr(self, name) is None}
+        return absent if self.namesakes == "one" else {*absent, "namesakes"}
 
 
 class Backbone(Settings):
@@ -161,6 +182,11 @@ class RunConfig(Settings):
     """A reference that is not a continual learner: shown beside the methods, never ranked."""
     recipe: Recipe
     budget: Budget
+    training_images: dict[str, int] = Field(default_factory=dict)
+    """How many images of every task are trained on, files that cannot be read with them, where classes or
+    tasks were made rare; else empty."""
+    passes: dict[str, int] = Field(default_factory=dict)
+    """Passes over these images, where the budget's steps follow from them; else empty."""
     seed: Annotated[int, Field(ge=0)]
     device: str
     choices: dict[str, Any] = Field(default_factory=dict)
@@ -175,8 +201,11 @@ class RunConfig(Settings):
             del content["held_out"]
         if self.recipe.grad_clip is None:  # as it was before recipes could clip
             del content["recipe"]["grad_clip"]
-        if self.protocol.namesakes != "one":  # as they were counted before that could be set
-            del content["protocol"]["namesakes"]
+        for name in self.protocol.unused():
+            del content["protocol"][name]
+        for name in ("training_images", "passes"):
+            if not content[name]:
+                del content[name]
         if self.recipe.momentum == USUAL_MOMENTUM:  # as it was before it could be set
             del content["recipe"]["momentum"]
         return digest_of(content | {"backbone": self.backbone.identity()})
@@ -194,6 +223,8 @@ class RunConfig(Settings):
             "tasks": self.tasks,
             "label space": p.labels,
             "images a class": p.shots,
+            "imbalance of classes": p.imbalance,
+            "imbalance of tasks": p.task_imbalance,
             "unreadable images": p.broken,
             "precision": None if self.preset == "paper" else p.precision,
             "rule for classes of one name": "one class" if p.namesakes == "one" else "apart",
@@ -204,14 +235,18 @@ class RunConfig(Settings):
         """Equal for runs that may stand in one table: one question under the same rules."""
         rules: dict[str, Any] = {"preset": self.preset}
         if self.preset != "paper":
-            protocol = self.protocol.model_dump(exclude={"namesakes"})
-            rules |= {"protocol": protocol, "budget": self.budget.model_dump()}
-        asked = self.question()  # the key stays as it was before some of it could be asked
-        if self.protocol.namesakes != "one":
-            del asked["rule for classes of one name"]
+            protocol = self.protocol.model_dump(exclude=set(ASKED_LATER))
+            rules |= {"protocol": protocol, "budget": self._rule_of_budget()}
+        unasked = {ASKED_LATER[name] for name in self.protocol.unused()}
         if not self.held_out:
-            del asked["held-out data sets"]
+            unasked.add("held-out data sets")
+        asked = {name: of for name, of in self.question().items() if name not in unasked}
         return json.dumps(asked | rules)
+
+    def _rule_of_budget(self) -> dict[str, Any]:
+        """How long is trained: where each seed has other images, in passes over them."""
+        steps = {"passes": self.passes} if self.passes else {"steps": self.budget.steps}
+        return {"batch_size": self.budget.batch_size, **steps}
 
 
 def digest_of(value: Any) -> str:

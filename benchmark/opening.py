@@ -56,6 +56,7 @@ def begin(folder: RunFolder, question: Question, here: Session, log: Listener) -
         status="running",
         digest=question.config.digest(),
         data=question.fingerprints(),
+        classes=question.classes(),
         held_out=question.held_out.fingerprints(),
         remarks=tuple(question.stream.remarks),
         left_out=question.left_out(),

@@ -12,7 +12,7 @@ from cl_bench.benchmark.held_out import HeldOutSets
 from cl_bench.benchmark.label_spaces import as_stored
 from cl_bench.benchmark.record import RunFolder
 from cl_bench.benchmark.records.files import write_json
-from cl_bench.benchmark.records.manifest import Fingerprints
+from cl_bench.benchmark.records.manifest import ClassImages, Fingerprints
 from cl_bench.benchmark.task import TaskStream
 
 
@@ -41,7 +41,7 @@ class Question:
         folder.write_held_out(folder.held_out_targets, true)
         tasks = self.stream.tasks
         chosen = {t.name: t.train.rows.numpy() for t in tasks if t.train.rows is not None}
-        if chosen:  # a few-shot run
+        if chosen:  # few of a class, or not as many of each
             folder.write_shots(chosen)
         return folder.digests(config_json, folder.targets, folder.shots, folder.held_out_targets)
 
@@ -49,6 +49,15 @@ class Question:
         """Of every task's training and test images."""
         tasks = self.stream.tasks
         return {t.name: Fingerprints(t.train.fingerprint, t.test.fingerprint) for t in tasks}
+
+    def classes(self) -> dict[str, tuple[ClassImages, ...]]:
+        """Of every task, what is trained on, counted where the images are; empty where nothing is rare."""
+        if not self.config.protocol.is_imbalanced:
+            return {}
+        return {
+            t.name: tuple(map(ClassImages, t.labels.classnames, t.train_images_of_classes()))
+            for t in self.stream.tasks
+        }
 
     def left_out(self) -> dict[str, tuple[str, ...]]:
         """The image files that could not be read, by task or held-out data set."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from pydantic import ValidationError
 from cl_bench.benchmark.config import RunConfig
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.matrix import AccuracyMatrix
+from cl_bench.benchmark.namesakes import counted_as
 from cl_bench.benchmark.records.arrays_file import read_arrays
 from cl_bench.benchmark.records.damage import is_checkable, must_be_whole
 from cl_bench.benchmark.records.events import Evaluated, Event, those
@@ -130,8 +132,24 @@ class RunResult:
         evaluated = those(self.known_events, Evaluated)[: 1 + len(self.matrix.rows)]
         return held_out_rows(self.path, self.config, evaluated)
 
+    def class_indices(self) -> dict[str, list[int]]:
+        """How targets and predictions count each class, by task, where the manifest names the classes."""
+        named = {
+            task: [c.name for c in self.manifest.classes[task]] for task in self.manifest.classes
+        }
+        if self.config.protocol.labels == "own":
+            return {task: list(range(len(names))) for task, names in named.items()}
+        ordered = [name for task in self.config.tasks for name in named.get(task, ())]
+        one = self.config.protocol.namesakes == "one"
+        union = iter(counted_as(ordered) if one else range(len(ordered)))
+        return {
+            task: list(islice(union, len(named[task])))
+            for task in self.config.tasks
+            if task in named
+        }
+
     def shots(self) -> dict[str, NDArray[np.int64]] | None:
-        """Rows of the training images of every task of a few-shot run; ``None`` of another."""
+        """Rows of the training images of every task, where not all are trained on; else ``None``."""
         file = RunFolder(self.path).shots
         return read_arrays(file) if file.exists() else None
 
@@ -181,6 +199,10 @@ def open_run(path: Path) -> RunResult:
     if matrix.tasks != config.tasks:
         raise UserError(f"{path}: matrix.csv and config.json name different tasks")
     must_agree(path, matrix)
+    if config.protocol.is_imbalanced and set(manifest.classes) != set(config.tasks):
+        raise UserError(
+            f"{path / 'manifest.json'} is damaged: the training images of the classes are missing"
+        )
     if manifest.status == "finished" and not matrix.complete:
         raise UserError(f"{path / 'matrix.csv'} is damaged: rows of a finished run are missing")
     return RunResult(path, config, manifest, matrix)

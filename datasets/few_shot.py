@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +24,17 @@ def choose(targets: NDArray[np.int64], shots: int, seed: int, task: str) -> NDAr
     Returns:
         Rows of ``targets``, ascending, int64.
     """
+    labels, images = np.unique(targets, return_counts=True)
+    counts = dict(zip(labels.tolist(), np.minimum(images, shots).tolist(), strict=True))
+    return drawn(targets, counts, seed, task)
+
+
+def drawn(
+    targets: NDArray[np.int64], counts: Mapping[int, int], seed: int, task: str
+) -> NDArray[np.int64]:
+    """Draw so many images of each class, by class; see :func:`choose`."""
     chosen: list[int] = []
-    for label in np.unique(targets).tolist():
+    for label, count in counts.items():
         rows = np.flatnonzero(targets == label).tolist()
-        draw = random.Random(f"{seed}/{task}/{label}")
-        chosen += draw.sample(rows, min(shots, len(rows)))
+        chosen += random.Random(f"{seed}/{task}/{label}").sample(rows, count)
     return np.array(sorted(chosen), dtype=np.int64)

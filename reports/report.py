@@ -29,14 +29,17 @@ from cl_bench.reports.tables import (
     differences,
     figures,
     held_out,
+    imbalance,
     main,
     orders,
+    per_class,
     per_task,
     sheets,
 )
 from cl_bench.reports.tables.chapter import Chapter
 
 USUAL = (differences.CHAPTER, per_task.CHAPTER, cost.CHAPTER, beside.CHAPTER)
+OF_IMBALANCE = (imbalance.CHAPTER, per_class.CHAPTER)
 
 
 @dataclass(frozen=True)
@@ -56,9 +59,10 @@ def write_report(paths: Sequence[Path], out: Path, style: str = "screen") -> Rep
     """Write tables and pictures of every run at or below ``paths``.
 
     ``table`` compares the methods, ``per_task`` does so task by task; ``differences`` says which
-    differences are real, ``cost`` what it takes and ``literature`` what others published, and where runs
-    have held-out data sets, ``held_out`` what becomes of these, each as Markdown, LaTeX and CSV; ``orders``
-    compares orders of the same tasks, from three on; ``runs.csv`` has one line per run. ``plots/`` holds a heat map of
+    differences are real, ``cost`` what it takes and ``literature`` what others published; with held-out data
+    sets ``held_out`` says what becomes of these, with rare classes or tasks ``imbalance`` and ``per_class`` how
+    well they are known; ``orders`` compares orders of the same tasks, from three on. Each is there as Markdown,
+    LaTeX and CSV; ``runs.csv`` has one line per run. ``plots/`` holds a heat map of
     every run and the pictures of every group as PNG, SVG and PDF, and ``report.html`` all of it on
     one page. The same runs give the same bytes. The page is deleted first and written last: where it is,
     the report is whole.
@@ -78,8 +82,7 @@ def write_report(paths: Sequence[Path], out: Path, style: str = "screen") -> Rep
     groups = [judge(g) for g in group(runs)]
     studies = order_studies([g.group for g in groups])
     (out / "report.html").unlink(missing_ok=True)
-    used = any(g.group.config.held_out for g in groups)
-    chapters = (*USUAL, held_out.CHAPTER) if used else USUAL
+    chapters = _chapters(groups)
     files = [out / name for name in _write_tables(groups, studies, left_out, out, chapters)]
     files += _write_pictures_and_page(groups, studies, runs, left_out, out, LOOKS[style], chapters)
     return Report(tuple(files), tuple(left_out))
@@ -154,6 +157,13 @@ def _write_tables(
     for name, text in texts.items():
         write_atomically(out / name, text.encode())
     return list(texts)
+
+
+def _chapters(groups: list[Judged]) -> tuple[Chapter, ...]:
+    """What is said of the groups; of held-out data sets and of rare classes only where a run has some."""
+    beside_tasks = any(g.group.config.held_out for g in groups)
+    rare = any(map(imbalance.is_imbalanced, groups))
+    return (*USUAL, *((held_out.CHAPTER,) if beside_tasks else ()), *(OF_IMBALANCE if rare else ()))
 
 
 def _slug(run: RunResult) -> str:

@@ -107,6 +107,13 @@ class Fingerprints(NamedTuple):
     test: str
 
 
+class ClassImages(NamedTuple):
+    """A class and how many of its images were trained on."""
+
+    name: str
+    train: int
+
+
 class Manifest(Recorded):
     """The run."""
 
@@ -120,6 +127,9 @@ class Manifest(Recorded):
     """Digest of the configuration; not there before ledgers."""
     data: dict[str, Fingerprints] = Field(default_factory=dict)
     """Two digests for every task: of its training images and of its test images, with their classes."""
+    classes: dict[str, tuple[ClassImages, ...]] = Field(default_factory=dict)
+    """For every task, name and training images of each class, in the order of their indices; only where
+    classes or tasks were made rare."""
     held_out: dict[str, str] = Field(default_factory=dict)
     """Digest of the test images of every held-out data set, with their classes."""
     remarks: tuple[str, ...] = ()

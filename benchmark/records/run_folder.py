@@ -86,7 +86,7 @@ class RunFolder:
         write_arrays(self.targets, targets)
 
     def write_shots(self, rows: Mapping[str, NDArray[np.int64]]) -> None:
-        """Keep which images of every data set a few-shot run trains on."""
+        """Keep which images of every data set are trained on, where that is not all."""
         write_arrays(self.shots, rows)
 
     def write_predictions(

@@ -13,8 +13,8 @@ from cl_bench.datasets.checks.prompts import near
 from cl_bench.datasets.checks.same_images import Place, Placed
 from cl_bench.datasets.checks.verify import broken_images
 from cl_bench.datasets.images.listing import Listing
+from cl_bench.datasets.listings import list_splits
 from cl_bench.datasets.progress import ProgressCallback
-from cl_bench.datasets.streams import list_splits
 from cl_bench.datasets.suite import FolderSource, MtilSource, TaskSpec
 
 SHOWN = 20  # broken files that are named

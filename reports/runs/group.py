@@ -210,7 +210,11 @@ def _rows(namesakes: list[RunResult]) -> list[Row]:
 
 def _settings(config: RunConfig) -> Settings:
     """Everything that a result may depend on within a group, seed and device aside."""
-    budget = {f"steps of {task}": n for task, n in config.budget.steps.items()}
+    steps = {f"steps of {task}": n for task, n in config.budget.steps.items()}
+    passes = {
+        f"passes over {task}": n for task, n in config.passes.items()
+    }  # steps: each seed's own
+    budget = passes or steps
     tables = {
         "method": config.method_settings,
         "recipe": config.recipe.model_dump(),

@@ -38,27 +38,38 @@ def circumstances(config: RunConfig) -> str:
     return (
         f"suite digest {config.suite.digest}, order {config.order}, "
         f"{count} {'task' if count == 1 else 'tasks'}, {config.backbone.name} "
-        f"({config.backbone.weights}), preset {config.preset}{_question(config)}"
+        f"({config.backbone.weights}), preset {config.preset}{', ' if asks(config) else ''}{asks(config)}"
     )
 
 
-def _question(config: RunConfig) -> str:
-    """Where a run asks another question than MTIL does."""
+def asks(config: RunConfig) -> str:
+    """Where a run asks another question than MTIL does; empty where it does not."""
     p = config.protocol
-    union = ", over the classes of all tasks (X-TAIL)" if p.labels == "all" else ""
-    union += ", classes of one name as one" if p.namesakes == "one" else ""
-    union += f", held out: {', '.join(config.held_out)}" if config.held_out else ""
-    few = f", {p.shots} training images a class" if p.shots else ""
-    return union + few + (", unreadable images left out" if p.broken == "skip" else "")
+    said = {
+        "over the classes of all tasks (X-TAIL)": p.labels == "all",
+        "classes of one name as one": p.namesakes == "one",
+        f"held out: {', '.join(config.held_out)}": config.held_out,
+        f"{p.shots} training images a class": p.shots,
+        f"classes imbalanced {p.imbalance or 0:g} : 1": p.imbalance,
+        f"tasks imbalanced {p.task_imbalance or 0:g} : 1": p.task_imbalance,
+        "unreadable images left out": p.broken == "skip",
+    }
+    return ", ".join(words for words, is_so in said.items() if is_so)
 
 
 def protocol(config: RunConfig) -> str:
     """Prompts, augmentation, budget and precision, in one line."""
     prompts = "first prompt" if config.protocol.prompts == "first" else "ensemble of prompts"
     crops = "no augmentation" if config.protocol.augment == "none" else "random resized crops"
-    fewest, most = min(config.budget.steps.values()), max(config.budget.steps.values())
-    steps = f"{fewest:,}" if fewest == most else f"{fewest:,}-{most:,}"
-    return (
-        f"{prompts}, {crops}, {steps} steps of {config.budget.batch_size} images a task, "
-        f"{config.protocol.precision}"
+    amounts = (
+        config.passes or config.budget.steps
+    ).values()  # of steps each seed has its own number
+    fewest, most = min(amounts), max(amounts)
+    amount = f"{fewest:,}" if fewest == most else f"{fewest:,}-{most:,}"
+    batch = config.budget.batch_size
+    length = (
+        f"passes over a task's images, {batch} a step,"
+        if config.passes
+        else f"steps of {batch} images a task,"
     )
+    return f"{prompts}, {crops}, {amount} {length} {config.protocol.precision}"

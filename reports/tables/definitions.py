@@ -8,6 +8,10 @@ DEFINITIONS = {
     "Average": "Accuracy after each of the tasks, mean over them and over all tasks.",
     "Last": "Accuracy after the last task, mean over all tasks.",
     "Learning acc.": "Learning accuracy: on each task right after it was learned, mean over the tasks.",
+    "Many": "Classes with the most training images: a third of them, mean over the classes.",
+    "Medium": "Classes with a medium number of training images, mean over the classes.",
+    "Few": "Classes with the fewest training images: a third of them, mean over the classes.",
+    "Training images": "Images of the class that the run was trained on.",
     "Forgetting ↓": "Best accuracy since a task was learned, minus its last; mean over all tasks but the "
     "last, in points. Lower is better.",
     "BWT": "Backward transfer: last accuracy minus learning accuracy, mean over all tasks but the last, in "

@@ -12,6 +12,7 @@ from cl_bench.benchmark.errors import in_one_line
 from cl_bench.cli.console import console
 from cl_bench.datasets import backbones
 from cl_bench.datasets.suite import TaskSpec
+from cl_bench.experiment.large_matrices import train_size
 from cl_bench.experiment.resolve import Plan
 from cl_bench.experiment.set_values import SetValue, set_values
 from cl_bench.experiment.setting_words import TITLES
@@ -113,12 +114,13 @@ def _show_tasks(plan: Plan) -> None:
 def _training(plan: Plan, task: TaskSpec) -> str:
     """The steps of a task, and its images."""
     recipe, budget = plan.config.recipe, plan.config.budget
+    images = train_size(task, plan.config)
     if not _takes_steps(plan):
-        return f"{task.train_size:7,d} images"
+        return f"{images:7,d} images"
     steps = budget.steps[task.name]
     return (
-        f"{steps:6,d} steps, lr {recipe.lr_of(task.name):g}, {task.train_size:7,d} images "
-        f"({steps / -(-task.train_size // budget.batch_size):.3g} epochs)"
+        f"{steps:6,d} steps, lr {recipe.lr_of(task.name):g}, {images:7,d} images "
+        f"({steps / -(-images // budget.batch_size):.3g} epochs)"
     )
 
 

@@ -16,7 +16,7 @@ from cl_bench.cli.completion import OF_CHOICES, runs
 from cl_bench.experiment.choices import kind_of, written
 
 TYPES: dict[type, Any] = {
-    str: str | None, int: int | None, Path: Path | None, bool: bool, tuple: list[str] | None,
+    str: str | None, int: int | None, float: float | None, Path: Path | None, bool: bool, tuple: list[str] | None,
 }  # fmt: skip
 Command = Callable[..., None]
 RunPath = Annotated[

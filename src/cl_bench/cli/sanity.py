@@ -17,8 +17,9 @@ from cl_bench.benchmark.method_config import MethodConfig
 from cl_bench.benchmark.task import LabelSpace
 from cl_bench.datasets import backbones
 from cl_bench.datasets.images.store import Store
+from cl_bench.datasets.listings import list_splits
 from cl_bench.datasets.mtil import layout
-from cl_bench.datasets.streams import list_splits, native_size
+from cl_bench.datasets.streams import native_size
 from cl_bench.datasets.suite import TaskSpec
 
 FAR = 0.5  # points: an independent re-run differed by 0.4 at most

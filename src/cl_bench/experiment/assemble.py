@@ -20,6 +20,7 @@ from cl_bench.datasets.catalog import check_data
 from cl_bench.datasets.checks.shared_images import must_share_no_image
 from cl_bench.datasets.extra.references import load_assets
 from cl_bench.datasets.images.store import Store
+from cl_bench.datasets.imbalance import Imbalance
 from cl_bench.datasets.progress import ProgressCallback, silent
 from cl_bench.datasets.streams import Shots, build_stream, load_held_out
 from cl_bench.experiment.memory import must_fit
@@ -101,7 +102,8 @@ def assemble(plan: Plan, on_progress: ProgressCallback = silent) -> Experiment:
     must_fit(plan, clip.model.visual.output_dim)
     shots = Shots(config.protocol.shots, config.seed) if config.protocol.shots else None
     size, store = clip.image_size, Store(plan.cache, config.protocol.broken, on_progress)
-    stream = build_stream(config.suite.name, plan.tasks, size, store, plan.data_root, shots)
+    rare = Imbalance.of(config.protocol, config.seed)
+    stream = build_stream(config.suite.name, plan.tasks, size, store, plan.data_root, shots, rare)
     method = plan.entry.Config.model_validate(config.method_settings)
     images = {task.name: task.train_images_of_classes() for task in stream.tasks}
     own = method.remarks(images, clip.model.visual.output_dim)

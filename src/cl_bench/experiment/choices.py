@@ -20,7 +20,7 @@ from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.interval import Interval
 
 Preset = Literal["paper", "fair"]
-PLAIN = (int, bool, Path)
+PLAIN = (int, float, bool, Path)
 RUNS = Path("runs")  # where runs are kept unless one says otherwise
 T = TypeVar("T")
 
@@ -93,6 +93,11 @@ class Choices(Settings):
     file, none of a built-in suite)"""
     shots: Annotated[int | None, Field(ge=1), Written("N")] = None
     """Train on N images of every class."""
+    imbalance: Annotated[float | None, Field(ge=1), Written("RATIO")] = None
+    """Train on a long tail of every task's classes: the most frequent one has RATIO times the images of the
+    least frequent one."""
+    task_imbalance: Annotated[float | None, Field(ge=1), Written("RATIO")] = None
+    """Train on a smaller share of some tasks' images, down to 1/RATIO."""
     skip_broken: bool = False
     """Leave unreadable images out; recorded."""
     partial_data: bool = False
@@ -140,7 +145,7 @@ OPTIONS = tuple(name for name in Choices.model_fields if name != "relative")
 
 
 def kind_of(field: FieldInfo) -> type:
-    """What a choice is, apart from ``None``: ``str``, ``int``, ``bool``, ``Path`` or ``tuple``."""
+    """What a choice is, apart from ``None``: ``str``, ``int``, ``float``, ``bool``, ``Path`` or ``tuple``."""
     annotation: Any = field.annotation
     plain = next((kind for kind in (*get_args(annotation), annotation) if kind in PLAIN), None)
     return plain or (tuple if get_origin(annotation) is tuple else str)

@@ -79,7 +79,7 @@ def _sizes(plan: Plan) -> tuple[TaskSize, ...]:
     if protocol.labels == "all":
         prompts = [sum(prompts), *(0 for _ in prompts[1:])]
     first, *others = (
-        TaskSize(train_size(task, protocol.shots), task.test_size, steps[task.name], count)
+        TaskSize(train_size(task, plan.config), task.test_size, steps[task.name], count)
         for task, count in zip(plan.tasks, prompts, strict=True)
     )
     # every row has the held-out sets, too; only sums over the tasks are made of these two
@@ -97,9 +97,9 @@ def _labels(task: TaskSpec) -> LabelSpace:
 def _pixels(plan: Plan, size: int) -> int:
     """Bytes of images in memory; those of a cache, which MTIL's data root always has, stay on the disk."""
     in_memory = [t for t in plan.tasks if plan.cache is None and t.source.kind != "mtil"]
-    shots = plan.config.protocol.shots
     held_out = sum(h.test_size for h in plan.held_out if plan.cache is None)
-    return (sum(train_size(t, shots) + t.test_size for t in in_memory) + held_out) * 3 * size**2
+    images = sum(train_size(t, plan.config) + t.test_size for t in in_memory)
+    return (images + held_out) * 3 * size**2
 
 
 def _references(plan: Plan) -> dict[str, Growth]:
@@ -138,8 +138,8 @@ class _Cast:
 
     def stream(self, which: Sequence[int], real: bool) -> TaskStream:
         tasks = [self.plan.tasks[i] for i in which]
-        shots, batch = self.plan.config.protocol.shots, self.plan.config.budget.batch_size
-        sizes = [train_size(task, shots) for task in tasks]
+        batch = self.plan.config.budget.batch_size
+        sizes = [train_size(task, self.plan.config) for task in tasks]
         # whole batches, as most steps have; a task that is smaller than one has that
         most = BATCHES if real else 2
         counts = [n if n < batch else min(most, -(-n // batch)) * batch for n in sizes]

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from cl_bench.benchmark.config import RunConfig
 from cl_bench.benchmark.large_matrices import LargeMatrices, RunSizes
 from cl_bench.datasets.suite import TaskSpec
 from cl_bench.experiment.resolve import Plan
 
 
-def train_size(task: TaskSpec, shots: int | None) -> int:
+def train_size(task: TaskSpec, config: RunConfig) -> int:
     """How many images of a task are trained on."""
+    if task.name in config.training_images:
+        return config.training_images[task.name]
+    shots = config.protocol.shots
     return min(task.train_size, shots * len(task.classnames)) if shots else task.train_size
 
 
@@ -21,7 +25,7 @@ def large_matrices(plan: Plan, features: int, most: int | None = None) -> LargeM
         most: training images of a task, where it is a play with few.
     """
     config = plan.config
-    images = tuple(train_size(task, config.protocol.shots) for task in plan.tasks)
+    images = tuple(train_size(task, config) for task in plan.tasks)
     sizes = RunSizes(
         images=images if most is None else tuple(min(most, count) for count in images),
         classes=tuple(len(task.classnames) for task in plan.tasks),

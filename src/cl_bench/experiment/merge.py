@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
 BUDGET_KEYS = ("batch_size", "epochs", "steps")
 PROTOCOL_KEYS = ("prompts", "augment")
+FEWER_IMAGES = {  # choices under which not all images are trained on
+    "shots": "few-shot",
+    "imbalance": "long-tailed",
+    "task_imbalance": "long-tailed",
+}
 LABELS = {"mtil": "own", "x-tail": "all"}  # --protocol: what an image is classified over
 
 
@@ -58,7 +63,7 @@ def merge(
     """
     given = _by_table(settings, entry)
     few_shot = (choices.shots or suite.protocol.shots) is not None
-    preset = _preset(choices, suite, few_shot)
+    preset = _preset(choices, suite)
     published = {table: entry.defaults(table, preset, suite.settings_name) for table in given}
     protocol = suite.protocol.model_dump() | _chosen(choices)
     protocol |= published["protocol"] | given["protocol"]
@@ -74,10 +79,16 @@ def merge(
     )
 
 
-def _preset(choices: Choices, suite: Suite, few_shot: bool) -> Preset:
-    preset = choices.preset or ("fair" if few_shot else suite.preset)
-    if few_shot and preset == "paper":
-        raise UserError("--preset paper has no few-shot budgets; use --preset fair with --shots")
+def _preset(choices: Choices, suite: Suite) -> Preset:
+    """No budget is published for fewer images than there are."""
+    fewer = {name: getattr(choices, name) or getattr(suite.protocol, name) for name in FEWER_IMAGES}
+    asked = next((name for name, value in fewer.items() if value is not None), None)
+    preset = choices.preset or ("fair" if asked else suite.preset)
+    if asked and preset == "paper":
+        raise UserError(
+            f"--preset paper has no {FEWER_IMAGES[asked]} budgets; use --preset fair with "
+            f"--{option_name(asked)}"
+        )
     return preset
 
 
@@ -144,7 +155,7 @@ def _chosen(choices: Choices) -> dict[str, Any]:
     said = {
         "labels": labels,
         "namesakes": choices.namesakes,
-        "shots": choices.shots,
+        **{name: getattr(choices, name) for name in FEWER_IMAGES},
         "broken": broken,
     }
     return {key: value for key, value in said.items() if value is not None}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -106,6 +107,7 @@ def resolve(
 def _config(settled: Settled, caveats: tuple[str, ...], device: str) -> RunConfig:
     """Everything that the run is."""
     entry, suite, said, tasks = settled.entry, settled.suite, settled.said, settled.tasks
+    images = settled.training_images
     return RunConfig(
         suite=suite.identify(),
         backbone=suite.backbone,
@@ -121,16 +123,30 @@ def _config(settled: Settled, caveats: tuple[str, ...], device: str) -> RunConfi
         caveats=_caveats(settled, caveats),
         bound=entry.bound,
         recipe=said.recipe,
-        budget=budget_of(said.budget, suite, settled.order, tasks),
+        budget=budget_of(said.budget, suite, settled.order, tasks, images),
+        training_images=images,
+        passes=passes_of(said.budget, suite, settled.order, tuple(images)),
         seed=settled.choices.seed,
         device=device,
     )
 
 
-def budget_of(rule: BudgetRule, suite: Suite, order: str, tasks: tuple[TaskSpec, ...]) -> Budget:
-    """How long each task is trained."""
-    sizes = {task.name: task.train_size for task in tasks}
+def budget_of(
+    rule: BudgetRule,
+    suite: Suite,
+    order: str,
+    tasks: tuple[TaskSpec, ...],
+    images: Mapping[str, int],
+) -> Budget:
+    """How long each task is trained; ``images`` are those of a task of which not all are trained on."""
+    sizes = {task.name: task.train_size for task in tasks} | dict(images)
     return rule.budget(sizes, suite.by_task(rule.epochs_per_task.get(order, {})))
+
+
+def passes_of(rule: BudgetRule, suite: Suite, order: str, tasks: tuple[str, ...]) -> dict[str, int]:
+    """Passes over the images of each task; none where steps are given instead."""
+    own = suite.by_task(rule.epochs_per_task.get(order, {}))
+    return {} if rule.steps else {task: own.get(task, rule.epochs) for task in tasks}
 
 
 def _about(need: Need, sources: dict[Need, Source]) -> str:

@@ -33,7 +33,7 @@ def set_values(plan: Plan) -> list[SetValue]:
     """Every setting of the method, of its recipe, budget and protocol, as the run has it."""
     config, usual = plan.config, usual_settings(plan.config, plan.suite, plan.entry)
     protocol = usual.protocol.model_copy(update={"shots": plan.suite.protocol.shots})
-    budget = budget_of(usual.budget, plan.suite, config.order, plan.tasks)
+    budget = budget_of(usual.budget, plan.suite, config.order, plan.tasks, config.training_images)
     tables: dict[Table, tuple[dict[str, Any], dict[str, Any]]] = {
         "config": (config.method_settings, usual.method.model_dump(mode="json")),
         "recipe": (config.recipe.model_dump(), usual.recipe.model_dump()),

@@ -15,14 +15,15 @@ from cl_bench.datasets.budget_rule import BudgetRule
 from cl_bench.datasets.catalog import find_suite
 from cl_bench.datasets.suite import Suite
 from cl_bench.experiment.choices import Choices, Preset
-from cl_bench.experiment.merge import BUDGET_KEYS, PROTOCOL_KEYS, Merged, merge
+from cl_bench.experiment.merge import BUDGET_KEYS, FEWER_IMAGES, PROTOCOL_KEYS, Merged, merge
 from cl_bench.experiment.schema_words import kind_and_range
 from cl_bench.methods.catalog import BUILT_IN, MethodEntry, find_method
 from cl_bench.methods.settings_file import file_of
 
 Table = Literal["config", "recipe", "budget", "protocol"]
 OPTION_OF = {  # what of the protocol has an option of its own
-    "labels": "--protocol", "namesakes": "--namesakes", "shots": "--shots", "broken": "--skip-broken", "precision": "--precision",
+    "labels": "--protocol", "namesakes": "--namesakes", "shots": "--shots",
+    "imbalance": "--imbalance", "task_imbalance": "--task-imbalance", "broken": "--skip-broken", "precision": "--precision",
 }  # fmt: skip
 INSTEAD = {"epochs": "steps", "epochs_per_task": "steps", "steps": "epochs"}  # either counts
 
@@ -82,9 +83,9 @@ def settings_of(entry: MethodEntry, suite: Suite) -> tuple[Setting, ...]:
     Raises:
         UserError: the method's settings file holds an impossible value.
     """
-    few_shot = suite.protocol.shots is not None
+    fewer = any(getattr(suite.protocol, name) is not None for name in FEWER_IMAGES)
     fair = merge(Choices(preset="fair"), {}, entry, suite)
-    paper = None if few_shot else merge(Choices(preset="paper"), {}, entry, suite)
+    paper = None if fewer else merge(Choices(preset="paper"), {}, entry, suite)
     return tuple(_settings(entry, suite, fair, paper))
 
 

@@ -13,6 +13,8 @@ from cl_bench.datasets.catalog import check_data
 from cl_bench.datasets.extra.references import find_sources
 from cl_bench.datasets.extra.source import Source, TaskNames
 from cl_bench.datasets.held_out import chosen_held_out
+from cl_bench.datasets.imbalance import Imbalance
+from cl_bench.datasets.listings import images_of_classes
 from cl_bench.datasets.suite import Suite, TaskSpec
 from cl_bench.experiment.choices import Choices, parse_overrides
 from cl_bench.experiment.merge import Merged, merge
@@ -36,6 +38,7 @@ class Settled:
         tasks: those that are learned, with the prompts that are used.
         held_out: data sets that are evaluated beside them, with these prompts.
         said: every setting.
+        training_images: how many of each task are trained on, where classes or tasks are made rare.
         sources: what the method needs besides the tasks.
     """
 
@@ -47,6 +50,7 @@ class Settled:
     tasks: tuple[TaskSpec, ...]
     held_out: tuple[TaskSpec, ...]
     said: Merged
+    training_images: dict[str, int]
     sources: dict[Need, Source]
 
 
@@ -78,13 +82,14 @@ def settle(choices: Choices) -> Settled:
             f"{twins[1]} are the same: leave one of them out with {option}"
         )
     said = replace(said, protocol=_counting(said.protocol, tasks, choices))
+    images = _training_images(said.protocol, choices.seed, suite, tasks, root)
     tasks, held_out = (
         tuple(spec.worded(said.protocol.wording) for spec in specs) for specs in (tasks, held_out)
     )
     needs, at_once = said.method.needs(), said.budget.batch_size
     names, brings = _names(tasks, suite), suite.settings_name
     sources = find_sources(needs, choices, brings, suite.backbone.name, at_once, names)
-    return Settled(choices, entry, suite, root, order, tasks, held_out, said, sources)
+    return Settled(choices, entry, suite, root, order, tasks, held_out, said, images, sources)
 
 
 def must_have_data(settled: Settled, out: Path) -> None:
@@ -127,6 +132,28 @@ def _counting(protocol: Protocol, tasks: tuple[TaskSpec, ...], choices: Choices)
     meeting = protocol.labels == "all" and meet([task.classnames for task in tasks])
     rule = (protocol.namesakes or "one") if meeting else None
     return protocol.model_copy(update={"namesakes": rule})
+
+
+def _training_images(
+    protocol: Protocol, seed: int, suite: Suite, tasks: tuple[TaskSpec, ...], root: Path | None
+) -> dict[str, int]:
+    """How many images of each task are trained on, where that is not all or so many of each class."""
+    imbalance = Imbalance.of(protocol, seed)
+    if imbalance is None:
+        return {}
+    if protocol.shots is not None:
+        option = "--task-imbalance" if protocol.imbalance is None else "--imbalance"
+        raise UserError(
+            f"{option} and --shots {protocol.shots} both say how many images of a class are trained on: give one "
+            "of them (a suite may bring its own shots, as x-tail does)"
+        )
+    if protocol.task_imbalance is not None and len(tasks) == 1:
+        raise UserError(
+            f"--task-imbalance {protocol.task_imbalance:g}: there is one task only; learn more, or leave it out"
+        )
+    check_data(suite, root)
+    kept = imbalance.counts({task.name: images_of_classes(task, root) for task in tasks})
+    return {task: sum(counts) for task, counts in kept.items()}
 
 
 def _names(tasks: tuple[TaskSpec, ...], suite: Suite) -> TaskNames:

@@ -35,6 +35,6 @@ def usual_config(config: RunConfig, suite: Suite) -> RunConfig:
         "protocol": computed_on(config.device, said.protocol, typed=False)[0],
         "method_settings": said.method.model_dump(mode="json"),
         "recipe": said.recipe,
-        "budget": budget_of(said.budget, suite, config.order, tasks),
+        "budget": budget_of(said.budget, suite, config.order, tasks, config.training_images),
     }
     return config.model_copy(update=usual)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.namesakes import counted_as
@@ -54,22 +55,44 @@ def _held_out_images(about: Installed) -> str:
 def _training_images(about: Installed) -> str:
     import torch
 
-    from cl_bench.datasets.few_shot import choose
-
-    config, rows = about.run.config, about.run.shots()
-    if (rows is None) != (config.protocol.shots is None):
+    rows, drawn = about.run.shots(), _drawn(about)
+    if (rows is None) != (drawn is None):
         raise UserError("shots.npz does not go with the configuration")
+    counts = {}
     for spec in about.specs:
         train, _ = about.images(spec)
-        if rows is not None and config.protocol.shots is not None:
-            drawn = choose(train.targets.numpy(), config.protocol.shots, config.seed, spec.name)
-            if not np.array_equal(rows[spec.name], drawn):
+        if rows is not None and drawn is not None:
+            if not np.array_equal(rows[spec.name], drawn[spec.name]):
                 raise UserError(f"shots.npz: the images of {spec.name} are not those of the seed")
-            train = train.subset(torch.from_numpy(drawn))
+            train = train.subset(torch.from_numpy(drawn[spec.name]))
         if _recorded(about, spec).train != train.fingerprint:
             raise UserError(f"the training images of {spec.name} are not those that are here")
-    few = f", the {config.protocol.shots} of a class that the seed draws" if rows else ""
+        kept = np.bincount(train.targets.numpy(), minlength=len(spec.classnames)).tolist()
+        counts[spec.name] = tuple(zip(spec.classnames, kept, strict=True))
+    if about.run.manifest.classes != (counts if about.run.config.protocol.is_imbalanced else {}):
+        raise UserError(
+            "manifest.json: the training images of the classes are not those that are drawn"
+        )
+    shots = about.run.config.protocol.shots
+    few = f", the {shots or 'numbers'} of a class that the seed draws" if rows else ""
     return f"pixels and classes of {len(about.specs)} tasks are those of the data that is here{few}"
+
+
+def _drawn(about: Installed) -> dict[str, NDArray[np.int64]] | None:
+    """Which of the training images that are here the run's rules and seed draw; ``None``: all."""
+    from cl_bench.datasets.few_shot import choose
+    from cl_bench.datasets.imbalance import Imbalance
+
+    config = about.run.config
+    shots, imbalance = config.protocol.shots, Imbalance.of(config.protocol, config.seed)
+    if shots is None and imbalance is None:
+        return None
+    targets = {spec.name: about.images(spec)[0].targets.numpy() for spec in about.specs}
+    if shots is not None:
+        return {task: choose(of, shots, config.seed, task) for task, of in targets.items()}
+    classes = {spec.name: len(spec.classnames) for spec in about.specs}
+    there = {t: np.bincount(of, minlength=classes[t]).tolist() for t, of in targets.items()}
+    return imbalance.choose(targets, imbalance.counts(there)) if imbalance else None
 
 
 def _recorded(about: Installed, spec: TaskSpec) -> Fingerprints:

@@ -1,0 +1,109 @@
+"""What the images of a task are, before any is decoded. No torch, but for MTIL's files."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cl_bench.benchmark.errors import UserError
+from cl_bench.datasets.images.listing import Listing
+from cl_bench.datasets.mini.domains import draw
+from cl_bench.datasets.mini.held_out import HELD_OUT, draw_held_out
+from cl_bench.datasets.mini.long import redrawn
+from cl_bench.datasets.own.folders import Entries
+from cl_bench.datasets.suite import (
+    FolderSource,
+    MiniSource,
+    MiniWorldSource,
+    MtilSource,
+    TaskSpec,
+)
+
+
+def images_of_classes(spec: TaskSpec, root: Path | None = None) -> tuple[int, ...]:
+    """How many training images each class of a task has, files that cannot be read with them.
+
+    Raises:
+        UserError: as :func:`list_splits`.
+    """
+    classes = len(spec.classnames)
+    match spec.source:
+        case MiniSource() | MiniWorldSource():  # drawing them to count them would take seconds
+            return (spec.train_size // classes,) * classes
+        case FolderSource(train=train):
+            return _counted([of for _, of in train], classes)
+        case MtilSource():
+            return _of_mtil(spec.model_dump_json(), root)
+
+
+@functools.lru_cache(maxsize=64)  # a sweep asks for every run
+def _of_mtil(spec: str, root: Path | None) -> tuple[int, ...]:
+    task = TaskSpec.model_validate_json(spec)
+    train, _ = list_splits(task, root)
+    return _counted(train.targets, len(task.classnames))
+
+
+def _counted(targets: ArrayLike, classes: int) -> tuple[int, ...]:
+    return tuple(np.bincount(np.asarray(targets, dtype=np.int64), minlength=classes).tolist())
+
+
+def list_splits(spec: TaskSpec, root: Path | None = None) -> tuple[Listing, Listing]:
+    """What a task's training and test images are, before any is decoded.
+
+    Raises:
+        UserError: files are missing, or there are others than the task says.
+    """
+    match spec.source:
+        case MiniSource(domain=domain) if domain in HELD_OUT:
+            test = _drawn(spec, *draw_held_out(domain))
+            return test.subset(np.arange(0)), test
+        case MiniSource(domain=domain):
+            return _drawn(spec, *draw(domain, "train")), _drawn(spec, *draw(domain, "test"))
+        case MiniWorldSource(domain=domain, world=world):
+            splits = (redrawn(domain, "train", world), redrawn(domain, "test", world))
+            return _drawn(spec, *splits[0]), _drawn(spec, *splits[1])
+        case FolderSource(root=folder, train=train, test=test):
+            return _in_folder(spec, folder, train), _in_folder(spec, folder, test)
+        case MtilSource(dataset=dataset):
+            from cl_bench.datasets.mtil.readers import read_both
+
+            listings = read_both(dataset, _root(spec.source, root))
+            for listing, size, split in zip(
+                listings, (spec.train_size, spec.test_size), ("training", "test"), strict=True
+            ):
+                _check(spec, listing, size, split)
+            return listings
+
+
+def _drawn(spec: TaskSpec, pixels: NDArray[np.uint8], targets: NDArray[np.int64]) -> Listing:
+    whole = np.ascontiguousarray(pixels.transpose(0, 2, 3, 1))
+    return Listing(whole, targets.astype(np.int64), spec.classnames)
+
+
+def _in_folder(spec: TaskSpec, folder: Path, entries: Entries) -> Listing:
+    classes = np.array([c for _, c in entries], dtype=np.int64)
+    return Listing(tuple(folder / path for path, _ in entries), classes, spec.classnames)
+
+
+def _root(source: MtilSource, root: Path | None) -> Path:
+    if source.root is None and root is None:
+        raise UserError(
+            f"{source.dataset} has no data root (set CL_BENCH_DATA=FOLDER or --data-root)"
+        )
+    return source.root or root  # type: ignore[return-value]
+
+
+def _check(spec: TaskSpec, listing: Listing, size: int, split: str) -> None:
+    """Raise where a data set is not the one that the task stands for."""
+    found = len(listing.targets)
+    if found != size:
+        raise UserError(
+            f"{spec.name} has {found:,} {split} images where {size:,} belong; `cl-bench data status` "
+            "says more. To run on what is there, add --partial-data"
+        )
+    pairs = zip(listing.classnames, spec.classnames, strict=False)
+    if wrong := next(((a, b) for a, b in pairs if a != b), None):
+        raise UserError(f"{spec.name} has a class {wrong[0]!r} where {wrong[1]!r} belongs")
