@@ -43,11 +43,13 @@ def caveats(file: Path | str, **choices: object) -> tuple[str, ...]:
 
 
 def test_classes_that_can_never_be_predicted_are_said(suite_file: Path) -> None:
-    never, confused = caveats(suite_file, protocol="x-tail")
+    (one,) = caveats(suite_file, protocol="x-tail")
+    assert one.endswith(": 'pizza' (first, same, other)") and "count as one class" in one
+    never, confused = caveats(suite_file, protocol="x-tail", namesakes="apart")
     assert "which is predicted in their place" in never and "count as wrong (0 %)" in never
     assert never.endswith(": 'Pizza' of same (as in first)")
     assert "with other prompts" in confused and confused.endswith("'pizza' (first, other)")
-    (reversed_order, _) = caveats(suite_file, protocol="x-tail", order="II")
+    (reversed_order, _) = caveats(suite_file, protocol="x-tail", namesakes="apart", order="II")
     assert reversed_order.endswith(": 'pizza' of first (as in same)"), "the order decides"
     assert caveats(suite_file) == (), "under MTIL's protocol they never meet"
     assert caveats(suite_file, protocol="x-tail", tasks=1) == ()

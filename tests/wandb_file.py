@@ -14,7 +14,7 @@ BLOCK, HEAD, MAGIC = 32_768, 7, 7  # bytes
 
 
 def records(path: Path) -> Iterator[Any]:
-    """Every record of a ``.wandb`` file."""
+    """Every record of a ``.wandb`` file; one that is still being written is left out."""
     content = path.read_bytes()
     place, parts = MAGIC, b""
     while place + HEAD <= len(content):
@@ -23,6 +23,8 @@ def records(path: Path) -> Iterator[Any]:
             place += room
             continue
         length, kind = struct.unpack_from("<HB", content, place + 4)  # behind the checksum
+        if place + HEAD + length > len(content):
+            return
         parts += content[place + HEAD : place + HEAD + length]
         place += HEAD + length
         if kind in (1, 4):  # whole, or the last part
