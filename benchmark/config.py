@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from cl_bench.benchmark.errors import UserError
-from cl_bench.benchmark.text_file import read_text
 from cl_bench.benchmark.truth_values import numbers_are_numbers
 
-SHOWN = 200  # characters of a wrong value
 USUAL_MOMENTUM = 0.9
 ASKED_LATER = {  # fields of the protocol -> parts of a question that keys lack where they are not asked
     "namesakes": "rule for classes of one name",
@@ -253,37 +249,3 @@ def digest_of(value: Any) -> str:
     """The first twelve hexadecimal digits of SHA-256 over canonical JSON."""
     canonical = json.dumps(value, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:12]
-
-
-def read_toml(path: Path, what: str) -> dict[str, Any]:
-    """Read a file that the user wrote.
-
-    Args:
-        path: the file.
-        what: what it is to the user, e.g. ``"suite file"``.
-
-    Raises:
-        UserError: it is missing or not TOML; names it.
-    """
-    try:
-        return tomllib.loads(read_text(path, what))
-    except RecursionError as error:
-        raise UserError(f"the {what} {path} cannot be read: it is nested too deeply") from error
-    except ValueError as error:  # no TOML, or a number of thousands of digits
-        raise UserError(f"the {what} {path} cannot be read: {error}") from error
-
-
-def first_problem(error: ValidationError) -> str:
-    """The first thing a validation found, in one line: where, what, and the value given."""
-    problem = error.errors()[0]
-    where = ".".join(str(part) for part in problem["loc"])
-    given: Any = problem["input"]
-    shown = "" if isinstance(given, dict | list | tuple) else f" (given: {_short(given)})"
-    words = problem["msg"].removeprefix("Value error, ")
-    return f"{where + ': ' if where else ''}{words}{shown}"
-
-
-def _short(value: Any) -> str:
-    """A value as Python writes it, of which a long one has its beginning alone."""
-    written = repr(value)
-    return written if len(written) <= SHOWN else f"{written[:SHOWN]}…"

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cl_bench.benchmark.config import read_toml
 from cl_bench.benchmark.errors import UserError, unknown
+from cl_bench.benchmark.user_file import read_toml
 
 FOLDER = Path(__file__).parent
 TABLES = ("config", "recipe", "budget", "protocol")

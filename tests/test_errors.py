@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from cl_bench.benchmark.config import Recipe, digest_of, first_problem, read_toml
+from cl_bench.benchmark.config import Recipe, digest_of
 from cl_bench.benchmark.errors import UserError, in_one_line, missing_extra, unknown
+from cl_bench.benchmark.user_file import first_problem, read_toml
 
 KNOWN = ("keeplora", "keeplora+", "lora", "MNIST")
 

@@ -13,11 +13,12 @@ from pydantic import ValidationError
 from small_run import fresh, small_plan
 
 from cl_bench.benchmark.clip import Clip
-from cl_bench.benchmark.config import Protocol, first_problem
+from cl_bench.benchmark.config import Protocol
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.images import Images
 from cl_bench.benchmark.label_spaces import MOST_CLASSES, as_stored, label_spaces
 from cl_bench.benchmark.task import LabelSpace, Task, TaskStream
+from cl_bench.benchmark.user_file import first_problem
 from cl_bench.datasets.checks.prompts import same_first_prompts
 from cl_bench.datasets.suite import MiniSource, TaskSpec
 

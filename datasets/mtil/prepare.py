@@ -12,8 +12,9 @@ from pathlib import Path, PurePosixPath
 import pooch
 from pydantic import model_validator
 
-from cl_bench.benchmark.config import Settings, read_toml
+from cl_bench.benchmark.config import Settings
 from cl_bench.benchmark.errors import UserError, in_one_line
+from cl_bench.benchmark.user_file import read_toml
 from cl_bench.datasets.mtil.layout import missing_files
 
 ARCHIVES = Path(__file__).parent / "archives.toml"

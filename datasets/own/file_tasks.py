@@ -9,9 +9,10 @@ from typing import Annotated, Protocol
 
 from pydantic import Field, ValidationError, model_validator
 
-from cl_bench.benchmark.config import Settings, first_problem
+from cl_bench.benchmark.config import Settings
 from cl_bench.benchmark.errors import UserError, unknown
 from cl_bench.benchmark.truth_values import numbers_are_numbers
+from cl_bench.benchmark.user_file import first_problem
 from cl_bench.datasets.checks.prompts import prompts_of, same_first_prompts, shown
 from cl_bench.datasets.checks.same_images import Place, Placed, check_each_file_once
 from cl_bench.datasets.images.content import digests_of

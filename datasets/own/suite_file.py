@@ -9,9 +9,10 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from cl_bench.benchmark.config import Backbone, Protocol, Settings, first_problem, read_toml
+from cl_bench.benchmark.config import Backbone, Protocol, Settings
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.truth_values import numbers_are_numbers
+from cl_bench.benchmark.user_file import first_problem, read_toml
 from cl_bench.datasets.backbones import parse
 from cl_bench.datasets.budget_rule import BudgetRule, Count
 from cl_bench.datasets.checks.same_images import same_bytes

@@ -15,9 +15,10 @@ from typing import Annotated, Any, Literal, Self, TypeVar, get_args, get_origin
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
-from cl_bench.benchmark.config import Settings, first_problem
+from cl_bench.benchmark.config import Settings
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.interval import Interval
+from cl_bench.benchmark.user_file import first_problem
 
 Preset = Literal["paper", "fair"]
 PLAIN = (int, float, bool, Path)

@@ -9,8 +9,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from cl_bench.benchmark.config import first_problem, read_toml
 from cl_bench.benchmark.errors import UserError, unknown
+from cl_bench.benchmark.user_file import first_problem, read_toml
 from cl_bench.experiment.choices import OPTIONS, Choices, option_name
 from cl_bench.experiment.settings import settable_names
 from cl_bench.experiment.spellings import option_meant, setting_meant
