@@ -100,7 +100,7 @@ def test_digest_follows_the_files_not_their_place(suite_file: Path, tmp_path: Pa
 def test_the_documented_results_are_of_the_suite_as_it_is() -> None:
     docs, digest = Path(__file__).parents[1] / "docs", find_suite("mini").identify().digest
     documents = sorted(docs.glob("mini-*.md"))
-    assert len(documents) == 3
+    assert len(documents) == 4
     for document in documents:
         assert set(re.findall(r"Suite digest (\w+)", document.read_text())) == {digest}, document
 
