@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,7 +13,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from cl_bench.benchmark.truth_values import numbers_are_numbers
 
 USUAL_MOMENTUM = 0.9
-ASKED_LATER = {  # fields of the protocol -> parts of a question that keys lack where they are not asked
+# Fields that came later, by table, with the values under which a run is what it was before: then its digest
+# and the key of what may be compared lack them.
+CAME_LATER: dict[str, dict[str, tuple[Any, ...]]] = {
+    "": {"plugin": (None,), "held_out": ({},), "training_images": ({},), "passes": ({},)},
+    "recipe": {"grad_clip": (None,), "momentum": (USUAL_MOMENTUM,)},
+    "protocol": {"namesakes": (None, "apart"), "imbalance": (None,), "task_imbalance": (None,)},
+}
+ASKED_LATER = {  # those that are part of a question
+    "held_out": "held-out data sets",
     "namesakes": "rule for classes of one name",
     "imbalance": "imbalance of classes",
     "task_imbalance": "imbalance of tasks",
@@ -109,11 +118,6 @@ class Protocol(Settings):
         """Whether classes or tasks were made rare."""
         return self.imbalance is not None or self.task_imbalance is not None
 
-    def unused(self) -> set[str]:
-        """Rules that say no more than runs followed before they could be set."""
-        absent = {name for name in ("imbalance", "task_imbalance") if getattr(self, name) is None}
-        return absent if self.namesakes == "one" else {*absent, "namesakes"}
-
 
 class Backbone(Settings):
     """Which CLIP a run starts from."""
@@ -191,19 +195,8 @@ class RunConfig(Settings):
     def digest(self) -> str:
         """Twelve hexadecimal digits that differ where results may differ (not with the device)."""
         content = self.model_dump(mode="json", exclude={"device", "choices"})
-        if self.plugin is None:  # as it was before runs recorded it
-            del content["plugin"]
-        if not self.held_out:  # as it was before data sets could be held out
-            del content["held_out"]
-        if self.recipe.grad_clip is None:  # as it was before recipes could clip
-            del content["recipe"]["grad_clip"]
-        for name in self.protocol.unused():
-            del content["protocol"][name]
-        for name in ("training_images", "passes"):
-            if not content[name]:
-                del content[name]
-        if self.recipe.momentum == USUAL_MOMENTUM:  # as it was before it could be set
-            del content["recipe"]["momentum"]
+        for table, name in self._as_before():
+            del (content[table] if table else content)[name]
         return digest_of(content | {"backbone": self.backbone.identity()})
 
     def question(self) -> dict[str, Any]:
@@ -233,11 +226,17 @@ class RunConfig(Settings):
         if self.preset != "paper":
             protocol = self.protocol.model_dump(exclude=set(ASKED_LATER))
             rules |= {"protocol": protocol, "budget": self._rule_of_budget()}
-        unasked = {ASKED_LATER[name] for name in self.protocol.unused()}
-        if not self.held_out:
-            unasked.add("held-out data sets")
+        unasked = {ASKED_LATER.get(name) for _, name in self._as_before()}
         asked = {name: of for name, of in self.question().items() if name not in unasked}
         return json.dumps(asked | rules)
+
+    def _as_before(self) -> Iterator[tuple[str, str]]:
+        """Table and name of each field of ``CAME_LATER`` that leaves the run what it was before."""
+        for table, fields in CAME_LATER.items():
+            of = getattr(self, table) if table else self
+            yield from (
+                (table, name) for name, usual in fields.items() if getattr(of, name) in usual
+            )
 
     def _rule_of_budget(self) -> dict[str, Any]:
         """How long is trained: where each seed has other images, in passes over them."""
