@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from itertools import accumulate
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 
 from cl_bench.benchmark.config import Protocol
 from cl_bench.benchmark.errors import UserError
-from cl_bench.benchmark.namesakes import counted_as
+from cl_bench.benchmark.namesakes import indices_of
 from cl_bench.benchmark.task import LabelSpace, TaskStream
 
 MOST_CLASSES = 2**16  # as_stored
@@ -64,17 +63,14 @@ def _label_spaces(protocol: Protocol, stream: TaskStream) -> LabelSpaces:
     own = {t.name: t.labels.first_prompts() if first else t.labels for t in stream.tasks}
     if protocol.labels == "own":
         return LabelSpaces(own, {t.name: t.test.targets for t in stream.tasks})
-    sizes = [len(space.classnames) for space in own.values()]
-    starts = dict(zip(own, accumulate(sizes, initial=0), strict=False))
     union = LabelSpace.union(list(own.values()))
-    targets = {t.name: t.test.targets + starts[t.name] for t in stream.tasks}
-    merged = protocol.namesakes == "one"
-    made = LabelSpaces(
+    names = {task: space.classnames for task, space in own.items()}
+    indices = indices_of(names, protocol.labels, protocol.namesakes)
+    return LabelSpaces(
         dict.fromkeys(own, union),
-        targets,
-        torch.tensor(counted_as(union.classnames)) if merged else None,
+        {t.name: torch.tensor(indices[t.name])[t.test.targets] for t in stream.tasks},
+        torch.tensor([i for of in indices.values() for i in of]),
     )
-    return replace(made, targets=made.counted(targets))
 
 
 def as_stored(classes: torch.Tensor) -> NDArray[np.uint16]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ from pydantic import ValidationError
 from cl_bench.benchmark.config import RunConfig
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.matrix import AccuracyMatrix
-from cl_bench.benchmark.namesakes import counted_as
+from cl_bench.benchmark.namesakes import indices_of
 from cl_bench.benchmark.records.arrays_file import read_arrays
 from cl_bench.benchmark.records.damage import is_checkable, must_be_whole
 from cl_bench.benchmark.records.events import Evaluated, Event, those
@@ -134,19 +133,9 @@ class RunResult:
 
     def class_indices(self) -> dict[str, list[int]]:
         """How targets and predictions count each class, by task, where the manifest names the classes."""
-        named = {
-            task: [c.name for c in self.manifest.classes[task]] for task in self.manifest.classes
-        }
-        if self.config.protocol.labels == "own":
-            return {task: list(range(len(names))) for task, names in named.items()}
-        ordered = [name for task in self.config.tasks for name in named.get(task, ())]
-        one = self.config.protocol.namesakes == "one"
-        union = iter(counted_as(ordered) if one else range(len(ordered)))
-        return {
-            task: list(islice(union, len(named[task])))
-            for task in self.config.tasks
-            if task in named
-        }
+        counted = self.manifest.classes
+        named = {t: [c.name for c in counted[t]] for t in self.config.tasks if t in counted}
+        return indices_of(named, self.config.protocol.labels, self.config.protocol.namesakes)
 
     def shots(self) -> dict[str, NDArray[np.int64]] | None:
         """Rows of the training images of every task, where not all are trained on; else ``None``."""

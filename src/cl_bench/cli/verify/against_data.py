@@ -8,27 +8,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cl_bench.benchmark.errors import UserError
-from cl_bench.benchmark.namesakes import counted_as
+from cl_bench.benchmark.namesakes import indices_of
 from cl_bench.benchmark.records.manifest import Fingerprints
 from cl_bench.cli.verify.installed import Installed
 from cl_bench.datasets.suite import TaskSpec
 
 
 def _test_images(about: Installed) -> str:
-    protocol, truth, start = about.run.config.protocol, about.run.targets(), 0
-    of_all = protocol.labels == "all"
-    names = [name for spec in about.specs for name in spec.classnames]
-    one = counted_as(names) if protocol.namesakes == "one" else range(len(names))
+    protocol, truth = about.run.config.protocol, about.run.targets()
+    names = {spec.name: spec.classnames for spec in about.specs}
+    indices = indices_of(names, protocol.labels, protocol.namesakes)
     for spec in about.specs:
         _, test = about.images(spec)
-        found = test.targets.numpy() + start * of_all
-        if not np.array_equal(truth[spec.name], np.take(one, found) if of_all else found):
+        if not np.array_equal(truth[spec.name], np.take(indices[spec.name], test.targets.numpy())):
             raise UserError(
                 f"the true classes of {spec.name} are not those of the data that is here"
             )
         if _recorded(about, spec).test != test.fingerprint:
             raise UserError(f"the test images of {spec.name} are not those that are here")
-        start += len(spec.classnames)
     beside = _held_out_images(about)
     return f"true classes and pixels of {len(about.specs)} tasks{beside} are those of the data that is here"
 

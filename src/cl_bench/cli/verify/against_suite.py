@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
 
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.records.circumstances import session
@@ -40,18 +43,19 @@ def _label_space(about: Installed) -> str:
     if about.run.config.protocol.labels == "all":
         sizes = dict.fromkeys(sizes, sum(sizes.values()))
     rows = range(len(about.run.matrix.rows) + 1)
-    for where in (about.run.targets(), *map(about.run.predictions, rows)):
-        if odd := [n for n, classes in sizes.items() if int(where[n].max(initial=0)) >= classes]:
-            raise UserError(f"a class index of {odd[0]} is beyond its {sizes[odd[0]]} classes")
-    _held_out_classes(about, rows)
+    run = about.run
+    _must_be_within(sizes, (run.targets(), *map(run.predictions, rows)))
+    if beside := {spec.name: len(spec.classnames) for spec in about.held_out}:
+        kept = (run.held_out_targets(), *map(run.held_out_predictions, rows))
+        _must_be_within(beside, kept)
     return "every true and predicted class is one of the suite's"
 
 
-def _held_out_classes(about: Installed, rows: range) -> None:
-    """Raise where a class index of a held-out set is beyond its own classes."""
-    sizes = {spec.name: len(spec.classnames) for spec in about.held_out}
-    run = about.run
-    for where in (run.held_out_targets(), *map(run.held_out_predictions, rows)) if sizes else ():
+def _must_be_within(
+    sizes: Mapping[str, int], kept: Iterable[Mapping[str, NDArray[np.uint16]]]
+) -> None:
+    """Raise where a class index of a data set is beyond its classes."""
+    for where in kept:
         if odd := [n for n, classes in sizes.items() if int(where[n].max(initial=0)) >= classes]:
             raise UserError(f"a class index of {odd[0]} is beyond its {sizes[odd[0]]} classes")
 
