@@ -43,7 +43,7 @@ class Keeper:
         folder: Path,
         interval: Interval,
         owner: Owner,
-        standing: Callable[[Training | None], MidTask],
+        standing: Callable[[Training], MidTask],
         watch: Stopwatch,
         stopping: Stopping,
         begun: MidTask | None,
@@ -55,7 +55,7 @@ class Keeper:
             folder: of the run's checkpoints.
             interval: between two states that are kept.
             owner: what a state belongs to: ``place`` is that of the task in the order, from 1.
-            standing: where the task stands, its passes left out; ``None``: before its training.
+            standing: where the task stands, its passes left out.
             watch: what its phases take.
             stopping: what the run has been told.
             begun: where it stood when it was broken off, if it was.
@@ -142,7 +142,7 @@ class Keeper:
         self._passes, self._passes_begun = PassStates(self._passes_begun, self._device), {}
         if training is None:
             if not self._interval.off:
-                self._before = self._standing(None).snapshot(self._owner)
+                self._before = MidTask(0, {}, {}, {}).snapshot(self._owner)
         elif self._interval.nears(sum(self._watch.so_far().values())):
             self._before, self._step = self._standing(training).snapshot(self._owner), training.step
 

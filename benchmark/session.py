@@ -141,9 +141,7 @@ class RunSession:
             begun: where it stood when it was broken off, if it was.
         """
 
-        def standing(training: Training | None) -> MidTask:
-            if training is None:
-                return MidTask(0, watch.so_far(), {}, {})
+        def standing(training: Training) -> MidTask:
             state = self._state(method)
             return MidTask(training.step, watch.so_far(), state, training.state_dict())
 
