@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from hashlib import sha256
-from itertools import count
+from itertools import count as counting
 from math import factorial
 
 from cl_bench.benchmark.errors import UserError
 
 MOST = 1000
-_NAME = re.compile(r"random-([1-9]\d{0,3})", re.ASCII)
+_NAME, _NUMBER = "random-", re.compile(r"[1-9]\d{0,3}", re.ASCII)
 
 
 def random_orders(number: str) -> list[str]:
@@ -20,11 +20,17 @@ def random_orders(number: str) -> list[str]:
     Raises:
         UserError: ``number`` is none from 1 to ``MOST``.
     """
-    if not re.fullmatch(r"[1-9]\d{0,3}", number, re.ASCII) or int(number) > MOST:
+    count = _number(number)
+    if count is None:
         raise UserError(
             f"random:{number}: write how many random orders, from 1 to {MOST:,}, such as random:10"
         )
-    return [f"random-{k}" for k in range(1, int(number) + 1)]
+    return [f"{_NAME}{k}" for k in range(1, count + 1)]
+
+
+def _number(text: str) -> int | None:
+    """From 1 to ``MOST``, if it is one."""
+    return int(text) if _NUMBER.fullmatch(text) and int(text) <= MOST else None
 
 
 def drawn(order: str, tasks: Sequence[str]) -> tuple[str, ...] | None:
@@ -39,10 +45,10 @@ def drawn(order: str, tasks: Sequence[str]) -> tuple[str, ...] | None:
     Raises:
         UserError: there are fewer orders.
     """
-    named = _NAME.fullmatch(order)
-    if named is None or int(named[1]) > MOST:
+    k = _number(order.removeprefix(_NAME)) if order.startswith(_NAME) else None
+    if k is None:
         return None
-    k, orders = int(named[1]), factorial(len(tasks))
+    orders = factorial(len(tasks))
     if k > orders:
         tasks_there = "1 task" if len(tasks) == 1 else f"{len(tasks)} tasks"
         raise UserError(
@@ -50,7 +56,7 @@ def drawn(order: str, tasks: Sequence[str]) -> tuple[str, ...] | None:
             f"random:{orders}"
         )
     found: dict[tuple[str, ...], None] = {}
-    for draw in count(1):
+    for draw in counting(1):
         found[_permuted(draw, tasks)] = None
         if len(found) == k:
             break

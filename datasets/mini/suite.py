@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cl_bench.benchmark.config import Backbone
 from cl_bench.datasets.budget_rule import BudgetRule
-from cl_bench.datasets.mini.domains import DOMAINS, PER_CLASS
+from cl_bench.datasets.mini.domains import DOMAINS, PER_CLASS, Domain
 from cl_bench.datasets.mini.held_out import HELD_OUT
 from cl_bench.datasets.mini.held_out import PER_CLASS as HELD_OUT_PER_CLASS
 from cl_bench.datasets.mtil.layout import facts
@@ -22,30 +22,23 @@ def tiny_clip() -> Backbone:
     return Backbone(name=TINY, weights="shipped", sha256=recipe["sha256"])
 
 
+def _spec(name: str, domain: Domain, train: int, test: int) -> TaskSpec:
+    """A domain's data set, of so many training and test images a class."""
+    classes = len(domain.classnames)
+    return TaskSpec(
+        name=name,
+        classnames=domain.classnames,
+        templates=domain.templates,
+        source=MiniSource(domain=name),
+        train_size=train * classes,
+        test_size=test * classes,
+    )
+
+
 def mini_suite() -> Suite:
     """Stands for MTIL where there is no data: same names prefixed ``mini-``, same orders."""
-    tasks = tuple(
-        TaskSpec(
-            name=name,
-            classnames=domain.classnames,
-            templates=domain.templates,
-            source=MiniSource(domain=name),
-            train_size=PER_CLASS["train"] * len(domain.classnames),
-            test_size=PER_CLASS["test"] * len(domain.classnames),
-        )
-        for name, domain in DOMAINS.items()
-    )
-    held_out = tuple(
-        TaskSpec(
-            name=name,
-            classnames=domain.classnames,
-            templates=domain.templates,
-            source=MiniSource(domain=name),
-            train_size=0,
-            test_size=HELD_OUT_PER_CLASS * len(domain.classnames),
-        )
-        for name, domain in HELD_OUT.items()
-    )
+    tasks = tuple(_spec(n, d, PER_CLASS["train"], PER_CLASS["test"]) for n, d in DOMAINS.items())
+    held_out = tuple(_spec(n, d, 0, HELD_OUT_PER_CLASS) for n, d in HELD_OUT.items())
     return Suite(
         name="mini",
         about="mini: eleven small drawn image domains and a tiny CLIP, embedded; not MTIL itself",

@@ -9,7 +9,7 @@ between seeds within an order (one-way analysis of variance). The test images ar
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from statistics import fmean, stdev, variance
 
@@ -116,13 +116,8 @@ def order_pairs(study: OrderStudy, metric: str) -> tuple[OrderPair, ...]:
     """Every pair of methods in one metric, as one family of tests."""
     means = {label: OverOrders.of(rows, metric).means for label, rows in study.rows.items()}
     found = [_pair(a, b, means) for a, b in combinations(means, 2)]
-    tested = [pair for pair in found if pair.difference is not None]
-    judged = dict(
-        zip(map(id, tested), levels([p.difference.p for p in tested if p.difference]), strict=True)
-    )
-    return tuple(
-        OrderPair(p.a, p.b, p.orders, p.difference, judged.get(id(p), LEVEL)) for p in found
-    )
+    judged = iter(levels([p.difference.p for p in found if p.difference is not None]))
+    return tuple(p if p.difference is None else replace(p, level=next(judged)) for p in found)
 
 
 def _pair(a: str, b: str, means: Mapping[str, Mapping[str, float]]) -> OrderPair:

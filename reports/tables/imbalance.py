@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import product
+
 from cl_bench.reports.runs.classes import (
     FREQUENCIES,
     MOMENTS,
@@ -17,6 +20,7 @@ from cl_bench.reports.tables.chapter import Chapter
 from cl_bench.reports.tables.csv_file import Value
 from cl_bench.reports.tables.table import Cell, Table, number, words_alone
 
+Spreads = dict[tuple[Frequency, Moment], Spread]
 TITLES: dict[Moment, str] = {
     "last": "After the last task",
     "learned": "Right after learning",
@@ -41,25 +45,30 @@ def _tables(judged: Judged) -> list[Table]:
     g = judged.group
     if not is_imbalanced(judged) or not g.rows:
         return [words_alone("No finished run." if is_imbalanced(judged) else NO_RUNS)]
-    return [_table(g, moment) for moment in TITLES]
+    of_rows = [_spreads(row) for row in g.rows]
+    return [_table(g, of_rows, moment) for moment in TITLES]
 
 
-def _table(g: Group, moment: Moment) -> Table:
+def _table(g: Group, of_rows: Sequence[Spreads], moment: Moment) -> Table:
     rows = tuple(
         (
             Cell(row.name),
             Cell(str(len(row.runs))),
-            *(number(_spread(row, frequency, moment).mean) for frequency in FREQUENCIES),
+            *(number(spreads[frequency, moment].mean) for frequency in FREQUENCIES),
         )
-        for row in g.rows
+        for row, spreads in zip(g.rows, of_rows, strict=True)
     )
     return Table(("Method", "n", *map(str.capitalize, FREQUENCIES)), rows, TITLES[moment])
 
 
-def _spread(row: Row, frequency: Frequency, moment: Moment) -> Spread:
-    """The accuracy of a part, seed by seed."""
-    values = (mean_accuracy(classes_of(run), frequency, moment) for run in row.runs)
-    return Spread(tuple(value for value in values if value is not None))
+def _spreads(row: Row) -> Spreads:
+    """The accuracy of every part at every moment, seed by seed."""
+    runs = [classes_of(run) for run in row.runs]
+    spreads = {}
+    for frequency, moment in product(FREQUENCIES, MOMENTS):
+        values = (mean_accuracy(classes, frequency, moment) for classes in runs)
+        spreads[frequency, moment] = Spread(tuple(value for value in values if value is not None))
+    return spreads
 
 
 def _lines(judged: Judged) -> list[tuple[Value, ...]]:
@@ -69,9 +78,7 @@ def _lines(judged: Judged) -> list[tuple[Value, ...]]:
     return [
         (row.label, len(row.runs), frequency, moment, spread.mean, spread.half)
         for row in judged.group.rows
-        for frequency in FREQUENCIES
-        for moment in MOMENTS
-        for spread in [_spread(row, frequency, moment)]
+        for (frequency, moment), spread in _spreads(row).items()
     ]
 
 

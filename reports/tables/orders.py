@@ -124,14 +124,10 @@ def markdown(studies: Sequence[OrderStudy]) -> str:
     """One section a study."""
     lines = [f"# {TITLE}", "", READING]
     for study in studies:
-        lines += [
-            "",
-            f"## {escape.markdown(titled(study))}",
-            "",
-            *table.markdown(study_table(study)),
-        ]
+        methods = study_table(study)
+        lines += ["", f"## {escape.markdown(titled(study))}", "", *table.markdown(methods)]
         lines += ["", "### Pairs", "", *table.markdown(pairs_table(study)), ""]
-        lines += [f"- {escape.markdown(note)}" for note in study_table(study).notes]
+        lines += [f"- {escape.markdown(note)}" for note in methods.notes]
     return "\n".join(lines) + "\n"
 
 

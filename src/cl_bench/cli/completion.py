@@ -54,20 +54,13 @@ def orders(ctx: typer.Context, incomplete: str) -> Words:
     suite = _suite(ctx)
     if suite is None:
         return []
-    before, last = _list_so_far(incomplete)
-    tasks = [task.name for task in suite.tasks if task.name not in before.split(",")]
-    known = tasks if before else [*suite.orders, *tasks]
-    return [before + name for name in _starting(known, last)]
+    return _next(incomplete, [task.name for task in suite.tasks], [*suite.orders])
 
 
 def several_orders(ctx: typer.Context, incomplete: str) -> Words:
     """Orders of the suite in a list with commas."""
     suite = _suite(ctx)
-    if suite is None:
-        return []
-    before, last = _list_so_far(incomplete)
-    left = [order for order in suite.orders if order not in before.split(",")]
-    return [before + name for name in _starting(left, last)]
+    return [] if suite is None else _next(incomplete, [*suite.orders])
 
 
 def held_out(ctx: typer.Context, incomplete: str) -> Words:
@@ -77,9 +70,14 @@ def held_out(ctx: typer.Context, incomplete: str) -> Words:
     suite = _suite(ctx)
     if suite is None:
         return []
+    return _next(incomplete, [spec.name for spec in suite.held_out], [ALL, NONE])
+
+
+def _next(incomplete: str, names: Words, alone: Words | None = None) -> Words:
+    """The next word of a list with commas: names that are not in it yet; words that stand alone begin none."""
     before, last = _list_so_far(incomplete)
-    names = [spec.name for spec in suite.held_out if spec.name not in before.split(",")]
-    return [before + name for name in _starting(names if before else [ALL, NONE, *names], last)]
+    left = [name for name in names if name not in before.split(",")]
+    return [before + name for name in _starting(left if before else [*(alone or []), *left], last)]
 
 
 def backbones(incomplete: str) -> Words:
