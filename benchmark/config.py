@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from cl_bench.benchmark.classified_over import Labels
 from cl_bench.benchmark.truth_values import numbers_are_numbers
 
 USUAL_MOMENTUM = 0.9
@@ -86,11 +87,11 @@ class Protocol(Settings):
 
     _truth = numbers_are_numbers
 
-    labels: Literal["own", "all"] = "own"
-    """Classify a test image over the classes of its own task (MTIL), or over those of all tasks of
-    the stream, learned or not (X-TAIL)."""
+    labels: Labels = "own"
+    """Classify a test image over the classes of its own task (MTIL), over those of the tasks learned so far
+    and its own (class-incremental), or over those of all tasks, learned or not (X-TAIL)."""
     namesakes: Literal["one", "apart"] | None = None
-    """Among the classes of all tasks, those of one name: ``one`` class, so that an image that is taken for
+    """Among the classes of several tasks, those of one name: ``one`` class, so that an image that is taken for
     its namesake counts as right, or counted ``apart``, as X-TAIL was published. Absent: no two meet."""
     shots: Annotated[int, Field(ge=1)] | None = None
     """Train on this many images of every class, drawn anew for every seed; absent: on all."""

@@ -25,7 +25,7 @@ def indices_of(
 
     Args:
         tasks: of each task, its class names; in the order of the stream.
-        labels: ``own``: each task's classes by themselves, or ``all``: one after the other.
+        labels: ``own``: each task's classes by themselves; ``seen`` and ``all``: one after the other.
         namesakes: ``one``: all classes of one name as the first of them.
     """
     if labels == "own":

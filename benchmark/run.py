@@ -107,10 +107,12 @@ def _run(
     def evaluate(learned: int) -> None:
         watch = Stopwatch(device)
         with watch.phase("evaluate"):
-            predictions = predict_all(method, spaces.spaces, tests, config.protocol.precision)
+            predictions = predict_all(
+                method, spaces.after(learned), tests, config.protocol.precision
+            )
             beside = held_out.predict(method, config.protocol)
         seconds = watch.seconds["evaluate"]
-        session.keep_row(learned, spaces.counted(predictions), beside, seconds)
+        session.keep_row(learned, spaces.counted(predictions, learned), beside, seconds)
 
     rows, under_way = _taken_up(session, method)
     done = max(rows - 1, 0)

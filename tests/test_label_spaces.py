@@ -29,14 +29,24 @@ def stream(sizes: list[int]) -> TaskStream:
 SIZES = st.lists(st.integers(1, 6), min_size=1, max_size=5)
 
 
-@given(SIZES, st.sampled_from(["own", "all"]))
-def test_a_target_always_names_its_own_class(sizes: list[int], labels: str) -> None:
+@given(SIZES, st.sampled_from(["own", "seen", "all"]), st.data())
+def test_a_target_always_names_its_own_class(
+    sizes: list[int], labels: str, data: st.DataObject
+) -> None:
     """The silent fault: an index that is counted from another task's first class."""
     made = stream(sizes)
     found = label_spaces(Protocol(labels=labels), made)  # type: ignore[arg-type]
+    learned = data.draw(st.integers(0, len(sizes)))
     for task in made.tasks:
+        space = found.after(learned)[task.name]
+        chosen = {task.name: torch.arange(len(space.classnames))}
+        counted = found.counted(chosen, learned)[task.name].tolist()
+        named = dict(
+            zip(counted, space.classnames, strict=True)
+        )  # how a class is counted -> its name
+        assert len(named) == len(space.classnames), "each counted by itself"
         true = [task.labels.classnames[i] for i in task.test.targets]
-        assert [found.spaces[task.name].classnames[i] for i in found.targets[task.name]] == true
+        assert [named[i] for i in found.targets[task.name].tolist()] == true
 
 
 @given(SIZES)
@@ -44,17 +54,17 @@ def test_over_all_tasks_every_class_stands_once_in_the_streams_order(sizes: list
     made = stream(sizes)
     found = label_spaces(Protocol(labels="all"), made)
     expected = [name for task in made.tasks for name in task.labels.classnames]
-    for space in found.spaces.values():
+    for space in found.after(0).values():
         assert list(space.classnames) == expected
     everything = sorted(i for of in found.targets.values() for i in of.tolist())
     assert everything == list(range(sum(sizes))), "one test image of every class"
 
 
-@pytest.mark.parametrize("labels", ["own", "all"])
+@pytest.mark.parametrize("labels", ["own", "seen", "all"])
 @pytest.mark.parametrize(("prompts", "count"), [("first", 1), ("ensemble", 2)])
 def test_prompts_are_the_first_one_or_all(labels: str, prompts: str, count: int) -> None:
     protocol = Protocol(labels=labels, prompts=prompts)  # type: ignore[arg-type]
-    spaces = label_spaces(protocol, stream([2, 3])).spaces
+    spaces = label_spaces(protocol, stream([2, 3])).after(1)
     for space in spaces.values():
         assert len(space.prompts) == len(space.classnames)
         assert {len(of_class) for of_class in space.prompts} == {count}
@@ -63,7 +73,7 @@ def test_prompts_are_the_first_one_or_all(labels: str, prompts: str, count: int)
 
 def test_a_tasks_own_classes_are_found_again_in_the_union() -> None:
     made = stream([3, 1, 4])
-    spaces = label_spaces(Protocol(labels="all"), made).spaces
+    spaces = label_spaces(Protocol(labels="all"), made).after(0)
     union = spaces["task 0"]
     assert [union.find(task.labels.classnames) for task in made.tasks] == [0, 3, 4]
     assert union.find(("class 0 of 0", "class 2 of 0")) is None

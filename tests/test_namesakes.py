@@ -150,5 +150,6 @@ def test_targets_of_three_tasks_are_those_of_a_plain_search() -> None:
     for task in made.tasks:
         true = [names.index(task.labels.classnames[i]) for i in task.test.targets.tolist()]
         assert found.targets[task.name].tolist() == true
-    everything = {"x": torch.arange(len(names))}
-    assert found.counted(everything)["x"].tolist() == [names.index(name) for name in names]
+        everything = {task.name: torch.arange(len(names))}
+        counted = found.counted(everything, 0)[task.name].tolist()
+        assert counted == [names.index(name) for name in names]

@@ -24,7 +24,8 @@ class TaskSize:
         train: images that are trained on.
         test: images that are classified after every task.
         steps: of the optimizer.
-        prompts: that its test images are classified by; 0 where they are those of the task before.
+        prompts: that its test images are classified by, in the mean over the rows; 0 where another task
+            stands for them.
     """
 
     train: int

@@ -180,7 +180,7 @@ class Rehearsal:
     @torch.no_grad()
     def _evaluate(self, method: Method, stream: TaskStream) -> dict[str, Amounts]:
         """What the classes of one prompt and one test image take, in the mean over the tasks."""
-        spaces = label_spaces(self.rules.protocol, stream).spaces
+        spaces = label_spaces(self.rules.protocol, stream).after(len(stream.tasks))
         classes, images = [], []
         normalise = method.clip.normaliser()
         with autocast(method.clip.device.type, self.rules.protocol.precision):

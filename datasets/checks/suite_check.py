@@ -122,7 +122,7 @@ def _compare_names(suite: _Parts, found: Findings) -> None:
     found.remarks += cut_prompts(suite.specs, suite.backbone)
     p = suite.protocol
     shared = namesakes(suite.specs, p.prompts == "ensemble", suite.backbone, p.namesakes or "one")
-    if suite.protocol.labels == "all":
+    if suite.protocol.labels != "own":
         found.remarks += shared
     else:
-        found.notes += [f"under --protocol x-tail: {words}" for words in shared]
+        found.notes += [f"under --protocol x-tail or seen: {words}" for words in shared]

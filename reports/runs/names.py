@@ -38,15 +38,24 @@ def circumstances(config: RunConfig) -> str:
     return (
         f"suite digest {config.suite.digest}, order {config.order}, "
         f"{count} {'task' if count == 1 else 'tasks'}, {config.backbone.name} "
-        f"({config.backbone.weights}), preset {config.preset}{', ' if asks(config) else ''}{asks(config)}"
+        f"({config.backbone.weights}), preset {config.preset}, {label_space(config)}"
+        f"{', ' if asks(config) else ''}{asks(config)}"
     )
 
 
+def label_space(config: RunConfig) -> str:
+    """Which classes a test image is classified over: published rows differ by exactly this."""
+    return {
+        "own": "over the classes of an image's own task (MTIL)",
+        "seen": "over the classes of all tasks learned so far",
+        "all": "over the classes of all tasks (X-TAIL)",
+    }[config.protocol.labels]
+
+
 def asks(config: RunConfig) -> str:
-    """Where a run asks another question than MTIL does; empty where it does not."""
+    """Where a run asks another question than MTIL does, label space apart; empty where it does not."""
     p = config.protocol
     said = {
-        "over the classes of all tasks (X-TAIL)": p.labels == "all",
         "classes of one name as one": p.namesakes == "one",
         f"held out: {', '.join(config.held_out)}": config.held_out,
         f"{p.shots} training images a class": p.shots,

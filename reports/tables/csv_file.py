@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable, Sequence
 
 from cl_bench.reports.runs.group import Group
-from cl_bench.reports.runs.names import asks
+from cl_bench.reports.runs.names import asks, label_space
 from cl_bench.reports.runs.numbers import carried
 from cl_bench.reports.tables import escape
 
@@ -15,7 +15,7 @@ Value = str | int | float | None
 
 GROUP_HEADER = (
     "suite", "about", "suite_digest", "order", "tasks", "backbone", "precision", "preset",
-    "prompts", "augment", "asks",
+    "prompts", "augment", "label_space", "asks",
 )  # fmt: skip
 
 
@@ -28,7 +28,7 @@ def group_values(g: Group) -> tuple[Value, ...]:
         rules = ("own", c.preset, "own", "own")
     return (
         c.suite.name, c.suite.about, c.suite.digest, c.order, len(c.tasks), c.backbone.name, *rules,
-        asks(c),
+        label_space(c), asks(c),
     )  # fmt: skip
 
 

@@ -147,7 +147,7 @@ OF_CHOICES: dict[
     "overrides": settings,
     "preset": one_of(*get_args(Preset)),
     "precision": one_of(*get_args(Protocol.model_fields["precision"].annotation)),
-    "protocol": one_of("mtil", "x-tail"),
+    "protocol": one_of("mtil", "seen", "x-tail"),
     "namesakes": one_of("one", "apart"),
     "held_out": held_out,
     "device": one_of("cpu", "cuda"),

@@ -83,11 +83,11 @@ class Choices(Settings):
     """Folder of the MTIL data sets. (default: CL_BENCH_DATA)"""
     cache: Folder = None
     """Where decoded images are kept. (default: beside the data sets)"""
-    protocol: Literal["mtil", "x-tail"] | None = None
-    """mtil: an image is classified over its task's classes. x-tail: over all tasks'. (default: the
-    suite's)"""
+    protocol: Literal["mtil", "seen", "x-tail"] | None = None
+    """mtil: an image is classified over its task's classes. seen: over those of all tasks learned so far.
+    x-tail: over all tasks'. (default: the suite's)"""
     namesakes: Literal["one", "apart"] | None = None
-    """Under x-tail, classes of one name in several tasks: one class, or counted apart, as published.
+    """Under seen and x-tail, classes of one name in several tasks: one class, or counted apart, as published.
     (default: the suite's, else one)"""
     held_out: Annotated[str | None, Written("all|none|NAMES")] = None
     """Data sets of the suite to evaluate beside the tasks and never to learn. (default: those of a suite

@@ -18,7 +18,8 @@ Class = tuple[str, str]
 def class_names(config: RunConfig, suite: Suite) -> dict[str, tuple[Class, ...]]:
     """By task, the classes of its label space, in the order in which predictions count them.
 
-    Under X-TAIL that is one space for all tasks: their classes one after the other.
+    Where a task is classified over more than its own, predictions count in one way after every task: by the
+    classes of all tasks one after the other.
 
     Args:
         config: of the run.

@@ -6,12 +6,14 @@ import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from statistics import fmean
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from cl_bench.benchmark.assets import Assets, Pairs
+from cl_bench.benchmark.classified_over import classified_over
 from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.estimate.expected import TaskSize
 from cl_bench.benchmark.estimate.forecast import Forecast, Memory, Run, foresee, foresee_memory
@@ -61,7 +63,7 @@ def _run(plan: Plan, cast: _Cast) -> Run:
         rules=rules,
         tasks=_sizes(plan),
         prompts=tuple(classes),
-        classes=sum(classes) if config.protocol.labels == "all" else max(classes),
+        classes=max(classes) if config.protocol.labels == "own" else sum(classes),
         references=_references(plan),
         rounds=_rounds(plan),
         pixels=_pixels(plan, cast.image_size),
@@ -72,22 +74,34 @@ def _run(plan: Plan, cast: _Cast) -> Run:
 
 
 def _sizes(plan: Plan) -> tuple[TaskSize, ...]:
-    """How large the tasks are; one space of all classes is encoded once, with the first."""
-    protocol, steps = plan.config.protocol, plan.config.budget.steps
-    ensemble = protocol.prompts == "ensemble"
-    prompts = [len(t.classnames) * (len(t.templates) if ensemble else 1) for t in plan.tasks]
-    if protocol.labels == "all":
-        prompts = [sum(prompts), *(0 for _ in prompts[1:])]
+    """How large the tasks are; the first stands for the prompts of all."""
+    steps = plan.config.budget.steps
     first, *others = (
-        TaskSize(train_size(task, plan.config), task.test_size, steps[task.name], count)
-        for task, count in zip(plan.tasks, prompts, strict=True)
+        TaskSize(train_size(task, plan.config), task.test_size, steps[task.name], prompts=0)
+        for task in plan.tasks
     )
     # every row has the held-out sets, too; only sums over the tasks are made of these two
     images = first.test + sum(held.test_size for held in plan.held_out)
-    texts = first.prompts + sum(
-        len(held.classnames) * (len(held.templates) if ensemble else 1) for held in plan.held_out
-    )
-    return (replace(first, test=images, prompts=texts), *others)
+    return (replace(first, test=images, prompts=_prompts_of_a_row(plan)), *others)
+
+
+def _prompts_of_a_row(plan: Plan) -> int:
+    """How many prompts are encoded for a row of the matrix, in the mean over the rows.
+
+    A label space that tasks share in a row is encoded once.
+    """
+    protocol = plan.config.protocol
+    count = {
+        of.name: len(of.classnames) * (len(of.templates) if protocol.prompts == "ensemble" else 1)
+        for of in (*plan.tasks, *plan.held_out)
+    }
+    tasks = plan.config.tasks
+    rows = [
+        {classified_over(task, tasks, learned, protocol.labels) for task in tasks}
+        for learned in range(len(tasks) + 1)
+    ]
+    of_tasks = fmean(sum(count[task] for over in row for task in over) for row in rows)
+    return round(of_tasks) + sum(count[held.name] for held in plan.held_out)
 
 
 def _labels(task: TaskSpec) -> LabelSpace:

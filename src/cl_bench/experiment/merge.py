@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from cl_bench.benchmark.classified_over import Labels
 from cl_bench.benchmark.config import Protocol, Recipe
 from cl_bench.benchmark.errors import UserError, unknown
 from cl_bench.benchmark.records.secrets import names_a_secret
@@ -25,7 +26,12 @@ FEWER_IMAGES = {  # choices under which not all images are trained on
     "imbalance": "long-tailed",
     "task_imbalance": "long-tailed",
 }
-LABELS = {"mtil": "own", "x-tail": "all"}  # --protocol: what an image is classified over
+LABELS: dict[str, Labels] = {  # --protocol: what an image is classified over
+    "mtil": "own",
+    "seen": "seen",
+    "x-tail": "all",
+}
+PROTOCOL_OF = {labels: name for name, labels in LABELS.items()}
 
 
 @dataclass(frozen=True)

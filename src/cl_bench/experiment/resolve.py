@@ -161,12 +161,12 @@ def _about(need: Need, sources: dict[Need, Source]) -> str:
 def _caveats(settled: Settled, of_model: tuple[str, ...]) -> tuple[str, ...]:
     """Everything that a reader of the metrics must know, one line each."""
     said, tasks, backbone = settled.said, settled.tasks, settled.suite.backbone.name
-    every_class, ensemble = said.protocol.labels == "all", said.protocol.prompts == "ensemble"
+    among_others, ensemble = said.protocol.labels != "own", said.protocol.prompts == "ensemble"
     left_out = "image files that cannot be read are left out; the run's manifest names them"
     return (
         *said.method.caveats(),
         *cut_prompts((*tasks, *settled.held_out), backbone),
-        *(namesakes(tasks, ensemble, backbone, said.protocol.namesakes) if every_class else ()),
+        *(namesakes(tasks, ensemble, backbone, said.protocol.namesakes) if among_others else ()),
         *of_model,
         *((left_out,) if settled.choices.skip_broken else ()),
     )

@@ -17,7 +17,7 @@ from cl_bench.datasets.imbalance import Imbalance
 from cl_bench.datasets.listings import images_of_classes
 from cl_bench.datasets.suite import Suite, TaskSpec
 from cl_bench.experiment.choices import Choices, parse_overrides
-from cl_bench.experiment.merge import Merged, merge
+from cl_bench.experiment.merge import PROTOCOL_OF, Merged, merge
 from cl_bench.experiment.suites import suite_of
 from cl_bench.methods.catalog import MethodEntry, find_method
 
@@ -69,10 +69,10 @@ def settle(choices: Choices) -> Settled:
     said = merge(choices, given, entry, suite)
     said.method.check_recipe(said.recipe)
     told = entry.told_task and said.method.told()
-    if said.protocol.labels == "all" and told:
+    if (labels := said.protocol.labels) != "own" and told:
         raise UserError(
             f"{entry.name} is told whose classes it chooses between, so it has no meaning under "
-            "--protocol x-tail"
+            f"--protocol {PROTOCOL_OF[labels]}"
         )
     by_names = told or said.method.knows_tasks_by_names()
     if by_names and (twins := _same_classes((*tasks, *held_out))):
@@ -127,9 +127,9 @@ def _counting(protocol: Protocol, tasks: tuple[TaskSpec, ...], choices: Choices)
     if choices.namesakes and protocol.labels == "own":
         raise UserError(
             f"--namesakes {choices.namesakes}: an image is classified over the classes of its own task, of "
-            "which no two have one name; add --protocol x-tail, or leave it out"
+            "which no two have one name; add --protocol x-tail or seen, or leave it out"
         )
-    meeting = protocol.labels == "all" and meet([task.classnames for task in tasks])
+    meeting = protocol.labels != "own" and meet([task.classnames for task in tasks])
     rule = (protocol.namesakes or "one") if meeting else None
     return protocol.model_copy(update={"namesakes": rule})
 

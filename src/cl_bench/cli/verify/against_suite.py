@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cl_bench.benchmark.classified_over import classified_over
 from cl_bench.benchmark.errors import UserError
+from cl_bench.benchmark.namesakes import indices_of
 from cl_bench.benchmark.records.circumstances import session
 from cl_bench.benchmark.records.claims import NotCheckable
 from cl_bench.cli.verify.installed import Installed, choices_of_run
@@ -39,25 +41,34 @@ def _tasks(about: Installed) -> str:
 
 
 def _label_space(about: Installed) -> str:
-    sizes = {spec.name: len(spec.classnames) for spec in about.specs}
-    if about.run.config.protocol.labels == "all":
-        sizes = dict.fromkeys(sizes, sum(sizes.values()))
-    rows = range(len(about.run.matrix.rows) + 1)
     run = about.run
-    _must_be_within(sizes, (run.targets(), *map(run.predictions, rows)))
+    rows = range(len(run.matrix.rows) + 1)
+    tasks, p = run.config.tasks, run.config.protocol
+    names = {spec.name: spec.classnames for spec in about.specs}
+    indices = indices_of(names, p.labels, p.namesakes)
+    _must_be_among({task: indices[task] for task in tasks}, run.targets(), "a true")
+    for learned in rows:
+        over = {task: classified_over(task, tasks, learned, p.labels) for task in tasks}
+        among = {task: [i for other in over[task] for i in indices[other]] for task in tasks}
+        _must_be_among(among, run.predictions(learned), "a predicted")
     if beside := {spec.name: len(spec.classnames) for spec in about.held_out}:
-        kept = (run.held_out_targets(), *map(run.held_out_predictions, rows))
-        _must_be_within(beside, kept)
+        among = {name: range(classes) for name, classes in beside.items()}
+        _must_be_among(among, run.held_out_targets(), "a true")
+        for learned in rows:
+            _must_be_among(among, run.held_out_predictions(learned), "a predicted")
     return "every true and predicted class is one of the suite's"
 
 
-def _must_be_within(
-    sizes: Mapping[str, int], kept: Iterable[Mapping[str, NDArray[np.uint16]]]
+def _must_be_among(
+    among: Mapping[str, Sequence[int]], kept: Mapping[str, NDArray[np.uint16]], which: str
 ) -> None:
-    """Raise where a class index of a data set is beyond its classes."""
-    for where in kept:
-        if odd := [n for n, classes in sizes.items() if int(where[n].max(initial=0)) >= classes]:
-            raise UserError(f"a class index of {odd[0]} is beyond its {sizes[odd[0]]} classes")
+    """Raise where a class of a data set is none of those that its images are classified over."""
+    for name, classes in among.items():
+        if odd := set(np.unique(kept[name]).tolist()).difference(classes):
+            raise UserError(
+                f"{which} class of {name}, {min(odd)}, is none of the {len(classes)} that its images are "
+                "classified over"
+            )
 
 
 def _settings(about: Installed) -> str:
