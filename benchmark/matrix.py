@@ -5,6 +5,7 @@ Each of them is computed here and nowhere else. No torch.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import TYPE_CHECKING
@@ -97,6 +98,21 @@ class AccuracyMatrix:
         """
         pairs = zip(self.last_per_task, self.learned_per_task[:-1], strict=False)
         return tuple(last - learned for last, learned in pairs)
+
+    def incremental(self, images: Sequence[int]) -> tuple[float, ...]:
+        """Accuracy over the test images of all tasks learned so far, after each of n tasks, [n].
+
+        Every image counts once, so that a task counts by its size. The mean is the average incremental
+        accuracy, after Rebuffi et al. 2017 (iCaRL, arXiv 1611.07725, section 4), who classify over the
+        classes seen so far.
+
+        Args:
+            images: how many test images each of the T tasks has.
+        """
+        return tuple(
+            sum(row[j] * images[j] for j in range(n)) / sum(images[:n])
+            for n, row in enumerate(self.rows, start=1)
+        )
 
     def to_frame(self) -> pd.DataFrame:
         """Accuracies in per cent: a row ``zero-shot``, then one after each task; a column per task."""

@@ -34,7 +34,8 @@ def images_of_classes(spec: TaskSpec, root: Path | None = None) -> tuple[int, ..
         case MiniSource() | MiniWorldSource():  # drawing them to count them would take seconds
             return (spec.train_size // classes,) * classes
         case FolderSource(train=train):
-            return _counted([of for _, of in train], classes)
+            _, targets = _of_part(spec, np.array([of for _, of in train], dtype=np.int64))
+            return _counted(targets, classes)
         case MtilSource():
             return _of_mtil(spec.model_dump_json(), root)
 
@@ -71,21 +72,39 @@ def list_splits(spec: TaskSpec, root: Path | None = None) -> tuple[Listing, List
             from cl_bench.datasets.mtil.readers import read_both
 
             listings = read_both(dataset, _root(spec.source, root))
-            for listing, size, split in zip(
-                listings, (spec.train_size, spec.test_size), ("training", "test"), strict=True
-            ):
-                _check(spec, listing, size, split)
-            return listings
+            own = _part_of(spec, listings[0]), _part_of(spec, listings[1])
+            _check(spec, own[0], spec.train_size, "training")
+            _check(spec, own[1], spec.test_size, "test")
+            return own
 
 
 def _drawn(spec: TaskSpec, pixels: NDArray[np.uint8], targets: NDArray[np.int64]) -> Listing:
-    whole = np.ascontiguousarray(pixels.transpose(0, 2, 3, 1))
-    return Listing(whole, targets.astype(np.int64), spec.classnames)
+    rows, own = _of_part(spec, targets.astype(np.int64))
+    whole = np.ascontiguousarray(pixels[rows].transpose(0, 2, 3, 1))
+    return Listing(whole, own, spec.classnames)
 
 
 def _in_folder(spec: TaskSpec, folder: Path, entries: Entries) -> Listing:
-    classes = np.array([c for _, c in entries], dtype=np.int64)
-    return Listing(tuple(folder / path for path, _ in entries), classes, spec.classnames)
+    rows, own = _of_part(spec, np.array([c for _, c in entries], dtype=np.int64))
+    return Listing(tuple(folder / entries[row][0] for row in rows), own, spec.classnames)
+
+
+def _part_of(spec: TaskSpec, whole: Listing) -> Listing:
+    """The images of the task's classes, where these are a part of a data set's."""
+    if not spec.part:
+        return whole
+    rows, own = _of_part(spec, whole.targets)
+    return Listing(whole.subset(rows).images, own, tuple(whole.classnames[c] for c in spec.part))
+
+
+def _of_part(
+    spec: TaskSpec, targets: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Which of a source's images are of the task's classes, [n], and these classes, counted from 0 on, [n]."""
+    if not spec.part:
+        return np.arange(len(targets)), targets
+    rows = np.flatnonzero(np.isin(targets, spec.part))
+    return rows, np.searchsorted(spec.part, targets[rows]).astype(np.int64)
 
 
 def _root(source: MtilSource, root: Path | None) -> Path:

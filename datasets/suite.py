@@ -92,6 +92,8 @@ class TaskSpec(Settings):
     templates: Annotated[tuple[str, ...], Field(min_length=1)]
     other_templates: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """Lists that take the place of ``templates`` under another ``Protocol.wording``."""
+    part: tuple[int, ...] = ()
+    """Of the source's classes, the indices of those that are the task's, ascending; empty: all are."""
     source: Source
     train_size: Annotated[int, Field(ge=0)]
     """0 where it is held out and no training images are known of it."""

@@ -21,6 +21,7 @@ from cl_bench.reports.plots.gallery import (
 from cl_bench.reports.plots.look import LOOKS, Look
 from cl_bench.reports.runs.find import LeftOut, read_runs
 from cl_bench.reports.runs.group import group
+from cl_bench.reports.runs.incremental import is_incremental
 from cl_bench.reports.runs.slugs import group_slugs, safe, study_slugs
 from cl_bench.reports.runs.studies import OrderStudy, order_studies
 from cl_bench.reports.statistics.verdicts import Judged, judge
@@ -30,6 +31,7 @@ from cl_bench.reports.tables import (
     figures,
     held_out,
     imbalance,
+    incremental,
     main,
     orders,
     per_class,
@@ -61,7 +63,8 @@ def write_report(paths: Sequence[Path], out: Path, style: str = "screen") -> Rep
     ``table`` compares the methods, ``per_task`` does so task by task; ``differences`` says which
     differences are real, ``cost`` what it takes and ``literature`` what others published; with held-out data
     sets ``held_out`` says what becomes of these, with rare classes or tasks ``imbalance`` and ``per_class`` how
-    well they are known; ``orders`` compares orders of the same tasks, from three on. Each is there as Markdown,
+    well they are known, and ``incremental`` how well the classes seen so far are told apart where images are
+    classified over those; ``orders`` compares orders of the same tasks, from three on. Each is there as Markdown,
     LaTeX and CSV; ``runs.csv`` has one line per run. ``plots/`` holds a heat map of
     every run and the pictures of every group as PNG, SVG and PDF, and ``report.html`` all of it on
     one page. The same runs give the same bytes. The page is deleted first and written last: where it is,
@@ -160,10 +163,16 @@ def _write_tables(
 
 
 def _chapters(groups: list[Judged]) -> tuple[Chapter, ...]:
-    """What is said of the groups; of held-out data sets and of rare classes only where a run has some."""
+    """What is said of the groups; of rare classes and the like only where a run has some."""
     beside_tasks = any(g.group.config.held_out for g in groups)
     rare = any(map(imbalance.is_imbalanced, groups))
-    return (*USUAL, *((held_out.CHAPTER,) if beside_tasks else ()), *(OF_IMBALANCE if rare else ()))
+    seen = any(is_incremental(g.group) for g in groups)
+    return (
+        *USUAL,
+        *((incremental.CHAPTER,) if seen else ()),
+        *((held_out.CHAPTER,) if beside_tasks else ()),
+        *(OF_IMBALANCE if rare else ()),
+    )
 
 
 def _slug(run: RunResult) -> str:

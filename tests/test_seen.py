@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import numpy as np
@@ -9,16 +10,23 @@ import pytest
 import torch
 from small_run import fresh, small_plan, small_run, small_stream
 from test_label_spaces import stream
+from written_run import write_run
 
 from cl_bench.benchmark.config import Protocol
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.label_spaces import label_spaces
-from cl_bench.benchmark.record import RunResult
+from cl_bench.benchmark.matrix import AccuracyMatrix
+from cl_bench.benchmark.record import RunResult, read_run
 from cl_bench.benchmark.records.claims import check_run
 from cl_bench.cli.verify.claims import all_claims
 from cl_bench.experiment.choices import Choices
 from cl_bench.experiment.forecast import _prompts_of_a_row
 from cl_bench.experiment.resolve import resolve
+from cl_bench.reports.plots.incremental import draw_incremental
+from cl_bench.reports.plots.look import LOOKS
+from cl_bench.reports.report import write_report
+from cl_bench.reports.runs.group import group
+from cl_bench.reports.runs.incremental import incremental_curves
 from cl_bench.reports.runs.names import circumstances
 
 
@@ -140,3 +148,50 @@ def test_prompts_of_a_row_are_counted(protocol: str) -> None:
         "seen": [whole, 3 * a + b + c, 2 * a + 2 * b + c, whole],
     }[protocol]
     assert _prompts_of_a_row(plan) == round(sum(rows) / 4)
+
+
+def test_incremental_accuracy_counts_every_image_once() -> None:
+    """The silent fault: the mean over tasks, in which an image of a small task weighs more."""
+    matrix = AccuracyMatrix(("a", "b"), (50.0, 50.0), ((80.0, 50.0), (60.0, 90.0)))
+    assert matrix.incremental([10, 30]) == pytest.approx((80.0, 100 * (6 + 27) / 40))
+
+
+def test_a_report_has_the_accuracy_over_the_classes_seen(
+    runs: dict[str, RunResult], tmp_path: Path
+) -> None:
+    out = tmp_path / "report"
+    write_report([run.path for run in runs.values()], out)
+    lines = list(csv.DictReader((out / "incremental.csv").read_text().splitlines()))
+    seen = runs["seen"]
+    assert [int(line["learned_tasks"]) for line in lines] == [1, 2, 3]
+    truth = seen.targets()
+    for learned, line in enumerate(lines, start=1):
+        predicted = seen.predictions(learned)
+        right = [predicted[t] == truth[t] for t in seen.config.tasks[:learned]]
+        assert float(line["accuracy"]) == pytest.approx(
+            100 * np.concatenate(right).mean(), abs=1e-3
+        )
+        assert line["label_space"] == "over the classes of all tasks learned so far"
+    words = (out / "incremental.md").read_text()
+    assert words.count("No run classifies its images") == 2, "of the two other protocols"
+    assert "Over the classes seen so far" in (out / "report.html").read_text()
+
+
+@pytest.mark.parametrize("style", ["screen", "paper"])
+def test_its_picture_shows_every_method(tmp_path: Path, style: str) -> None:
+    for method in ("lora", "zscl"):
+        write_run(tmp_path, method, protocol=Protocol(labels="seen"))
+    (of_all,) = group([read_run(path) for path in tmp_path.iterdir()])
+    figure = draw_incremental(of_all, look=LOOKS[style])
+    assert figure is not None
+    lines = [np.asarray(line.get_ydata()) for line in figure.axes[0].lines]
+    for row in of_all.rows:
+        (curve,) = incremental_curves(row)
+        assert any(np.allclose(curve, line) for line in lines if len(line) == len(curve))
+
+
+def test_without_such_a_run_a_report_has_no_such_chapter(
+    runs: dict[str, RunResult], tmp_path: Path
+) -> None:
+    write_report([runs["mtil"].path], tmp_path / "report")
+    assert not list((tmp_path / "report").rglob("*incremental*"))

@@ -15,7 +15,7 @@ from cl_bench.datasets.checks.prompts import cut_prompts
 from cl_bench.datasets.checks.same_images import same_bytes
 from cl_bench.datasets.images.content import digests_of
 from cl_bench.datasets.own.file_held_out import read_held_out
-from cl_bench.datasets.own.file_tasks import read_task
+from cl_bench.datasets.own.file_tasks import read_tasks
 from cl_bench.datasets.own.suite_file import assemble, load_suite_file, short_orders
 from cl_bench.datasets.progress import ProgressCallback
 from cl_bench.datasets.suite import TaskSpec
@@ -101,16 +101,16 @@ def _own_suite(path: Path, found: Findings, on_progress: ProgressCallback) -> _P
     file = load_suite_file(path)
     backbone = file.backbone.name
     attempts = [
-        found.attempt(lambda task=task: read_task(task, file.root, backbone, on_progress))  # type: ignore[misc]
+        found.attempt(lambda task=task: read_tasks(task, file.root, backbone, on_progress))  # type: ignore[misc]
         for task in file.content.tasks
     ]
     beside = [
         found.attempt(lambda held=held: read_held_out(held, file.root, backbone, on_progress))  # type: ignore[misc]
         for held in file.content.held_out
     ]
-    tasks = [task for task in attempts if task is not None]
+    tasks = [task for of in attempts if of is not None for task in of]
     held_out = [read for read in beside if read is not None]
-    if len(tasks) == len(attempts):
+    if None not in attempts:
         found.attempt(lambda: assemble(file, tasks, held_out))
     found.remarks += (r for read in (*tasks, *held_out) for r in read.remarks)
     found.remarks += short_orders(file.content)

@@ -26,7 +26,7 @@ def mini_long_suite() -> Suite:
         update={
             "name": "mini-long",
             "about": "mini-long: the mini suite's eleven domains in ten worlds, 110 tasks; not MTIL",
-            "tasks": tuple(_task(spec, w) for w in _worlds() for spec in mini.tasks),
+            "tasks": tuple(in_world(spec, w) for w in _worlds() for spec in mini.tasks),
             "orders": {
                 order: tuple(_name(name, w) for w in _worlds() for name in names)
                 for order, names in mini.orders.items()
@@ -44,7 +44,8 @@ def _name(domain: str, world: int) -> str:
     return f"{domain}-{world}"
 
 
-def _task(spec: TaskSpec, world: int) -> TaskSpec:
+def in_world(spec: TaskSpec, world: int) -> TaskSpec:
+    """A task of the mini suite as a world shows it, under a name that says which."""
     source = MiniWorldSource(domain=spec.name, world=world)
     return TaskSpec(
         name=_name(spec.name, world),

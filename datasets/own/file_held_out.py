@@ -12,10 +12,10 @@ from pydantic import Field, model_validator
 from cl_bench.benchmark.config import Settings
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.truth_values import numbers_are_numbers
-from cl_bench.datasets.own.file_tasks import ReadTask, layout_task, named, of_files
 from cl_bench.datasets.own.folders import Files, list_test_folder
 from cl_bench.datasets.own.image_lists import read_test_list
 from cl_bench.datasets.own.imagenet import LAYOUT, prompts, read_imagenet
+from cl_bench.datasets.own.read_task import ReadTask, layout_task, named, of_files
 from cl_bench.datasets.progress import ProgressCallback, silent
 
 # What it may say besides its name and its prompts, per way to name its images.
@@ -58,7 +58,7 @@ class FileHeldOut(Settings):
 def read_held_out(
     held_out: FileHeldOut, root: Path, backbone: str, on_progress: ProgressCallback = silent
 ) -> ReadTask:
-    """Find a data set's classes and test images; arguments as of ``read_task``.
+    """Find a data set's classes and test images; arguments as of ``read_tasks``.
 
     Raises:
         UserError: something is missing or wrong; names it.

@@ -2,42 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Protocol
+from typing import Annotated
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from cl_bench.benchmark.config import Settings
-from cl_bench.benchmark.errors import UserError, unknown
+from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.truth_values import numbers_are_numbers
-from cl_bench.benchmark.user_file import first_problem
-from cl_bench.datasets.checks.prompts import prompts_of, same_first_prompts, shown
-from cl_bench.datasets.checks.same_images import Place, Placed, check_each_file_once
-from cl_bench.datasets.images.content import digests_of
-from cl_bench.datasets.mtil.layout import facts
-from cl_bench.datasets.mtil.suites import partial_task
-from cl_bench.datasets.own.folders import (
-    Entries,
-    Files,
-    fingerprint,
-    list_folder,
-    list_split_folders,
-)
+from cl_bench.datasets.own.class_parts import part_names, split_by_classes
+from cl_bench.datasets.own.folders import Files, list_folder, list_split_folders
 from cl_bench.datasets.own.image_lists import read_image_list
+from cl_bench.datasets.own.read_task import ReadTask, domain_task, layout_task, named, of_files
 from cl_bench.datasets.progress import ProgressCallback, silent
-from cl_bench.datasets.suite import FolderSource, TaskSpec
 
 Share = Annotated[float, Field(gt=0, lt=1)]
-TEMPLATE = "a photo of a {}."
 # What a task may say besides its name and its prompts, per way to name its images.
 OPTIONS = {
     ("train", "test"): {"exclude", "classnames"},
     ("images",): {"exclude", "classnames", "test_share", "split_seed"},
     ("list",): {"classnames", "test_share", "split_seed"},
     ("layout",): {"below"},
+    ("mini",): {"world"},
 }
+ALWAYS = {"name", "templates", "split", "class_seed"}
 
 
 class FileTask(Settings):
@@ -58,6 +46,14 @@ class FileTask(Settings):
     """Instead: one of the eleven MTIL data sets, in its published layout."""
     below: Path = Path()
     """The folder that holds the layout."""
+    mini: str | None = None
+    """Instead: one of the domains that the mini suite draws."""
+    world: Annotated[int, Field(ge=1)] | None = None
+    """How a domain looks, as in the suite mini-long; absent: as in the mini suite."""
+    split: Annotated[int, Field(ge=2)] | None = None
+    """Several tasks instead of one, each with a part of the classes; absent: one."""
+    class_seed: int = 0
+    """Decides which classes are in which part."""
     test_share: Share = 0.2
     """Part of every class that is held out of ``images``, or of a list without splits."""
     split_seed: int = 0
@@ -75,36 +71,27 @@ class FileTask(Settings):
         given = {name for name in ways if getattr(self, name) is not None}
         way = next((way for way in OPTIONS if set(way) == given), None)
         if way is None:
-            raise ValueError("give `train` and `test`, or one of `images`, `list` and `layout`")
-        others = self.model_fields_set - given - OPTIONS[way] - {"name", "templates"}
+            raise ValueError(
+                "give `train` and `test`, or one of `images`, `list`, `layout` and `mini`"
+            )
+        others = self.model_fields_set - given - OPTIONS[way] - ALWAYS
         if others:
             raise ValueError(
                 f"`{min(others)}` has no meaning beside `{'` and `'.join(way)}`; remove it"
             )
+        if self.split is None and "class_seed" in self.model_fields_set:
+            raise ValueError("`class_seed` has no meaning without `split`; remove it")
         return self
 
-
-@dataclass(frozen=True)
-class ReadTask:
-    """A task and its image files.
-
-    Attributes:
-        spec: the task.
-        images: its files; empty for ``layout`` tasks, whose files are listed when they are opened.
-        digests: of their bytes, in the same order.
-        remarks: what a reader of results must know.
-    """
-
-    spec: TaskSpec
-    images: tuple[Placed, ...] = ()
-    digests: tuple[str, ...] = ()
-    remarks: tuple[str, ...] = ()
+    def names(self) -> tuple[str, ...]:
+        """What the tasks are called that it becomes."""
+        return (self.name,) if self.split is None else part_names(self.name, self.split)
 
 
-def read_task(
+def read_tasks(
     task: FileTask, root: Path, backbone: str, on_progress: ProgressCallback = silent
-) -> ReadTask:
-    """Find a task's classes and images, and make sure that they differ.
+) -> tuple[ReadTask, ...]:
+    """Find a task's classes and images, and make sure that they differ; several where it is split.
 
     Args:
         task: as the suite file has it.
@@ -119,83 +106,17 @@ def read_task(
     def read() -> ReadTask:
         if task.layout is not None:
             return layout_task(task.name, task.layout, task.below, task.templates, root)
+        if task.mini is not None:
+            return domain_task(task.name, task.mini, task.world, task.templates)
         return of_files(task, _files(task, root), root, on_progress)
 
-    return named(f"task {task.name}", read, backbone)
-
-
-def named(what: str, read: Callable[[], ReadTask], backbone: str) -> ReadTask:
-    """A task or a held-out set with its name before every remark, and before what is wrong with it.
-
-    Args:
-        what: its kind and name.
-        read: finds its images.
-        backbone: whose tokenizer reads the prompts, which must differ.
-
-    Raises:
-        UserError: ``read`` finds that something is wrong.
-    """
+    whole = named(f"task {task.name}", read, backbone)
+    if task.split is None:
+        return (whole,)
     try:
-        found = read()
-        _check_prompts_differ(found, backbone)
-    except ValidationError as error:
-        raise UserError(f"{what}: {first_problem(error)}") from error
+        return split_by_classes(whole, task.split, task.class_seed)
     except UserError as error:
-        raise UserError(f"{what}: {error}") from error
-    return replace(found, remarks=tuple(f"{what}: {remark}" for remark in found.remarks))
-
-
-class Named(Protocol):
-    """What is said of a task or a held-out set beside its images."""
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-
-    @property
-    def classnames(self) -> Mapping[str, str]:
-        """What to call a class in prompts, where not by its own name."""
-
-    @property
-    def templates(self) -> tuple[str, ...] | None:
-        """Prompts."""
-
-
-def of_files(task: Named, files: Files, root: Path, on_progress: ProgressCallback) -> ReadTask:
-    """A task or held-out set whose image files are found.
-
-    Args:
-        task: as the suite file has it.
-        files: its images.
-        root: what their paths are kept relative to.
-        on_progress: hears of the files that are read.
-
-    Raises:
-        UserError: a name stands for no class or for two, or a file stands in two places.
-    """
-    if odd := task.classnames.keys() - set(files.classes):
-        raise UserError(f"classnames names no class: {', '.join(sorted(odd))}")
-    names = tuple(task.classnames.get(c, c.strip("_").replace("_", " ")) for c in files.classes)
-    _check_names_differ(files, names)
-    train, test = files.below(root)
-    images = (
-        *_placed(task, files, root, "train", train),
-        *_placed(task, files, root, "test", test),
-    )
-    check_each_file_once(images)
-    digests = digests_of([image.file for image in images], on_progress)
-    contents = (digests[: len(train)], digests[len(train) :])
-    spec = TaskSpec(
-        name=task.name,
-        classnames=names,
-        templates=task.templates or (TEMPLATE,),
-        source=FolderSource(
-            root=root, train=train, test=test, fingerprint=fingerprint((train, test), contents)
-        ),
-        train_size=len(train),
-        test_size=len(test),
-    )
-    return ReadTask(spec, images, digests, files.remarks)
+        raise UserError(f"task {task.name}: {error}") from error
 
 
 def _files(task: FileTask, root: Path) -> Files:
@@ -211,56 +132,3 @@ def _files(task: FileTask, root: Path) -> Files:
             f"`{min(ignored)}` has no meaning beside a list with a column `split`; remove it"
         )
     return files
-
-
-def _placed(
-    task: Named, files: Files, root: Path, split: str, entries: Entries
-) -> Iterator[Placed]:
-    for path, c in entries:
-        yield Placed(root / path, Place(task.name, split, files.classes[c]), path)
-
-
-def layout_task(
-    name: str, layout: str, below: Path, templates: tuple[str, ...] | None, root: Path
-) -> ReadTask:
-    """A data set in its published layout, as much of it as is there.
-
-    Args:
-        name: what it is called.
-        layout: whose.
-        below: the folder that holds it.
-        templates: prompts, where they are not the layout's own.
-        root: what ``below`` is relative to.
-
-    Raises:
-        UserError: there is no such layout, or it is damaged.
-    """
-    if layout not in (known := facts()["datasets"]):
-        raise unknown("layout", layout, known)
-    spec = partial_task(layout, (root / below).resolve())
-    own = {"templates": templates, "other_templates": {}} if templates else {}
-    return ReadTask(TaskSpec(**{**dict(spec), "name": name, **own}))
-
-
-def _check_names_differ(files: Files, names: Sequence[str]) -> None:
-    first: dict[str, int] = {}
-    for c, name in enumerate(names):
-        before = first.setdefault(name, c)
-        if before != c:
-            firsts = files.train if files.train[c] else files.test
-            a, b = (f"{files.classes[i]!r} ({firsts[i][0]})" for i in (before, c))
-            raise UserError(f"the classes {a} and {b} both have the name {name!r} in prompts")
-
-
-def _check_prompts_differ(read: ReadTask, backbone: str) -> None:
-    """Two classes with one prompt: the second would never be predicted."""
-    alike = same_first_prompts(read.spec, backbone)
-    if alike is None:
-        return
-    classes = {image.place.classname: image.shown for image in reversed(read.images)}
-    folders = sorted(classes.items()) or [(name, name) for name in read.spec.classnames]
-    a, b = (f"{folders[i][0]!r} ({folders[i][1]})" for i in alike)
-    prompt = prompts_of(read.spec)[alike[0]][0]
-    raise UserError(
-        f"the classes {a} and {b} have the same prompt to the text tower: {shown(prompt)}"
-    )

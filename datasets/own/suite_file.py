@@ -17,7 +17,8 @@ from cl_bench.datasets.backbones import parse
 from cl_bench.datasets.budget_rule import BudgetRule, Count
 from cl_bench.datasets.checks.same_images import same_bytes
 from cl_bench.datasets.own.file_held_out import FileHeldOut, must_be_in_no_task, read_held_out
-from cl_bench.datasets.own.file_tasks import FileTask, ReadTask, read_task
+from cl_bench.datasets.own.file_tasks import FileTask, read_tasks
+from cl_bench.datasets.own.read_task import ReadTask
 from cl_bench.datasets.suite import Suite
 
 TAKEN = (
@@ -71,12 +72,32 @@ class SuiteFile(Settings):
     def budget(self) -> BudgetRule:
         """How long the tasks are trained; what the file does not say is the rule's default."""
         said = self.model_dump(include=set(BudgetRule.model_fields), exclude_none=True)
+        parts = self._parts()
+        said["epochs_per_task"] = {
+            order: {part: count for task, count in epochs.items() for part in parts[task]}
+            for order, epochs in self.epochs_per_task.items()
+        }
         return BudgetRule.model_validate(said)
 
     def all_orders(self) -> dict[str, tuple[str, ...]]:
-        """The orders; without any, I is the file's own and II its reverse."""
-        names = tuple(task.name for task in self.tasks)
-        return self.orders or {"I": names, "II": names[::-1]}
+        """The orders; without any, I is the file's own and II its reverse.
+
+        A task that is split stands for its parts, one after the other.
+        """
+        parts = self._parts()
+        names = tuple(parts)
+        return {
+            order: tuple(part for task in tasks for part in parts.get(task, (task,)))
+            for order, tasks in (self.orders or {"I": names, "II": names[::-1]}).items()
+        }
+
+    def _parts(self) -> dict[str, tuple[str, ...]]:
+        """What each task becomes."""
+        return {task.name: task.names() for task in self.tasks}
+
+    def settings_of(self) -> str | None:
+        """The suite whose settings of methods and extra data it takes: mini's, where all is drawn."""
+        return "mini" if all(task.mini is not None for task in self.tasks) else None
 
 
 @dataclass(frozen=True)
@@ -104,7 +125,7 @@ def read_suite(path: Path) -> Suite:
     """
     file = load_suite_file(path)
     root, backbone = file.root, file.backbone.name
-    tasks = [read_task(task, root, backbone) for task in file.content.tasks]
+    tasks = [of for task in file.content.tasks for of in read_tasks(task, root, backbone)]
     return assemble(file, tasks, [read_held_out(h, root, backbone) for h in file.content.held_out])
 
 
@@ -155,6 +176,7 @@ def assemble(
             backbone=file.backbone,
             protocol=content.protocol,
             budget=content.budget(),
+            settings_of=content.settings_of(),
             remarks=(*remarks, *same_bytes(images, digests), *short_orders(content)),
         )
     except ValidationError as error:
@@ -163,7 +185,7 @@ def assemble(
 
 def short_orders(file: SuiteFile) -> tuple[str, ...]:
     """The orders that do not have every task."""
-    names = [task.name for task in file.tasks]
+    names = [name for task in file.tasks for name in task.names()]
     lacking = {o: [n for n in names if n not in tasks] for o, tasks in file.all_orders().items()}
     return tuple(
         f"order {order} leaves out {', '.join(left_out)}"

@@ -19,6 +19,7 @@ from cl_bench.reports.plots.dots import draw_dots
 from cl_bench.reports.plots.forgetting import draw_forgetting
 from cl_bench.reports.plots.heat_map import draw_heat_map
 from cl_bench.reports.plots.held_out import draw_held_out
+from cl_bench.reports.plots.incremental import draw_incremental
 from cl_bench.reports.plots.look import SCREEN, Look
 from cl_bench.reports.plots.pareto import draw_pareto
 from cl_bench.reports.plots.radar import draw_radar
@@ -77,6 +78,7 @@ def group_pictures(group: Group, slug: str, span: float, look: Look = SCREEN) ->
                 draw_dots,
             ),
             ("sequence", "Accuracy of each data set over the sequence", draw_sequence),
+            ("incremental", "Accuracy over the classes seen so far", draw_incremental),
             ("held-out", "Accuracy on held-out data sets over the sequence", draw_held_out),
             ("forgetting", "What is kept of what was learned", draw_forgetting),
             ("radar", "Last of each data set, the methods with the highest Average", draw_radar),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from math import ceil
 
 import numpy as np
@@ -95,7 +96,10 @@ def _panel(
 
 
 def draw_lines(
-    axes: Axes, shown: tuple[Series, ...], curves: list[tuple[range, np.ndarray]], every: int = 1
+    axes: Axes,
+    shown: tuple[Series, ...],
+    curves: list[tuple[Sequence[int], np.ndarray]],
+    every: int = 1,
 ) -> None:
     """One curve per series: the others thin and grey below, the best on top of all."""
     for i, (one, (x, y)) in enumerate(zip(shown, curves, strict=True)):
@@ -106,9 +110,9 @@ def draw_lines(
             axes.plot(x, y, **one.style(every), zorder=4 - 0.1 * i)
 
 
-def line_legend(where: Axes, shown: tuple[Series, ...], zero_shot: str) -> None:
-    """Who is who, in the middle of a panel of its own."""
-    handles, labels = _entries(shown, textwrap.fill(zero_shot, 26))
+def line_legend(where: Axes, shown: tuple[Series, ...], zero_shot: str | None) -> None:
+    """Who is who, in the middle of a panel of its own; ``None``: zero-shot is not in the picture."""
+    handles, labels = _entries(shown, zero_shot, 26)
     add_legend(
         where, handles, labels, loc="center left", handlelength=3.2,
         title=LEGEND, title_fontsize=8, alignment="left",
@@ -116,22 +120,26 @@ def line_legend(where: Axes, shown: tuple[Series, ...], zero_shot: str) -> None:
 
 
 def legend_below(
-    figure: Figure, shown: tuple[Series, ...], zero_shot: str, columns: int = 3
+    figure: Figure, shown: tuple[Series, ...], zero_shot: str | None, columns: int = 3
 ) -> None:
     """Who is who, below all panels."""
-    handles, labels = _entries(shown, textwrap.fill(zero_shot, 32))
+    handles, labels = _entries(shown, zero_shot, 32)
     add_legend(
         figure, handles, labels, loc="outside lower center", ncols=columns, title=LEGEND,
         alignment="left",
     )  # fmt: skip
 
 
-def _entries(shown: tuple[Series, ...], zero_shot: str) -> tuple[list[Line2D], list[str]]:
+def _entries(
+    shown: tuple[Series, ...], zero_shot: str | None, width: int
+) -> tuple[list[Line2D], list[str]]:
     best = [s for s in shown if s.line is not None]
     handles = [Line2D([], [], **s.style()) for s in best]
     labels = [s.label for s in best]
     if len(shown) > len(best):
         handles.append(Line2D([], [], color=OTHERS))
         labels.append(f"{len(shown) - len(best)} other methods")
-    handles.append(Line2D([], [], **ZERO_SHOT_LINE))
-    return handles, [*labels, zero_shot]
+    if zero_shot is not None:
+        handles.append(Line2D([], [], **ZERO_SHOT_LINE))
+        labels.append(textwrap.fill(zero_shot, width))
+    return handles, labels

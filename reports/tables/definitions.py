@@ -8,6 +8,9 @@ DEFINITIONS = {
     "Average": "Accuracy after each of the tasks, mean over them and over all tasks.",
     "Last": "Accuracy after the last task, mean over all tasks.",
     "Learning acc.": "Learning accuracy: on each task right after it was learned, mean over the tasks.",
+    "Incremental": "Average incremental accuracy: over all test images of the tasks learned so far and their "
+    "classes, mean over the moments after each task.",
+    "Last of all images": "Accuracy after the last task over all test images, each counted once.",
     "Many": "Classes with the most training images: a third of them, mean over the classes.",
     "Medium": "Classes with a medium number of training images, mean over the classes.",
     "Few": "Classes with the fewest training images: a third of them, mean over the classes.",

@@ -52,10 +52,10 @@ def _label_space(about: Installed) -> str:
         among = {task: [i for other in over[task] for i in indices[other]] for task in tasks}
         _must_be_among(among, run.predictions(learned), "a predicted")
     if beside := {spec.name: len(spec.classnames) for spec in about.held_out}:
-        among = {name: range(classes) for name, classes in beside.items()}
-        _must_be_among(among, run.held_out_targets(), "a true")
+        own = {name: range(classes) for name, classes in beside.items()}
+        _must_be_among(own, run.held_out_targets(), "a true")
         for learned in rows:
-            _must_be_among(among, run.held_out_predictions(learned), "a predicted")
+            _must_be_among(own, run.held_out_predictions(learned), "a predicted")
     return "every true and predicted class is one of the suite's"
 
 
