@@ -37,7 +37,7 @@ CASES: dict[str, list[str]] = {  # what is typed -> what may follow
     "run --backbone ViT-B-16-q": ["ViT-B-16-quickgelu:"],
     "run --backbone ViT-B-16:o": ["ViT-B-16:openai"],
     "run --preset ": ["paper", "fair"],
-    "run --protocol ": ["mtil", "x-tail"],
+    "run --protocol ": ["mtil", "seen", "x-tail"],
     "run --precision ": ["fp32", "bf16", "fp16", "tf32"],
     "run --wandb o": ["online", "offline"],
     "run --method lora --set r": ["rank="],
