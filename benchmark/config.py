@@ -19,13 +19,19 @@ USUAL_MOMENTUM = 0.9
 CAME_LATER: dict[str, dict[str, tuple[Any, ...]]] = {
     "": {"plugin": (None,), "held_out": ({},), "training_images": ({},), "passes": ({},)},
     "recipe": {"grad_clip": (None,), "momentum": (USUAL_MOMENTUM,)},
-    "protocol": {"namesakes": (None, "apart"), "imbalance": (None,), "task_imbalance": (None,)},
-}
+    "protocol": {
+        "namesakes": (None, "apart"), "imbalance": (None,), "task_imbalance": (None,),
+        "clients": (None,), "rounds": (None,), "client_alpha": (None,),
+    },
+}  # fmt: skip
 ASKED_LATER = {  # those that are part of a question
     "held_out": "held-out data sets",
     "namesakes": "rule for classes of one name",
     "imbalance": "imbalance of classes",
     "task_imbalance": "imbalance of tasks",
+    "clients": "clients",
+    "rounds": "rounds of clients",
+    "client_alpha": "concentration of clients' classes",
 }
 
 
@@ -101,6 +107,14 @@ class Protocol(Settings):
     task_imbalance: Annotated[float, Field(ge=1)] | None = None
     """Train on a smaller share of some tasks' images: the most frequent task's share to that of the least
     frequent one, drawn anew for every seed; absent: on all."""
+    clients: Annotated[int, Field(ge=1)] | None = None
+    """Share every task's training images among this many clients, drawn anew for every seed, that train in turn
+    and are averaged; absent: one learner has all."""
+    rounds: Annotated[int, Field(ge=1)] | None = None
+    """How often in a task what the clients trained is averaged."""
+    client_alpha: Annotated[float, Field(ge=0.001, le=1_000_000)] | None = None
+    """How much clients are alike: concentration of the Dirichlet distribution that each one's classes are drawn
+    from; small: few classes each."""
     broken: Literal["stop", "skip"] = "stop"
     """What becomes of an image file that cannot be read; ``skip`` leaves it out."""
     prompts: Literal["first", "ensemble"] = "first"
@@ -215,6 +229,9 @@ class RunConfig(Settings):
             "images a class": p.shots,
             "imbalance of classes": p.imbalance,
             "imbalance of tasks": p.task_imbalance,
+            "clients": p.clients,
+            "rounds of clients": p.rounds,
+            "concentration of clients' classes": p.client_alpha,
             "unreadable images": p.broken,
             "precision": None if self.preset == "paper" else p.precision,
             "rule for classes of one name": "one class" if p.namesakes == "one" else "apart",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -30,6 +30,10 @@ class ImageOrder:
             return cls(rows, None)
         # all seeds at once: they do not depend on how far ahead batches are made
         return cls(rows, torch.randint(2**62, (count,), generator=generator))
+
+    def among(self, rows: Tensor) -> ImageOrder:
+        """The same order of some images of a data set, int64 ``rows`` [N]."""
+        return replace(self, rows=rows[self.rows])
 
     @classmethod
     def as_stored(cls, count: int) -> ImageOrder:

@@ -91,6 +91,7 @@ def go_on(
     data, held_out = question.fingerprints(), question.held_out.fingerprints()
     changed = [name for name in data if data[name] != earlier.data.get(name)]
     changed += [name for name in held_out if held_out[name] != earlier.held_out.get(name)]
+    changed += question.other_clients(folder)
     if changed:
         raise UserError(f"{path}: the images of {', '.join(changed)} are not those it began with")
     matrix = read_matrix(folder.matrix_csv) if folder.matrix_csv.exists() else None

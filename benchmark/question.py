@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from cl_bench.benchmark.config import RunConfig
 from cl_bench.benchmark.held_out import HeldOutSets
 from cl_bench.benchmark.label_spaces import as_stored
 from cl_bench.benchmark.record import RunFolder
+from cl_bench.benchmark.records.arrays_file import read_arrays
 from cl_bench.benchmark.records.files import write_json
 from cl_bench.benchmark.records.manifest import ClassImages, Fingerprints
 from cl_bench.benchmark.task import TaskStream
@@ -43,7 +46,20 @@ class Question:
         chosen = {t.name: t.train.rows.numpy() for t in tasks if t.train.rows is not None}
         if chosen:  # few of a class, or not as many of each
             folder.write_shots(chosen)
-        return folder.digests(config_json, folder.targets, folder.shots, folder.held_out_targets)
+        if shared := self.clients():
+            folder.write_clients(shared)
+        files = folder.targets, folder.shots, folder.clients, folder.held_out_targets
+        return folder.digests(config_json, *files)
+
+    def clients(self) -> dict[str, NDArray[np.int64]]:
+        """Of every task, which client has each training image; empty where one learner has all."""
+        return {t.name: t.clients.numpy() for t in self.stream.tasks if t.clients is not None}
+
+    def other_clients(self, folder: RunFolder) -> list[str]:
+        """The tasks whose images belong to other clients than by the run's record."""
+        now = self.clients()
+        kept = read_arrays(folder.clients) if now else {}
+        return [t for t, of in now.items() if t not in kept or not np.array_equal(kept[t], of)]
 
     def fingerprints(self) -> dict[str, Fingerprints]:
         """Of every task's training and test images."""

@@ -142,6 +142,11 @@ class RunResult:
         file = RunFolder(self.path).shots
         return read_arrays(file) if file.exists() else None
 
+    def clients(self) -> dict[str, NDArray[np.int64]] | None:
+        """Which client has each training image of every task, where clients share them; else ``None``."""
+        file = RunFolder(self.path).clients
+        return read_arrays(file) if file.exists() else None
+
 
 def read_config(path: Path) -> RunConfig:
     """Read ``config.json`` of the run directory ``path``.

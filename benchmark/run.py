@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 
 import torch
 
@@ -14,6 +14,7 @@ from cl_bench.benchmark.config import RunConfig
 from cl_bench.benchmark.cost import Stopwatch, peak_memory
 from cl_bench.benchmark.errors import NotFiniteError
 from cl_bench.benchmark.evaluate import predict_all
+from cl_bench.benchmark.federated import FederatedTraining
 from cl_bench.benchmark.held_out import HeldOutSets
 from cl_bench.benchmark.interval import USUAL, Interval
 from cl_bench.benchmark.keeper import Keeper
@@ -34,7 +35,7 @@ from cl_bench.benchmark.rows import WHOLE, Division
 from cl_bench.benchmark.session import RunSession
 from cl_bench.benchmark.stopping import Stopping
 from cl_bench.benchmark.task import Task, TaskStream, TrainingTask
-from cl_bench.benchmark.train import Progress, Trained, train
+from cl_bench.benchmark.train import Progress, Trained, Training, train
 
 
 def run(
@@ -163,7 +164,8 @@ def _learn(
             (method.continue_task if prepared else method.before_task)(training)
         trainable = sum(p.numel() for p in all_parameters(method.trainable_parameters()))
         with watch.phase("train"):
-            trained = _trained(config, method, training, session, division, keeper, begun)
+            make = _made(config, task)
+            trained = _trained(config, method, training, session, division, keeper, begun, make)
         with watch.phase("consolidate"):
             method.after_task(training)
     session.earlier.close(training)
@@ -186,6 +188,7 @@ def _trained(
     division: Division,
     keeper: Keeper,
     begun: MidTask | None,
+    make: Callable[..., Training],
 ) -> Trained:
     """Take the steps of a task, or those that are left."""
 
@@ -196,8 +199,19 @@ def _trained(
     state = begun.training if begun and begun.prepared else None
     with keeper.taking_steps():
         return train(
-            method, task, config.recipe, budget, precision, report, division, state, keeper.between
-        )
+            method, task, config.recipe, budget, precision, report, division, state, keeper.between,
+            make,
+        )  # fmt: skip
+
+
+def _made(config: RunConfig, task: Task) -> Callable[..., Training]:
+    """Who takes the steps of a task: one learner, or clients in turn."""
+    rounds = config.protocol.rounds
+    if (task.clients is None) != (rounds is None):
+        raise ValueError(f"{task.name}: clients and rounds are given together")
+    if task.clients is None:
+        return Training
+    return partial(FederatedTraining, clients=task.clients, rounds=rounds)
 
 
 def _matrix_rate(device: torch.device, config: RunConfig) -> float:

@@ -94,6 +94,8 @@ class Task:
     labels: LabelSpace
     train: Images
     test: Images
+    clients: Tensor | None = None
+    """Which client has each training image, int64 [N] of 0, 1, ...; ``None``: one learner has all."""
 
     def train_images_of_classes(self) -> list[int]:
         """How many training images each class has."""
@@ -266,14 +268,14 @@ class TrainingTask:
         starts = range(0, kept or len(self), self.batch_size)
 
         def begin(own: slice) -> Iterator[Batch]:
-            yield from self._batches(self._draw(plain), starts[own])
+            yield from self._batches(self._draw(plain, len(self)), starts[own])
             others = set(starts) - set(starts[own])  # counted, as this process's are by the others
             self._drawn += sum(min(self.batch_size, len(self) - start) for start in others)
 
         return Pass(len(starts), begin, self._keeper)
 
-    def _draw(self, plain: bool) -> ImageOrder:
-        return ImageOrder.draw(len(self), self._generator, cropped=self.cropped and not plain)
+    def _draw(self, plain: bool, count: int) -> ImageOrder:
+        return ImageOrder.draw(count, self._generator, cropped=self.cropped and not plain)
 
     def _batches(self, order: ImageOrder, starts: range) -> Iterator[Batch]:
         """The batches that begin at some places of a pass."""
@@ -289,13 +291,21 @@ class TrainingTask:
             self._drawn += len(x)
             yield Batch(x, both[0, part], self.labels, both[1, part])
 
-    def endless(self, *, plain: bool = False) -> Endless[Batch]:
-        """ImageOrder after pass, with a place that can be kept (and the task's own state beside it)."""
+    def endless(self, *, plain: bool = False, rows: Tensor | None = None) -> Endless[Batch]:
+        """Pass after pass, with a place that can be kept (and the task's own state beside it).
+
+        Args:
+            plain: without augmentation.
+            rows: int64 [k], which of the images the passes are over; ``None``: all.
+        """
         size = self.batch_size
-        return Endless(
-            lambda done: self._batches(self._draw(plain), range(done * size, len(self), size)),
-            self._generator,
-        )
+        among = torch.arange(len(self)) if rows is None else rows
+
+        def begin(done: int) -> Iterator[Batch]:
+            order = self._draw(plain, len(among)).among(among)
+            return self._batches(order, range(done * size, len(among), size))
+
+        return Endless(begin, self._generator)
 
     def state_dict(self) -> dict[str, Any]:
         """What the task will draw next, what it has handed out, and what is to be kept."""

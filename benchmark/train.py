@@ -70,6 +70,7 @@ def train(
     division: Division = WHOLE,
     begun: Mapping[str, Any] | None = None,
     between: Callable[[Training], None] | None = None,
+    make: Callable[..., Training] | None = None,
 ) -> Trained:
     """Train whatever ``method`` declares trainable on ``task``.
 
@@ -84,6 +85,7 @@ def train(
         begun: the state of a training that was broken off, to go on with.
         between: called before the first step, between steps, and after the last: then the states of
             method and training may be kept.
+        make: who takes the steps, from the first six arguments of ``Training``; by default one learner.
 
     Returns:
         How many steps were made, and what the first one took.
@@ -93,7 +95,7 @@ def train(
     """
     if not all_parameters(method.trainable_parameters()):
         return Trained(0, 0)
-    training = Training(method, task, recipe, steps, precision, division)
+    training = (make or Training)(method, task, recipe, steps, precision, division)
     if begun is not None:
         training.load_state_dict(begun)
     for progress in training.progress(between):
@@ -119,20 +121,29 @@ class Training:
         division: Division = WHOLE,
     ) -> None:
         """Stand before the first step; the arguments are those of ``train``."""
-        trainable = list(method.trainable_parameters())
         self.step, self.steps = 0, steps
         task.steps = steps
         self._method, self._task, self._recipe, self._precision = method, task, recipe, precision
-        self._parameters = all_parameters(trainable)
-        self._optimizer, self._schedule = make_optimizer(
-            trainable, recipe, recipe.lr_of(task.name), steps, task.batches_per_epoch()
-        )
+        self._parameters = all_parameters(method.trainable_parameters())
+        self._open(steps)
         self._device = self._parameters[0].device
         self._scaling = Scaling(self._device, precision)
         self._division = division if method.row_by_row else WHOLE
-        self._batches = task.endless()
         self._losses: list[Tensor] = []  # since the last report
         self._lr, self._step_flops = 0.0, 0
+
+    def _open(self, steps: int, rows: Tensor | None = None) -> None:
+        """A fresh optimizer, a schedule over so many steps, and batches of all images or of some ``rows``."""
+        task, recipe = self._task, self._recipe
+        images = len(task) if rows is None else len(rows)
+        self._optimizer, self._schedule = make_optimizer(
+            self._method.trainable_parameters(),
+            recipe,
+            recipe.lr_of(task.name),
+            steps,
+            -(-images // task.batch_size),
+        )
+        self._batches = task.endless(rows=rows)
 
     def progress(self, between: Callable[[Training], None] | None = None) -> Iterator[Progress]:
         """Take the steps that are left; says where training stands after every tenth and the last.

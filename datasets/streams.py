@@ -13,6 +13,7 @@ from cl_bench.benchmark.held_out import HeldOut, HeldOutSets
 from cl_bench.benchmark.images import Images
 from cl_bench.benchmark.task import LabelSpace, Task, TaskStream
 from cl_bench.datasets.checks.duplicates import in_both
+from cl_bench.datasets.client_split import ClientSplit
 from cl_bench.datasets.few_shot import choose
 from cl_bench.datasets.images.store import Store
 from cl_bench.datasets.imbalance import Counts, Imbalance
@@ -36,6 +37,7 @@ def build_stream(
     data_root: Path | None = None,
     shots: Shots | None = None,
     imbalance: Imbalance | None = None,
+    split: ClientSplit | None = None,
 ) -> TaskStream:
     """Load the tasks' images at the backbone's size.
 
@@ -47,10 +49,11 @@ def build_stream(
         data_root: folder of the MTIL data sets.
         shots: train on so many images per class only.
         imbalance: train on fewer images of some classes or tasks.
+        split: share each task's training images among clients.
 
     Raises:
-        UserError: an image cannot be read, a data set is not what its task says, or a class is left without
-            images.
+        UserError: an image cannot be read, a data set is not what its task says, or a class or client is left
+            without images.
     """
     kept = store or Store()
     tasks = tuple(_load(spec, image_size, kept, data_root, shots) for spec in specs)
@@ -61,6 +64,8 @@ def build_stream(
         available = {task.name: task.train_images_of_classes() for task in tasks}
         tasks = _imbalanced(tasks, imbalance, available)
         remarks += imbalance.remarks(available)
+    if split is not None:
+        tasks = tuple(_shared(task, split) for task in tasks)
     return TaskStream(name, tasks, tuple(remark for remark in remarks if remark))
 
 
@@ -73,6 +78,12 @@ def _imbalanced(
     return tuple(
         replace(task, train=task.train.subset(torch.from_numpy(rows[task.name]))) for task in tasks
     )
+
+
+def _shared(task: Task, split: ClientSplit) -> Task:
+    """The task with a client for every training image."""
+    owner = split.choose(task.train.targets.numpy(), task.name)
+    return replace(task, clients=torch.from_numpy(owner))
 
 
 def _load(spec: TaskSpec, size: int, store: Store, root: Path | None, shots: Shots | None) -> Task:

@@ -8,6 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from cl_bench.benchmark.assets import Assets
 from cl_bench.benchmark.held_out import HeldOutSets
 from cl_bench.benchmark.images import Images
@@ -18,6 +20,7 @@ from cl_bench.benchmark.record import RunFolder, RunResult
 from cl_bench.benchmark.rows import Division
 from cl_bench.benchmark.run import Listener, run
 from cl_bench.benchmark.task import Task, TaskStream
+from cl_bench.datasets.client_split import ClientSplit
 from cl_bench.datasets.extra.references import find_sources, load_assets
 from cl_bench.datasets.extra.source import TaskNames
 from cl_bench.datasets.images.store import Store
@@ -71,8 +74,14 @@ def _assets(needs: tuple[Need, ...], found: tuple[Need, ...], tasks: tuple[str, 
 
 
 def small_stream(plan: Plan) -> TaskStream:
-    """Every fifth training and every fourth test image of the plan's tasks."""
-    return _small_stream(tuple(task.model_dump_json() for task in plan.tasks))
+    """Every fifth training and every fourth test image of the plan's tasks, shared among its clients."""
+    stream = _small_stream(tuple(task.model_dump_json() for task in plan.tasks))
+    split = ClientSplit.of(plan.config.protocol, plan.config.seed)
+    if split is None:
+        return stream
+    owners = [torch.from_numpy(split.choose(t.train.targets.numpy(), t.name)) for t in stream.tasks]
+    tasks = zip(stream.tasks, owners, strict=True)
+    return replace(stream, tasks=tuple(replace(t, clients=owner) for t, owner in tasks))
 
 
 @cache

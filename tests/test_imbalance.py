@@ -38,9 +38,9 @@ from cl_bench.datasets.listings import images_of_classes
 from cl_bench.datasets.streams import build_stream
 from cl_bench.experiment.assemble import assemble
 from cl_bench.experiment.choices import Choices
-from cl_bench.experiment.large_matrices import train_size
 from cl_bench.experiment.resolve import Plan, resolve
 from cl_bench.experiment.run import run_experiment
+from cl_bench.experiment.train_size import train_size
 from cl_bench.reports.literature.beside import why_not
 from cl_bench.reports.runs.group import group
 from cl_bench.reports.runs.names import circumstances

@@ -59,15 +59,18 @@ def by_phase(
     return total
 
 
-def memory_peak(parts: Sequence[Parts], recipe: Recipe, largest: int) -> int:
+def memory_peak(
+    parts: Sequence[Parts], recipe: Recipe, largest: int, averaged: bool = False
+) -> int:
     """Bytes of tensors at the peak: what is held, gradients, moments, and what a step or an image takes.
 
     Args:
         parts: of the start, then of every task, in bytes.
         recipe: whose optimizer keeps moments.
         largest: bytes of the operation that handles the most.
+        averaged: whether clients are: then the server's numbers are held, too, and sums of twice their size.
     """
-    kept = _moments(recipe)
+    kept = _moments(recipe) + (3 if averaged else 0)
     each = (of["held"] + (1 + kept) * of["trainable"] + of["saved"] for of in parts[1:])
     return int(max(amount[0] for amount in each)) + largest
 

@@ -185,8 +185,9 @@ def foresee_memory(run: Run, cast: Cast) -> Memory:
 
 
 def _memory(run: Run, counted: _Counted, largest: int, base: int) -> Memory:
-    peak = base + memory_peak(counted.parts, run.rules.recipe, largest) + run.beyond[0]
-    return Memory(peak, bytes_of_image(counted.parts))
+    averaged = run.rules.protocol.clients is not None
+    of_tensors = memory_peak(counted.parts, run.rules.recipe, largest, averaged)
+    return Memory(base + of_tensors + run.beyond[0], bytes_of_image(counted.parts))
 
 
 @dataclass(frozen=True)

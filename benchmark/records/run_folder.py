@@ -29,6 +29,7 @@ class RunFolder:
         self.events = path / "events.jsonl"
         self.targets = path / "predictions" / "targets.npz"
         self.shots = path / "shots.npz"
+        self.clients = path / "clients.npz"
         self.held_out_targets = path / "held_out" / "targets.npz"
 
     @contextmanager
@@ -88,6 +89,10 @@ class RunFolder:
     def write_shots(self, rows: Mapping[str, NDArray[np.int64]]) -> None:
         """Keep which images of every data set are trained on, where that is not all."""
         write_arrays(self.shots, rows)
+
+    def write_clients(self, clients: Mapping[str, NDArray[np.int64]]) -> None:
+        """Keep which client has each training image of every task, where clients share them."""
+        write_arrays(self.clients, clients)
 
     def write_predictions(
         self, learned: int, predictions: Mapping[str, NDArray[np.uint16]]

@@ -47,8 +47,8 @@ def why_not(config: RunConfig) -> str | None:
         return f"published rows start from {' with weights '.join(backbone)}"
     if config.order not in ("I", "II"):
         return "published rows are of order I and order II"
-    if p.labels != "own" or p.shots or p.is_imbalanced or p.broken == "skip":
-        return "these runs ask another question: other labels, fewer training images or fewer files"
+    if p.labels != "own" or p.shots or p.is_imbalanced or p.clients or p.broken == "skip":
+        return "these runs ask another question: other labels, fewer training images or files, or several clients"
     if config.preset != "paper":
         return "published rows follow each method's own protocol: compare runs with --preset paper"
     return None

@@ -61,6 +61,7 @@ def asks(config: RunConfig) -> str:
         f"{p.shots} training images a class": p.shots,
         f"classes imbalanced {p.imbalance or 0:g} : 1": p.imbalance,
         f"tasks imbalanced {p.task_imbalance or 0:g} : 1": p.task_imbalance,
+        f"{p.clients} clients of Dirichlet {p.client_alpha or 0:g}, averaged {p.rounds} times a task": p.clients,
         "unreadable images left out": p.broken == "skip",
     }
     return ", ".join(words for words, is_so in said.items() if is_so)

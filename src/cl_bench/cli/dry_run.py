@@ -12,10 +12,11 @@ from cl_bench.benchmark.errors import in_one_line
 from cl_bench.cli.console import console
 from cl_bench.datasets import backbones
 from cl_bench.datasets.suite import TaskSpec
-from cl_bench.experiment.large_matrices import train_size
 from cl_bench.experiment.resolve import Plan
 from cl_bench.experiment.set_values import SetValue, set_values
 from cl_bench.experiment.setting_words import TITLES
+from cl_bench.experiment.train_size import train_size
+from cl_bench.reports.runs.names import asks
 
 if TYPE_CHECKING:
     from cl_bench.benchmark.estimate.forecast import Forecast, Memory
@@ -106,6 +107,8 @@ def _show_tasks(plan: Plan) -> None:
         _say("held out", f"{held.name}: {words}")
     budget = plan.config.budget
     steps = f"{sum(budget.steps.values()):,} optimizer steps of {budget.batch_size} images"
+    if plan.config.protocol.clients:
+        steps += f", shared by {asks(plan.config)}"
     _say(
         "total", steps if _takes_steps(plan) else "no optimizer step: nothing trains by a gradient"
     )

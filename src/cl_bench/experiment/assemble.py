@@ -18,6 +18,7 @@ from cl_bench.benchmark.task import TaskStream
 from cl_bench.datasets import backbones
 from cl_bench.datasets.catalog import check_data
 from cl_bench.datasets.checks.shared_images import must_share_no_image
+from cl_bench.datasets.client_split import ClientSplit
 from cl_bench.datasets.extra.references import load_assets
 from cl_bench.datasets.images.store import Store
 from cl_bench.datasets.imbalance import Imbalance
@@ -103,13 +104,15 @@ def assemble(plan: Plan, on_progress: ProgressCallback = silent) -> Experiment:
     shots = Shots(config.protocol.shots, config.seed) if config.protocol.shots else None
     size, store = clip.image_size, Store(plan.cache, config.protocol.broken, on_progress)
     rare = Imbalance.of(config.protocol, config.seed)
-    stream = build_stream(config.suite.name, plan.tasks, size, store, plan.data_root, shots, rare)
+    split = ClientSplit.of(config.protocol, config.seed)
+    name, root = config.suite.name, plan.data_root
+    stream = build_stream(name, plan.tasks, size, store, root, shots, rare, split)
     method = plan.entry.Config.model_validate(config.method_settings)
     images = {task.name: task.train_images_of_classes() for task in stream.tasks}
     own = method.remarks(images, clip.model.visual.output_dim)
     stream = replace(stream, remarks=(*plan.suite.remarks, *stream.remarks, *own))
     needs = method.needs()
     assets = load_assets(plan.sources, needs, stream, size, config.device, store)
-    held_out = load_held_out(plan.held_out, size, store, plan.data_root)
+    held_out = load_held_out(plan.held_out, size, store, root)
     must_share_no_image(held_out, stream.tasks, assets)
     return Experiment(plan, stream, MethodFactory(plan, assets, clip), held_out)

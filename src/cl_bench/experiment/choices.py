@@ -99,6 +99,12 @@ class Choices(Settings):
     least frequent one."""
     task_imbalance: Annotated[float | None, Field(ge=1), Written("RATIO")] = None
     """Train on a smaller share of some tasks' images, down to 1/RATIO."""
+    clients: Annotated[int | None, Field(ge=1), Written("N")] = None
+    """Share each task's training images among N clients that train in turn and are averaged; with --rounds."""
+    rounds: Annotated[int | None, Field(ge=1), Written("R")] = None
+    """With --clients: average what they trained R times in a task."""
+    client_alpha: Annotated[float | None, Field(ge=0.001, le=1_000_000), Written("A")] = None
+    """With --clients: how much their classes are alike; small: few classes each. (default: 1)"""
     skip_broken: bool = False
     """Leave unreadable images out; recorded."""
     partial_data: bool = False

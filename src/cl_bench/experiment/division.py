@@ -39,6 +39,10 @@ def remarks(plan: Plan) -> tuple[str, ...]:
         raise UserError(
             f"{processes} processes cannot share a batch of {size} images: start {size} at most"
         )
+    if processes > 1 and plan.config.protocol.clients:
+        raise UserError(
+            f"--clients is a simulation in one process, and {processes} were started: start one alone"
+        )
     if (processes == 1 and plan.micro_batch is None) or plan.entry.method.row_by_row:
         return ()
     name = plan.config.method

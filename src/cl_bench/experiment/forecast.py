@@ -26,8 +26,9 @@ from cl_bench.datasets import backbones
 from cl_bench.datasets.images.store import Store
 from cl_bench.datasets.streams import build_stream
 from cl_bench.datasets.suite import TaskSpec
-from cl_bench.experiment.large_matrices import large_matrices, train_size
+from cl_bench.experiment.large_matrices import large_matrices
 from cl_bench.experiment.resolve import Plan
+from cl_bench.experiment.train_size import train_size
 
 REFERENCES = 128, 128  # images or texts of the first play, and more of the second
 ROUNDS = 2, 20  # of an inner loop

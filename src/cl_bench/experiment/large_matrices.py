@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
-from cl_bench.benchmark.config import RunConfig
 from cl_bench.benchmark.large_matrices import LargeMatrices, RunSizes
-from cl_bench.datasets.suite import TaskSpec
 from cl_bench.experiment.resolve import Plan
-
-
-def train_size(task: TaskSpec, config: RunConfig) -> int:
-    """How many images of a task are trained on."""
-    if task.name in config.training_images:
-        return config.training_images[task.name]
-    shots = config.protocol.shots
-    return min(task.train_size, shots * len(task.classnames)) if shots else task.train_size
+from cl_bench.experiment.train_size import train_size
 
 
 def large_matrices(plan: Plan, features: int, most: int | None = None) -> LargeMatrices | None:

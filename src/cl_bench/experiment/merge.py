@@ -26,6 +26,7 @@ FEWER_IMAGES = {  # choices under which not all images are trained on
     "imbalance": "long-tailed",
     "task_imbalance": "long-tailed",
 }
+FEDERATED = ("clients", "rounds", "client_alpha")  # what shares images among clients
 LABELS: dict[str, Labels] = {  # --protocol: what an image is classified over
     "mtil": "own",
     "seen": "seen",
@@ -161,7 +162,7 @@ def _chosen(choices: Choices) -> dict[str, Any]:
     said = {
         "labels": labels,
         "namesakes": choices.namesakes,
-        **{name: getattr(choices, name) for name in FEWER_IMAGES},
+        **{name: getattr(choices, name) for name in (*FEWER_IMAGES, *FEDERATED)},
         "broken": broken,
     }
     return {key: value for key, value in said.items() if value is not None}

@@ -19,9 +19,11 @@ from cl_bench.datasets.pretrained import preprocessing
 from cl_bench.datasets.suite import Suite, TaskSpec
 from cl_bench.experiment.arithmetic import choose_device, computed_on, must_compute
 from cl_bench.experiment.choices import RUNS, Choices
+from cl_bench.experiment.federation import AVERAGED, must_be_shared
 from cl_bench.experiment.places import recorded
 from cl_bench.experiment.settle import Settled, must_have_data, settle
 from cl_bench.experiment.suites import cache_folder
+from cl_bench.experiment.train_size import train_size
 from cl_bench.methods.catalog import MethodEntry
 
 if TYPE_CHECKING:
@@ -86,6 +88,8 @@ def resolve(
     protocol, caveats = computed_on(device, said.protocol, typed=choices.precision is not None)
     settled = replace(settled, said=replace(said, protocol=protocol))
     config = _config(settled, (*caveats, *preprocessing.caveats(suite.backbone)), device)
+    images = {task.name: train_size(task, config) for task in settled.tasks}
+    must_be_shared(config.protocol, config.budget, images, settled.entry, said.method)
     folder = _folder(out, config, suite)
     kept = recorded(choices, suite.name, folder).model_dump(mode="json")
     return Plan(
@@ -168,6 +172,7 @@ def _caveats(settled: Settled, of_model: tuple[str, ...]) -> tuple[str, ...]:
         *cut_prompts((*tasks, *settled.held_out), backbone),
         *(namesakes(tasks, ensemble, backbone, said.protocol.namesakes) if among_others else ()),
         *of_model,
+        *((AVERAGED,) if said.protocol.clients else ()),
         *((left_out,) if settled.choices.skip_broken else ()),
     )
 

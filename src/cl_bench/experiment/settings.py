@@ -23,7 +23,8 @@ from cl_bench.methods.settings_file import file_of
 Table = Literal["config", "recipe", "budget", "protocol"]
 OPTION_OF = {  # what of the protocol has an option of its own
     "labels": "--protocol", "namesakes": "--namesakes", "shots": "--shots",
-    "imbalance": "--imbalance", "task_imbalance": "--task-imbalance", "broken": "--skip-broken", "precision": "--precision",
+    "imbalance": "--imbalance", "task_imbalance": "--task-imbalance",
+    "clients": "--clients", "rounds": "--rounds", "client_alpha": "--client-alpha", "broken": "--skip-broken", "precision": "--precision",
 }  # fmt: skip
 INSTEAD = {"epochs": "steps", "epochs_per_task": "steps", "steps": "epochs"}  # either counts
 

@@ -17,6 +17,7 @@ from cl_bench.datasets.imbalance import Imbalance
 from cl_bench.datasets.listings import images_of_classes
 from cl_bench.datasets.suite import Suite, TaskSpec
 from cl_bench.experiment.choices import Choices, parse_overrides
+from cl_bench.experiment.federation import settled_clients
 from cl_bench.experiment.merge import PROTOCOL_OF, Merged, merge
 from cl_bench.experiment.suites import suite_of
 from cl_bench.methods.catalog import MethodEntry, find_method
@@ -81,7 +82,8 @@ def settle(choices: Choices) -> Settled:
             f"{entry.name} knows a task by the names of its classes, and those of {twins[0]} and "
             f"{twins[1]} are the same: leave one of them out with {option}"
         )
-    said = replace(said, protocol=_counting(said.protocol, tasks, choices))
+    counting = _counting(said.protocol, tasks, choices)
+    said = replace(said, protocol=settled_clients(counting))
     images = _training_images(said.protocol, choices.seed, suite, tasks, root)
     tasks, held_out = (
         tuple(spec.worded(said.protocol.wording) for spec in specs) for specs in (tasks, held_out)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +55,7 @@ def _training_images(about: Installed) -> str:
     rows, drawn = about.run.shots(), _drawn(about)
     if (rows is None) != (drawn is None):
         raise UserError("shots.npz does not go with the configuration")
-    counts = {}
+    targets = {}
     for spec in about.specs:
         train, _ = about.images(spec)
         if rows is not None and drawn is not None:
@@ -64,15 +64,40 @@ def _training_images(about: Installed) -> str:
             train = train.subset(torch.from_numpy(drawn[spec.name]))
         if _recorded(about, spec).train != train.fingerprint:
             raise UserError(f"the training images of {spec.name} are not those that are here")
-        kept = np.bincount(train.targets.numpy(), minlength=len(spec.classnames)).tolist()
+        targets[spec.name] = train.targets.numpy()
+    _must_be_the_counts(about, targets)
+    shared = _shared_as_drawn(about, targets)
+    shots = about.run.config.protocol.shots
+    few = f", the {shots or 'numbers'} of a class that the seed draws" if rows else ""
+    return f"pixels and classes of {len(about.specs)} tasks are those of the data that is here{few}{shared}"
+
+
+def _must_be_the_counts(about: Installed, targets: Mapping[str, NDArray[np.int64]]) -> None:
+    """Hold the images of every class by the manifest against the classes of those that are trained on."""
+    counts = {}
+    for spec in about.specs:
+        kept = np.bincount(targets[spec.name], minlength=len(spec.classnames)).tolist()
         counts[spec.name] = tuple(zip(spec.classnames, kept, strict=True))
     if about.run.manifest.classes != (counts if about.run.config.protocol.is_imbalanced else {}):
         raise UserError(
             "manifest.json: the training images of the classes are not those that are drawn"
         )
-    shots = about.run.config.protocol.shots
-    few = f", the {shots or 'numbers'} of a class that the seed draws" if rows else ""
-    return f"pixels and classes of {len(about.specs)} tasks are those of the data that is here{few}"
+
+
+def _shared_as_drawn(about: Installed, targets: Mapping[str, NDArray[np.int64]]) -> str:
+    """Hold the clients of the images that are trained on against the seed's; how many, in words."""
+    from cl_bench.datasets.client_split import ClientSplit
+
+    config, kept = about.run.config, about.run.clients()
+    split = ClientSplit.of(config.protocol, config.seed)
+    if (kept is None) != (split is None):
+        raise UserError("clients.npz does not go with the configuration")
+    if kept is None or split is None:
+        return ""
+    for task, of in targets.items():
+        if not np.array_equal(kept[task], split.choose(of, task)):
+            raise UserError(f"clients.npz: the clients of {task} are not those of the seed")
+    return f", shared by {split.clients} clients as the seed draws"
 
 
 def _drawn(about: Installed) -> dict[str, NDArray[np.int64]] | None:
