@@ -63,11 +63,15 @@ class ClientSplit:
         draw = random.Random(f"{self.seed}/{task}/clients")
         left = [draw.sample(of, len(of)) for of in _by_class(targets)]
         prior = [len(of) / len(targets) for of in left]
-        shares = [_dirichlet([self.alpha * p for p in prior], draw) for _ in range(self.clients)]
+        logs = [_dirichlet([self.alpha * p for p in prior], draw) for _ in range(self.clients)]
+        weights = [_of_classes_left(of, left) for of in logs]
         owner = np.empty(len(targets), dtype=np.int64)
         for i in range(len(targets)):
             client = i % self.clients
-            owner[left[_drawn(shares[client], left, draw)].pop()] = client
+            label = draw.choices(range(len(left)), weights[client])[0]
+            owner[left[label].pop()] = client
+            if not left[label] and i < len(targets) - 1:
+                weights = [_of_classes_left(of, left) for of in logs]
         return owner
 
 
@@ -85,21 +89,17 @@ def _by_class(targets: NDArray[np.int64]) -> list[list[int]]:
 
 
 def _dirichlet(concentration: list[float], draw: random.Random) -> list[float]:
-    """One draw, up to a factor; by logarithms, as small concentrations give numbers below the smallest float.
+    """Logarithms of one draw, but for a summand: small concentrations give shares below the smallest float.
 
     A Gamma(a) is a Gamma(a + 1) times u ** (1 / a), u being uniform.
     """
-    logs = [
+    return [
         math.log(draw.gammavariate(a + 1, 1)) + math.log(1 - draw.random()) / a
         for a in concentration
     ]
-    most = max(logs)
-    return [math.exp(log - most) for log in logs]
 
 
-def _drawn(shares: list[float], left: list[list[int]], draw: random.Random) -> int:
-    """A class that has images left, by a client's shares; where these are all 0, by the images left."""
-    weights = [share if of else 0.0 for share, of in zip(shares, left, strict=True)]
-    if sum(weights) == 0:
-        weights = [float(len(of)) for of in left]
-    return draw.choices(range(len(weights)), weights)[0]
+def _of_classes_left(logs: list[float], left: list[list[int]]) -> list[float]:
+    """A client's shares, up to a factor, of the classes that have images left; 0 for the others."""
+    most = max(log for log, of in zip(logs, left, strict=True) if of)
+    return [math.exp(log - most) if of else 0.0 for log, of in zip(logs, left, strict=True)]

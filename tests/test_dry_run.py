@@ -73,7 +73,7 @@ def test_every_setting_is_shown_once_and_fits_a_terminal(
     for value in values:
         mark = r"\*" if value.name == "rank" else " "
         assert len(re.findall(rf"^{mark} {value.name} +\S", shown, re.M)) == 1, value.name
-    assert "* changed: 1 of 39" in shown and "{" not in shown.replace("{}", "")
+    assert "* changed: 1 of 42" in shown and "{" not in shown.replace("{}", "")
     table = shown.partition("config:")[2].partition("* changed")[0]
     assert max(map(len, table.splitlines())) < 80
 
