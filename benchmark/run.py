@@ -209,7 +209,7 @@ def _made(config: RunConfig, task: Task) -> Callable[..., Training]:
     rounds = config.protocol.rounds
     if (task.clients is None) != (rounds is None):
         raise ValueError(f"{task.name}: clients and rounds are given together")
-    if task.clients is None:
+    if task.clients is None or rounds is None:
         return Training
     return partial(FederatedTraining, clients=task.clients, rounds=rounds)
 

@@ -19,6 +19,7 @@ from cl_bench.reports.plots.gallery import (
     write_pictures,
 )
 from cl_bench.reports.plots.look import LOOKS, Look
+from cl_bench.reports.runs.along import is_long
 from cl_bench.reports.runs.find import LeftOut, read_runs
 from cl_bench.reports.runs.group import group
 from cl_bench.reports.runs.incremental import is_incremental
@@ -26,6 +27,7 @@ from cl_bench.reports.runs.slugs import group_slugs, safe, study_slugs
 from cl_bench.reports.runs.studies import OrderStudy, order_studies
 from cl_bench.reports.statistics.verdicts import Judged, judge
 from cl_bench.reports.tables import (
+    along,
     cost,
     differences,
     figures,
@@ -62,9 +64,10 @@ def write_report(paths: Sequence[Path], out: Path, style: str = "screen") -> Rep
 
     ``table`` compares the methods, ``per_task`` does so task by task; ``differences`` says which
     differences are real, ``cost`` what it takes and ``literature`` what others published; with held-out data
-    sets ``held_out`` says what becomes of these, with rare classes or tasks ``imbalance`` and ``per_class`` how
-    well they are known, and ``incremental`` how well the classes seen so far are told apart where images are
-    classified over those; ``orders`` compares orders of the same tasks, from three on. Each is there as Markdown,
+    sets ``held_out`` says what becomes of these, from twenty tasks on ``along`` what becomes of the run, with
+    rare classes or tasks ``imbalance`` and ``per_class`` how well they are known, and ``incremental`` how well the
+    classes seen so far are told apart where images are classified over those; ``orders`` compares orders of the
+    same tasks, from three on. Each is there as Markdown,
     LaTeX and CSV; ``runs.csv`` has one line per run. ``plots/`` holds a heat map of
     every run and the pictures of every group as PNG, SVG and PDF, and ``report.html`` all of it on
     one page. The same runs give the same bytes. The page is deleted first and written last: where it is,
@@ -167,8 +170,10 @@ def _chapters(groups: list[Judged]) -> tuple[Chapter, ...]:
     beside_tasks = any(g.group.config.held_out for g in groups)
     rare = any(map(imbalance.is_imbalanced, groups))
     seen = any(is_incremental(g.group) for g in groups)
+    long = any(is_long(g.group) for g in groups)
     return (
         *USUAL,
+        *((along.CHAPTER,) if long else ()),
         *((incremental.CHAPTER,) if seen else ()),
         *((held_out.CHAPTER,) if beside_tasks else ()),
         *(OF_IMBALANCE if rare else ()),

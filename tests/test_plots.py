@@ -32,8 +32,9 @@ from cl_bench.reports.plots.radar import draw_radar
 from cl_bench.reports.plots.sequence import draw_sequence
 from cl_bench.reports.plots.series import LONGEST_LABEL, row_labels, series
 from cl_bench.reports.plots.style import FORMATS, LINES, save
-from cl_bench.reports.plots.subspace import draw_subspace, occupancy_of
+from cl_bench.reports.plots.subspace import draw_subspace
 from cl_bench.reports.runs.group import Group, group
+from cl_bench.reports.runs.occupancy import occupancy_of
 
 LONG = tuple(f"a-data-set-with-a-very-long-name-{i}" for i in range(11))
 NASTY = ("<script>alert(1)</script>", "$x_1$ and \\frac{1}", "_hidden & 50%", "=1+1", "目")

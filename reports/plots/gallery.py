@@ -14,6 +14,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from cl_bench.benchmark.record import RunResult
+from cl_bench.reports.plots.along import draw_along
 from cl_bench.reports.plots.difference import draw_difference, rivals
 from cl_bench.reports.plots.dots import draw_dots
 from cl_bench.reports.plots.forgetting import draw_forgetting
@@ -80,6 +81,11 @@ def group_pictures(group: Group, slug: str, span: float, look: Look = SCREEN) ->
             ("sequence", "Accuracy of each data set over the sequence", draw_sequence),
             ("incremental", "Accuracy over the classes seen so far", draw_incremental),
             ("held-out", "Accuracy on held-out data sets over the sequence", draw_held_out),
+            (
+                "along",
+                "Accuracies so far, cost and protected dimensions along the tasks",
+                draw_along,
+            ),
             ("forgetting", "What is kept of what was learned", draw_forgetting),
             ("radar", "Last of each data set, the methods with the highest Average", draw_radar),
             ("pareto", "Average against parameters, seconds and memory", draw_pareto),

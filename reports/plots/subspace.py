@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
-from math import isfinite
 from statistics import fmean
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cl_bench.benchmark.record import RunResult
-from cl_bench.benchmark.records.events import Learned, those
 from cl_bench.reports.plots.cell_numbers import write_numbers
 from cl_bench.reports.plots.heat_map import MOST_IN_A_COLUMN, name_columns
 from cl_bench.reports.plots.look import SCREEN, Look, in_style
@@ -27,12 +22,9 @@ from cl_bench.reports.plots.style import (
 from cl_bench.reports.runs.group import Group, Row
 from cl_bench.reports.runs.names import clip, one_line, short_names
 from cl_bench.reports.runs.numbers import plain
+from cl_bench.reports.runs.occupancy import TOWERS, Occupancy, occupancy_of
 
 LONGEST_NAME = 24  # characters
-TOWERS = {"v": "vision", "t": "text"}
-KEY = re.compile(r"subspace/([^.]+)\.(\d+)\.([^.]+)")  # tower, block, matrix
-
-Occupancy = dict[str, dict[int, list[float]]]  # tower -> block -> dimensions after each task
 
 
 @in_style
@@ -59,27 +51,6 @@ def draw_subspace(group: Group, row: Row, look: Look = SCREEN) -> Figure | None:
     what = f"{row_labels(group)[row.label]}: protected dimensions, mean of a block's matrices"
     set_title(figure, group_title(what, group), look)
     return figure
-
-
-def occupancy_of(run: RunResult) -> Occupancy:
-    """Dimensions per tower and block after every task, mean over the block's matrices.
-
-    Empty where a task's record is missing: its column would be another task's. Also where a number is
-    not finite.
-    """
-    events = those(run.known_events, Learned)
-    if len(events) != len(run.matrix.tasks):
-        return {}
-    result: Occupancy = defaultdict(lambda: defaultdict(list))
-    for event in events:
-        found: dict[tuple[str, int], list[float]] = defaultdict(list)
-        for key, dimensions in event.diagnostics.items():
-            if (match := KEY.fullmatch(key)) and isfinite(dimensions):
-                found[match[1], int(match[2])].append(dimensions)
-        for (tower, block), dimensions_ in sorted(found.items(), key=lambda item: item[0][1]):
-            result[tower][block].append(fmean(dimensions_))
-    whole = all(len(v) == len(events) for of in result.values() for v in of.values())
-    return {tower: dict(of) for tower, of in sorted(result.items(), reverse=True)} if whole else {}
 
 
 def _mean(seeds: list[Occupancy]) -> Occupancy:

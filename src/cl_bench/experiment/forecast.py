@@ -215,9 +215,9 @@ def _pairs(images: Images, stream: TaskStream) -> Pairs:
 
 
 def _stand_in(spec: TaskSpec, train: int, size: int, make: Callable[[int, int], Tensor]) -> Task:
-    classes, test = len(spec.classnames), min(spec.test_size, TEST_IMAGES)
-    images = [Images(make(n, size), torch.arange(n) % classes) for n in (train, test)]
-    return Task(spec.name, _labels(spec), *images)
+    classes, few = len(spec.classnames), min(spec.test_size, TEST_IMAGES)
+    of, test = (Images(make(n, size), torch.arange(n) % classes) for n in (train, few))
+    return Task(spec.name, _labels(spec), of, test)
 
 
 def _cut(task: Task, count: int) -> Task:
