@@ -107,6 +107,12 @@ def test_what_one_seed_does_not_hold_is_not_known_of_all(tmp_path: Path) -> None
         assert len(along(row, "seconds")) == 22
 
 
+def test_a_model_that_saw_all_tasks_has_no_transfer_along_them(tmp_path: Path) -> None:
+    seen = written(tmp_path, extra_data={"all tasks": "of this suite, from the start"})
+    for row in seen.rows:
+        assert along(row, "transfer") == [] and len(along(row, "last")) == 22
+
+
 def test_growth_is_a_slope_without_the_first_task() -> None:
     assert growth([99.0, 1.0, 3.0, 5.0, 7.0]) == (pytest.approx(2), pytest.approx(0, abs=1e-6))
     assert growth([9.0, 4.0, 4.0, 4.0]) == (0, 0)

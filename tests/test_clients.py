@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from command_line import cl_bench
 from numpy.typing import NDArray
+from own_suite import HEAD, write_classes, write_suite
 from small_run import FOLDER, fresh, small_plan
 
 from cl_bench.benchmark.config import Protocol, RunConfig
@@ -311,3 +312,21 @@ def test_a_dry_run_says_who_shares_the_steps_and_counts_what_is_held(
         weight.numel() for weight in fresh(small_plan("finetune")).clip.weights().values()
     )
     assert peaks[1] - peaks[0] == (4 + 8) * weights, "bytes of the server's numbers and of the sums"
+
+
+def test_a_suite_file_may_bring_clients(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        write_classes(tmp_path / split, {"ant": 6, "bee": 6}, seed=len(split))
+    table = 'name = "t"\ntrain = "train"\ntest = "test"'
+    for given, words in (
+        ("clients = 3", "--clients 3: say with --rounds R"),
+        ("clients = 20\nrounds = 1", "--clients 20: t has 12 training images"),
+    ):
+        file = write_suite(tmp_path, table, head=f"{HEAD}steps = 30\n[protocol]\n{given}\n")
+        with pytest.raises(UserError, match=words):
+            resolve(Choices(suite=str(file), method="lora", device="cpu"))
+    file = write_suite(
+        tmp_path, table, head=f"{HEAD}steps = 30\n[protocol]\nclients = 3\nrounds = 2\n"
+    )
+    protocol = resolve(Choices(suite=str(file), method="lora", device="cpu")).config.protocol
+    assert (protocol.clients, protocol.rounds, protocol.client_alpha) == (3, 2, 1)

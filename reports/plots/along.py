@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import ceil
 
 import numpy as np
@@ -67,7 +68,7 @@ def _mark_zero_shot(axes: Axes, name: str, group: Group) -> None:
 
 def _panel(axes: Axes, curves: list[tuple[Series, list[float]]]) -> None:
     tasks = range(1, len(curves[0][1]) + 1)
-    lines = [(tasks, np.array(curve)) for _, curve in curves]
+    lines: list[tuple[Sequence[int], np.ndarray]] = [(tasks, np.array(of)) for _, of in curves]
     draw_lines(axes, tuple(s for s, _ in curves), lines, max(1, len(tasks) // 8))
     axes.grid(axis="y")
     axes.set_xticks(range(0, len(tasks) + 1, max(1, ceil(len(tasks) / 6))))

@@ -11,7 +11,7 @@ from scipy.stats import t as student
 
 from cl_bench.benchmark.record import RunResult
 from cl_bench.benchmark.records.events import Learned, Saved, those
-from cl_bench.reports.runs.group import Group, Row
+from cl_bench.reports.runs.group import METRICS, Group, Row
 from cl_bench.reports.runs.occupancy import occupancy_of
 
 LONG = 20  # tasks; below, the pictures and tables of every report show each of them
@@ -92,7 +92,12 @@ def is_long(group: Group) -> bool:
 
 
 def along(row: Row, name: str) -> Curve:
-    """One of ``QUANTITIES`` after every task, the mean over seeds; empty where one of them does not hold it."""
+    """One of ``QUANTITIES`` after every task, the mean over seeds; empty where one of them does not hold it.
+
+    A metric that the row does not have at the end, as Transfer of a model that saw all tasks, is not there before.
+    """
+    if name in METRICS and not row.values(name):
+        return []
     curves = [QUANTITIES[name].of(run) for run in row.runs]
     if not all(curves):
         return []

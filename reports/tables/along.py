@@ -81,7 +81,7 @@ CHAPTER = Chapter(
     "Along the tasks",
     f"Runs of {LONG} tasks or more, after some of their tasks; the CSV file has all of them. Transfer: on the tasks not "
     "learned first, over the rows so far; Last: mean of the tasks learned so far. Seconds: of learning that task, "
-    "without evaluation. Memory: the GPU's highest use until then, of a run without one the process's. Protected: "
+    "without evaluation. Memory: the GPU's highest use until then since the process began, of a run without one the process's. Protected: "
     "dimensions, mean over the matrices of a tower. Growth: slope of a straight line through all tasks but the first, "
     "with its 95 % interval. Means over seeds.",
     _tables,
