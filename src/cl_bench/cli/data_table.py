@@ -9,7 +9,7 @@ from rich.table import Table
 
 from cl_bench.cli.as_json import print_json
 from cl_bench.cli.console import console, paragraph
-from cl_bench.datasets.mtil.prepare import archives
+from cl_bench.datasets.mtil.archives import archives, only_by_hand
 from cl_bench.datasets.mtil.status import Status
 
 COLOURS = {"found": "green", "missing": "yellow", "wrong": "red"}
@@ -67,5 +67,7 @@ def _how_to_get(state: Status) -> str | None:
     """A command, or what to do by hand, where nothing of the data set is there."""
     if state.state != "missing":
         return None
-    by_hand = next((part.by_hand for part in archives()[state.name] if part.by_hand), None)
-    return f"by hand: {by_hand}" if by_hand else f"`cl-bench data prepare {state.name}`"
+    command = f"cl-bench data prepare {state.name}"
+    if words := only_by_hand(archives()[state.name]):
+        return f"by hand: {words}; then `{command} --from FOLDER`, the folder that holds them"
+    return f"`{command}`"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cl_bench.benchmark.errors import UserError
@@ -11,8 +11,9 @@ from cl_bench.cli.progress import progress_of_files
 from cl_bench.datasets.checks.verify import Problems, verify_images
 from cl_bench.datasets.images.cache import of_other_versions
 from cl_bench.datasets.images.store import Store
+from cl_bench.datasets.mtil.archives import archives
 from cl_bench.datasets.mtil.layout import missing_files
-from cl_bench.datasets.mtil.prepare import archives, prepare
+from cl_bench.datasets.mtil.prepare import prepare
 from cl_bench.datasets.mtil.readers import read_both
 from cl_bench.datasets.streams import load_splits
 from cl_bench.datasets.suite import TaskSpec
@@ -28,7 +29,7 @@ def fetch_all(names: Sequence[str], root: Path, quiet: bool) -> bool:
                 console.print(f"{name}: is there already")
                 continue
             try:
-                prepare(name, archives()[name], root)
+                prepare(name, archives()[name], root, _warns_of(name))
                 console.print(f"{name}: fetched")
             except UserError as error:
                 warn(f"{name}: {error}")
@@ -36,6 +37,10 @@ def fetch_all(names: Sequence[str], root: Path, quiet: bool) -> bool:
         console.print("`cl-bench data status` checks counts and classes")
         made(root)
     return well
+
+
+def _warns_of(name: str) -> Callable[[str], None]:
+    return lambda words: warn(f"{name}: {words}")
 
 
 def verify_all(names: Sequence[str], root: Path, cache: Path, quiet: bool) -> bool:
