@@ -55,8 +55,12 @@ def wrong_checksum(packing: Archive, file: Path) -> str | None:
     """
     kind, digits = packing.checksum()
     found = digest(file, kind)
-    if found == digits:
-        return None
+    return None if found == digits else not_used(packing, file, found)
+
+
+def not_used(packing: Archive, file: Path, found: str) -> str:
+    """That a file with the checksum ``found`` is not the published one, in one line."""
+    kind, digits = packing.checksum()
     called = {"md5": "MD5", "sha256": "SHA-256"}[kind]
     return f"{file} is not used: its {called} is {found}, that of {packing.file} is {digits}"
 

@@ -60,12 +60,26 @@ def status(names: Names = None, data_root: Root = None, as_json: AsJson = False)
 
 
 @app.command()
-def prepare(names: Names = None, data_root: Root = None, quiet: Quiet = False) -> None:
+def prepare(
+    names: Names = None,
+    data_root: Root = None,
+    given: Annotated[
+        Path | None,
+        typer.Option(
+            "--from", help="Take archives and copies that are below it; no network.", metavar="DIR"
+        ),
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
     """Fetch what can be fetched, check it, unpack it; say what must be fetched by hand."""
     root, known = _root(data_root), _known(names)
-    from cl_bench.cli.data_work import fetch_all
+    from cl_bench.cli.data_work import fetch_all, take_all
 
-    if not fetch_all(known, root, quiet):
+    if given is None:
+        well = fetch_all(known, root, quiet)
+    else:
+        well = take_all(known, given, root, quiet, named=names is not None)
+    if not well:
         raise typer.Exit(1)
 
 

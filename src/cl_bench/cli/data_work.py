@@ -12,11 +12,15 @@ from cl_bench.datasets.checks.verify import Problems, verify_images
 from cl_bench.datasets.images.cache import of_other_versions
 from cl_bench.datasets.images.store import Store
 from cl_bench.datasets.mtil.archives import archives
+from cl_bench.datasets.mtil.given import Given
 from cl_bench.datasets.mtil.layout import missing_files
 from cl_bench.datasets.mtil.prepare import prepare
 from cl_bench.datasets.mtil.readers import read_both
+from cl_bench.datasets.mtil.take import NothingFoundError, take
 from cl_bench.datasets.streams import load_splits
 from cl_bench.datasets.suite import TaskSpec
+
+TAKEN = "taken are its archives and copies of it (docs/data-sources.md)"
 
 
 def fetch_all(names: Sequence[str], root: Path, quiet: bool) -> bool:
@@ -37,6 +41,49 @@ def fetch_all(names: Sequence[str], root: Path, quiet: bool) -> bool:
         console.print("`cl-bench data status` checks counts and classes")
         made(root)
     return well
+
+
+def take_all(names: Sequence[str], folder: Path, root: Path, quiet: bool, named: bool) -> bool:
+    """Take what ``folder`` holds to ``root``; returns whether all went well.
+
+    Args:
+        names: of data sets.
+        folder: of the user, with archives or copies.
+        root: the data root.
+        quiet: say only what is wrong.
+        named: the user named the data sets, so that each of them must be there.
+
+    Raises:
+        UserError: the folder is missing or empty, or holds nothing of any of them.
+    """
+    with silenced(quiet):
+        given = Given(folder, warn)
+        root.mkdir(parents=True, exist_ok=True)
+        lacking = [name for name in names if missing_files(root)[name]]
+        for name in names:
+            if name not in lacking:
+                console.print(f"{name}: is there already")
+        taken = [_take_one(name, given, root, named) for name in lacking]
+        if lacking and all(well is None for well in taken):
+            raise UserError(f"--from {folder}: it holds nothing of {', '.join(lacking)}; {TAKEN}")
+        console.print("`cl-bench data status` checks counts and classes")
+        made(root)
+    return all(well or (well is None and not named) for well in taken)
+
+
+def _take_one(name: str, given: Given, root: Path, named: bool) -> bool | None:
+    """Whether it went well; ``None`` where the folder holds nothing of the data set."""
+    try:
+        words = take(name, archives()[name], given, root)
+    except NothingFoundError as error:
+        if named:
+            warn(f"{name}: {error}")
+        return None
+    except UserError as error:
+        warn(f"{name}: {error}")
+        return False
+    console.print(f"{name}: {words}", soft_wrap=True, markup=False)
+    return True
 
 
 def _warns_of(name: str) -> Callable[[str], None]:

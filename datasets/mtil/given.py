@@ -1,0 +1,81 @@
+"""The archives in a folder that a user gave: found by name or by checksum, and never changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cl_bench.benchmark.errors import UserError
+from cl_bench.datasets.images.visible import files_below
+from cl_bench.datasets.mtil.archives import Archive
+from cl_bench.datasets.mtil.fetch import Say, digest, not_used
+
+ENDINGS = frozenset({".zip", ".tar", ".gz", ".tgz", ".mat"})
+
+
+class Given:
+    """A folder and the archives below it.
+
+    Attributes:
+        folder: the folder.
+    """
+
+    def __init__(self, folder: Path, say: Say) -> None:
+        """Look at what is there.
+
+        Args:
+            folder: the folder.
+            say: hears of files that have the name of an archive and another content, in one line.
+
+        Raises:
+            UserError: it is no folder, or there is nothing in it.
+        """
+        if not folder.is_dir():
+            raise UserError(f"--from {folder}: there is no such folder")
+        if not any(folder.iterdir()):
+            raise UserError(f"--from {folder}: the folder is empty")
+        self.folder = folder
+        self._files = [f for f in files_below(folder) if f.suffix.lower() in ENDINGS]
+        self._say = say
+        self._digests: dict[tuple[Path, str], str] = {}
+        self._faults: set[str] = set()
+
+    def find(self, part: Archive) -> tuple[Archive, Path] | None:
+        """A packing of ``part`` with its file: by its name, else under another one by its checksum.
+
+        Raises:
+            UserError: a file cannot be read.
+        """
+        for packing in part.packings():
+            for file in self._files:
+                if file.name.lower() == packing.file.lower() and self._is(packing, file):
+                    return packing, file
+        for packing in part.packings():
+            kind, digits = packing.checksum()
+            for file in self._files:
+                if _plain(file.name) == _plain(packing.file) and self._digest(file, kind) == digits:
+                    return packing, file
+        return None
+
+    def named(self, name: str) -> list[Path]:
+        """The archives and lists of that name, whatever they hold."""
+        return [file for file in self._files if file.name == name]
+
+    def _is(self, packing: Archive, file: Path) -> bool:
+        kind, digits = packing.checksum()
+        if (found := self._digest(file, kind)) == digits:
+            return True
+        fault = not_used(packing, file, found)
+        if fault not in self._faults:
+            self._faults.add(fault)
+            self._say(fault)
+        return False
+
+    def _digest(self, file: Path, kind: str) -> str:
+        if (file, kind) not in self._digests:
+            self._digests[file, kind] = digest(file, kind)
+        return self._digests[file, kind]
+
+
+def _plain(name: str) -> bool:
+    """Whether a file of that name is no archive but a list as it is."""
+    return name.lower().endswith(".mat")

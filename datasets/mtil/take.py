@@ -1,0 +1,60 @@
+"""Take a data set from a folder that a user has: its archives, or a copy that is unpacked. No network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cl_bench.benchmark.errors import UserError
+from cl_bench.datasets.mtil.archives import Archive
+from cl_bench.datasets.mtil.given import Given
+from cl_bench.datasets.mtil.staging import staged
+from cl_bench.datasets.mtil.unpack import unpack_part
+from cl_bench.datasets.mtil.unpacked import check_published, copy_unpacked, unpacked_in
+
+
+class NothingFoundError(UserError):
+    """A folder holds nothing of a data set."""
+
+
+def take(name: str, parts: tuple[Archive, ...], given: Given, root: Path) -> str:
+    """Copy or unpack data set ``name`` from a user's folder to its place, whole and checked, or not at all.
+
+    Archives with the published checksums come before copies that are unpacked.
+
+    Args:
+        name: of the data set.
+        parts: the files that it is published as.
+        given: the user's folder.
+        root: the data root.
+
+    Returns:
+        What it was taken from, in words.
+
+    Raises:
+        NothingFoundError: the folder holds nothing of it.
+        UserError: it is not whole, not the published one, damaged, or its place is taken.
+    """
+    found = [given.find(part) for part in parts]
+    archives = [one for one in found if one]
+    place = None if len(archives) == len(parts) else unpacked_in(name, given.folder)
+    if not (archives or place):
+        raise NothingFoundError(f"there is nothing of it below {given.folder}")
+    with staged(name, root) as staging:
+        if place:
+            copy_unpacked(name, place, staging)
+            check_published(name, parts, staging, place)
+            return f"copied from {place}; checked by its counts and class names"
+        if len(archives) < len(parts):
+            raise _incomplete(parts, found, given)
+        for packing, file in archives:
+            unpack_part(packing, file, staging)
+    return f"unpacked from {', '.join(str(file) for _, file in archives)}"
+
+
+def _incomplete(
+    parts: tuple[Archive, ...], found: list[tuple[Archive, Path] | None], given: Given
+) -> UserError:
+    pairs = list(zip(parts, found, strict=True))
+    there = ", ".join(str(one[1]) for _, one in pairs if one)
+    lacking = ", ".join(part.file for part, one in pairs if not one)
+    return UserError(f"{there} is there, but below {given.folder} there is no {lacking}")
