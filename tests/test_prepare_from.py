@@ -9,6 +9,7 @@ import pytest
 from command_line import cl_bench
 from mtil_fixtures import copy_one
 from mtil_published import let_it_be_published, packed, parts_of, write_published
+from PIL import Image
 
 from cl_bench.benchmark.errors import UserError
 from cl_bench.cli import data_work
@@ -129,8 +130,23 @@ def test_a_copy_with_a_changed_list_is_refused(published: Path, tmp_path: Path) 
     copy_one("Flowers", published, tmp_path / "held")
     file = tmp_path / "held" / "flowers-102" / "setid.mat"
     file.write_bytes(file.read_bytes() + b" ")
-    with pytest.raises(UserError, match=rf"{file} is not used: its MD5 is"):
+    with pytest.raises(
+        UserError, match=rf"is not the published Flowers: {file} is not used: its MD5"
+    ):
         taken("Flowers", parts_of("Flowers", published), tmp_path / "held", tmp_path / "data")
+
+
+def test_a_copy_in_the_published_layout_whose_images_were_scaled_is_refused(
+    published: Path, tmp_path: Path
+) -> None:
+    copy_one("DTD", published, tmp_path / "held")
+    for file in (tmp_path / "held").rglob("*.jpg"):
+        Image.new("RGB", (224, 224)).save(file)
+    with pytest.raises(
+        UserError, match=r"is not the published DTD: its images were scaled: all have"
+    ):
+        taken("DTD", parts_of("DTD", published), tmp_path / "held", tmp_path / "data")
+    assert not (tmp_path / "data" / "dtd").exists()
 
 
 def test_the_archive_comes_before_the_unpacked_copy(published: Path, tmp_path: Path) -> None:

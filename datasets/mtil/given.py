@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 
 from cl_bench.benchmark.errors import UserError
 from cl_bench.datasets.images.visible import files_below
 from cl_bench.datasets.mtil.archives import Archive
+from cl_bench.datasets.mtil.copies.parquet import ParquetFile, parquet_files
 from cl_bench.datasets.mtil.fetch import Say, digest, not_used
 
 ENDINGS = frozenset({".zip", ".tar", ".gz", ".tgz", ".mat"})
@@ -59,6 +61,17 @@ class Given:
     def named(self, name: str) -> list[Path]:
         """The archives and lists of that name, whatever they hold."""
         return [file for file in self._files if file.name == name]
+
+    @cached_property
+    def parquet(self) -> tuple[tuple[ParquetFile, ...], ...]:
+        """The Parquet files of every copy; those that cannot be used are said."""
+        copies: dict[Path, list[ParquetFile]] = {}
+        for file in parquet_files(self.folder):
+            if isinstance(file, UserError):
+                self._say(str(file))
+            else:
+                copies.setdefault(file.top, []).append(file)
+        return tuple(map(tuple, copies.values()))
 
     def _is(self, packing: Archive, file: Path) -> bool:
         kind, digits = packing.checksum()

@@ -94,14 +94,15 @@ def _doubled(where: Home) -> Iterator[str]:
 
 
 def _flowers_by_class(root: Path, where: Home) -> Iterator[str]:
-    """Moving files does not help here: their numbers, and with them the splits, are lost."""
+    """Moving files does not help here: what tells their classes and splits are the published lists."""
     names = frozenset(names_in_files("Flowers"))
     for place in folders(root):
         inside = {path.name for path in folders_in(place)}
         if len(inside & names) >= NUMBERED or sum(n.isdigit() for n in inside) >= NUMBERED:
             yield (
                 f"{place} holds flowers sorted into class folders; MTIL reads the original archive: "
-                f"{', '.join(where.parts)} in {where.folder} (`cl-bench data prepare Flowers`)"
+                f"{', '.join(where.parts)} in {where.folder} (`cl-bench data prepare Flowers`). If their "
+                "numbers are the published ones, `--from` takes them (docs/data-sources.md)"
             )
             return
 

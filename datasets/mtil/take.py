@@ -6,10 +6,16 @@ from pathlib import Path
 
 from cl_bench.benchmark.errors import UserError
 from cl_bench.datasets.mtil.archives import Archive
+from cl_bench.datasets.mtil.copies.convert import convert
+from cl_bench.datasets.mtil.copies.find import held_copy
 from cl_bench.datasets.mtil.given import Given
 from cl_bench.datasets.mtil.staging import staged
 from cl_bench.datasets.mtil.unpack import unpack_part
 from cl_bench.datasets.mtil.unpacked import check_published, copy_unpacked, unpacked_in
+
+BY_FILE_NAMES = (
+    "EuroSAT"  # published as class folders: read as such, so that a part is not taken for all
+)
 
 
 class NothingFoundError(UserError):
@@ -31,20 +37,26 @@ def take(name: str, parts: tuple[Archive, ...], given: Given, root: Path) -> str
         What it was taken from, in words.
 
     Raises:
+        RefusedCopyError: there is a copy that is not the published data set, or that cannot be told.
         NothingFoundError: the folder holds nothing of it.
         UserError: it is not whole, not the published one, damaged, or its place is taken.
     """
     found = [given.find(part) for part in parts]
     archives = [one for one in found if one]
-    place = None if len(archives) == len(parts) else unpacked_in(name, given.folder)
-    if not (archives or place):
+    whole = len(archives) == len(parts)
+    place = None if whole or name == BY_FILE_NAMES else unpacked_in(name, given.folder)
+    copy = None if whole or place else held_copy(name, given)
+    if not (archives or place or copy):
         raise NothingFoundError(f"there is nothing of it below {given.folder}")
     with staged(name, root) as staging:
         if place:
             copy_unpacked(name, place, staging)
             check_published(name, parts, staging, place)
             return f"copied from {place}; checked by its counts and class names"
-        if len(archives) < len(parts):
+        if copy:
+            convert(name, copy, parts, given, staging)
+            return f"brought from {copy.place} into the published layout; every image has its name"
+        if not whole:
             raise _incomplete(parts, found, given)
         for packing, file in archives:
             unpack_part(packing, file, staging)

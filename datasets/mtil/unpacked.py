@@ -11,8 +11,10 @@ from cl_bench.datasets.images.visible import files_below, is_visible
 from cl_bench.datasets.mtil.archives import Archive
 from cl_bench.datasets.mtil.fetch import wrong_checksum
 from cl_bench.datasets.mtil.home import Home, folders, folders_in, home
+from cl_bench.datasets.mtil.layout import facts
 from cl_bench.datasets.mtil.misplaced import WITH_LETTERS
 from cl_bench.datasets.mtil.unpack import check_space
+from cl_bench.datasets.mtil.written_anew import check_as_published, check_boxes
 
 
 def unpacked_in(name: str, folder: Path) -> Path | None:
@@ -64,7 +66,7 @@ def check_published(name: str, parts: tuple[Archive, ...], staging: Path, place:
     """Make sure that data set ``name`` below ``staging`` is the published one, as far as can be told.
 
     Files that are published as they are have their checksums; the rest has its number of images, its
-    classes and their order.
+    classes and their order, and images that do not look as if they were written anew.
 
     Args:
         name: of the data set.
@@ -75,18 +77,25 @@ def check_published(name: str, parts: tuple[Archive, ...], staging: Path, place:
     Raises:
         UserError: it is another one.
     """
+    from cl_bench.datasets.mtil.readers import read_both
     from cl_bench.datasets.mtil.status import status
 
-    for part in parts:
-        file = staging / part.into / part.file
-        if file.is_file() and (fault := wrong_checksum(part, file)):
-            raise UserError(_as_in(fault, name, staging, place))
-    state = status(name, staging)
-    if state.state != "found":
-        words = "; ".join(state.notes)
-        raise UserError(
-            f"{place} is not the published {name}: {_as_in(words, name, staging, place)}"
-        )
+    try:
+        for part in parts:
+            file = staging / part.into / part.file
+            if file.is_file() and (fault := wrong_checksum(part, file)):
+                raise UserError(fault)
+        state = status(name, staging)
+        if state.state != "found":
+            raise UserError("; ".join(state.notes))
+        for listing in read_both(name, staging):
+            if isinstance(listing.images, tuple):
+                check_as_published(listing.images, facts()["datasets"][name].get("native_size"))
+        if name == "StanfordCars":
+            check_boxes(staging / "stanford_cars")
+    except UserError as error:
+        words = _as_in(str(error), name, staging, place)
+        raise UserError(f"{place} is not the published {name}: {words}") from error
 
 
 def _as_in(words: str, name: str, staging: Path, place: Path) -> str:

@@ -12,6 +12,7 @@ from cl_bench.datasets.checks.verify import Problems, verify_images
 from cl_bench.datasets.images.cache import of_other_versions
 from cl_bench.datasets.images.store import Store
 from cl_bench.datasets.mtil.archives import archives
+from cl_bench.datasets.mtil.copies.held import RefusedCopyError
 from cl_bench.datasets.mtil.given import Given
 from cl_bench.datasets.mtil.layout import missing_files
 from cl_bench.datasets.mtil.prepare import prepare
@@ -79,6 +80,9 @@ def _take_one(name: str, given: Given, root: Path, named: bool) -> bool | None:
         if named:
             warn(f"{name}: {error}")
         return None
+    except RefusedCopyError as error:
+        warn(f"{name}: {error}. As a task of a suite of your own (docs/suites.md):\n{error.suite}")
+        return False
     except UserError as error:
         warn(f"{name}: {error}")
         return False
