@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from pathlib import Path
 
@@ -167,6 +168,29 @@ def test_a_disk_that_is_too_small_leaves_nothing(
     with pytest.raises(UserError, match=r"0\.0 GiB free, but 0\.0 GiB are needed; make room there"):
         taken("DTD", parts_of("DTD", published), tmp_path / "held", tmp_path / "data")
     assert not list((tmp_path / "data").iterdir())
+
+
+@pytest.mark.parametrize("name", ["DTD", "MNIST", "EuroSAT"])
+def test_a_disk_that_fills_up_leaves_nothing(
+    name: str, published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Folders, single files and class folders are copied by three functions."""
+    copy_one(name, published, tmp_path / "held")
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    with pytest.raises(UserError, match=rf"^{name} cannot be brought to .*: .*No space left") as e:
+        taken(name, parts_of(name, published), tmp_path / "held", tmp_path / "data")
+    assert "\n" not in str(e.value) and not list((tmp_path / "data").iterdir())
+
+
+def test_a_few_folders_of_the_same_names_are_no_copy(published: Path, tmp_path: Path) -> None:
+    for name in ("Faces", "pictures", "music", "lamp"):
+        (tmp_path / "held" / name).mkdir(parents=True)
+    with pytest.raises(NothingFoundError):
+        taken("Caltech101", parts_of("Caltech101", published), tmp_path / "held", tmp_path / "data")
 
 
 def test_the_command(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cl_bench.benchmark.errors import UserError
+from cl_bench.benchmark.errors import UserError, in_one_line
 from cl_bench.datasets.mtil.layout import missing_files
 
 
@@ -18,7 +18,8 @@ def staged(name: str, root: Path) -> Iterator[Path]:
     Where it does not end well, nothing of it is left.
 
     Raises:
-        UserError: the data set lacks files, or something lies in its place.
+        UserError: the data set lacks files, a file cannot be read or written, or something lies in its
+            place.
     """
     staging = root / f".unpacking-{name}"
     shutil.rmtree(staging, ignore_errors=True)  # of a process that was killed
@@ -26,6 +27,8 @@ def staged(name: str, root: Path) -> Iterator[Path]:
     try:
         yield staging
         _move(name, staging, root)
+    except OSError as error:
+        raise UserError(f"{name} cannot be brought to {root}: {_reason(error)}") from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 
@@ -38,3 +41,10 @@ def _move(name: str, staging: Path, root: Path) -> None:
         raise UserError(f"{there[0]} is there but not whole; remove it and prepare {name} again")
     for item in items:
         item.rename(root / item.name)
+
+
+def _reason(error: OSError) -> str:
+    """Of many files that could not be copied, the first."""
+    if isinstance(error, shutil.Error) and isinstance(error.args[0], list):
+        return f"{error.args[0][0][0]}: {error.args[0][0][2]}"
+    return in_one_line(error)

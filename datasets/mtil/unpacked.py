@@ -9,6 +9,7 @@ from pathlib import Path
 from cl_bench.benchmark.errors import UserError
 from cl_bench.datasets.images.visible import files_below, is_visible
 from cl_bench.datasets.mtil.archives import Archive
+from cl_bench.datasets.mtil.copies.class_names import are_classes
 from cl_bench.datasets.mtil.fetch import wrong_checksum
 from cl_bench.datasets.mtil.home import Home, folders, folders_in, home
 from cl_bench.datasets.mtil.layout import facts
@@ -20,7 +21,10 @@ from cl_bench.datasets.mtil.written_anew import check_as_published, check_boxes
 def unpacked_in(name: str, folder: Path) -> Path | None:
     """The folder below ``folder`` that holds the parts of data set ``name`` side by side."""
     where = home(name, folder)
-    return next((place for place in folders(folder) if where.is_in(place)), None)
+    if where.parts:
+        return next((place for place in folders(folder) if where.is_in(place)), None)
+    inside = ((place, (path.name for path in folders_in(place))) for place in folders(folder))
+    return next((place for place, names in inside if are_classes(name, names)), None)
 
 
 def copy_unpacked(name: str, place: Path, staging: Path) -> None:

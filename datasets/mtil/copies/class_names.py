@@ -13,8 +13,8 @@ FEW = 20  # classes of a data set tell it, or half of them where it has few
 
 
 def plain(name: str) -> str:
-    """What is left of a class's name without case and kinds of separators."""
-    return re.sub(r"[\W_]+", " ", name).casefold().strip()
+    """What is left of a class's name without case and separators."""
+    return re.sub(r"[\W_]+", "", name).casefold()
 
 
 def known_classes(dataset: str) -> dict[str, int]:
