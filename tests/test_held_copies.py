@@ -346,6 +346,36 @@ def test_parquet_with_labels_from_1_is_refused(published: Path, held: Path) -> N
         taken("EuroSAT", published, held)
 
 
+@pytest.mark.parametrize(
+    ("folders", "words"),
+    [("images/{}", ""), ("EuroSAT/2750/{}", ""), ("Highway", "of another class than 'Highway'")],
+)
+def test_folders_in_the_paths_of_parquet_files(
+    folders: str, words: str, published: Path, held: Path
+) -> None:
+    """Those that are no class are no claim; a class must be the image's."""
+    write_parquet(
+        images_of("EuroSAT", published),
+        held,
+        names_in_files("EuroSAT"),
+        path=lambda f: f"{folders.format(f.parent.name)}/{f.name}",
+    )
+    if words:
+        refused("EuroSAT", published, held, words)
+    else:
+        taken("EuroSAT", published, held)
+        is_the_published_one("EuroSAT", published, held)
+
+
+def test_parquet_of_another_data_set_is_named(published: Path, held: Path) -> None:
+    names = ["cat", "dog", "mouse", "owl"]
+    write_parquet(images_of("EuroSAT", published), held / "pets", names)
+    with pytest.raises(
+        NothingFoundError, match=r"in .*pets have 4 classes: cat, dog, mouse, \.\.\."
+    ):
+        taken("EuroSAT", published, held)
+
+
 def test_parquet_with_fewer_rows_is_refused(published: Path, held: Path) -> None:
     images = images_of("EuroSAT", published)
     write_parquet(images[1:], held, names_in_files("EuroSAT"))

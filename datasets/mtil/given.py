@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cl_bench.benchmark.errors import UserError
 from cl_bench.datasets.images.visible import files_below
-from cl_bench.datasets.mtil.archives import Archive
+from cl_bench.datasets.mtil.archives import Archive, archives
 from cl_bench.datasets.mtil.copies.parquet import ParquetFile, parquet_files
 from cl_bench.datasets.mtil.fetch import Say, digest, not_used
 
@@ -53,7 +53,7 @@ class Given:
                     return packing, file
         for packing in part.packings():
             kind, digits = packing.checksum()
-            for file in self._files:
+            for file in self._under_other_names:
                 if _plain(file.name) == _plain(packing.file) and self._digest(file, kind) == digits:
                     return packing, file
         return None
@@ -61,6 +61,13 @@ class Given:
     def named(self, name: str) -> list[Path]:
         """The archives and lists of that name, whatever they hold."""
         return [file for file in self._files if file.name == name]
+
+    @cached_property
+    def _under_other_names(self) -> list[Path]:
+        """Files that are not called as any published one; only these are read to be told."""
+        every = (part for parts in archives().values() for part in parts)
+        known = {packing.file.lower() for part in every for packing in part.packings()}
+        return [file for file in self._files if file.name.lower() not in known]
 
     @cached_property
     def parquet(self) -> tuple[tuple[ParquetFile, ...], ...]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from cl_bench.benchmark.errors import UserError
 from cl_bench.datasets.mtil.archives import Archive
 from cl_bench.datasets.mtil.copies.convert import convert
-from cl_bench.datasets.mtil.copies.find import held_copy
+from cl_bench.datasets.mtil.copies.find import held_copy, other_classes
 from cl_bench.datasets.mtil.given import Given
 from cl_bench.datasets.mtil.staging import staged
 from cl_bench.datasets.mtil.unpack import unpack_part
@@ -47,7 +47,9 @@ def take(name: str, parts: tuple[Archive, ...], given: Given, root: Path) -> str
     place = None if whole or name == BY_FILE_NAMES else unpacked_in(name, given.folder)
     copy = None if whole or place else held_copy(name, given)
     if not (archives or place or copy):
-        raise NothingFoundError(f"there is nothing of it below {given.folder}")
+        raise NothingFoundError(
+            f"there is nothing of it below {given.folder}{other_classes(given)}"
+        )
     with staged(name, root) as staging:
         if place:
             copy_unpacked(name, place, staging)

@@ -25,4 +25,18 @@ def held_copy(name: str, given: Given) -> HeldCopy | None:
         raise UserError(
             f"{found[0][0].top} and {found[1][0].top} both hold it; give --from one of them"
         )
-    return parquet_copy(found[0]) if found else None
+    return parquet_copy(name, found[0]) if found else None
+
+
+def other_classes(given: Given) -> str:
+    """What Parquet files below the folder hold, where it is nothing that is looked for, in words.
+
+    Raises:
+        UserError: a file is damaged.
+    """
+    words = ""
+    for files in given.parquet:
+        names = sorted(files[0].names or classes_of(files))
+        words += f"; the Parquet files in {files[0].top} have {len(names)} classes: {', '.join(names[:3])}"
+        words += ", ..." if len(names) > 3 else ""
+    return words

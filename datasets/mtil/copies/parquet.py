@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from cl_bench.benchmark.errors import UserError, in_one_line, missing_extra
 from cl_bench.datasets.images.visible import files_below
+from cl_bench.datasets.mtil.copies.class_names import known_classes, plain
 from cl_bench.datasets.mtil.copies.features import class_names_beside, class_names_in
 from cl_bench.datasets.mtil.copies.held import HeldCopy, HeldImage, part_of
 
@@ -59,11 +60,11 @@ def classes_of(files: Sequence[ParquetFile]) -> set[str]:
     Raises:
         UserError: a file is damaged.
     """
-    return {image.label or "" for image in _listed(files)}
+    return {image.label or "" for image in _listed(files, {})}
 
 
-def parquet_copy(files: Sequence[ParquetFile]) -> HeldCopy:
-    """The copy in some files.
+def parquet_copy(dataset: str, files: Sequence[ParquetFile]) -> HeldCopy:
+    """The copy of ``dataset`` in some files.
 
     Raises:
         UserError: a file is damaged or has a label without a name.
@@ -82,7 +83,8 @@ def parquet_copy(files: Sequence[ParquetFile]) -> HeldCopy:
 
     size = sum(file.path.stat().st_size for file in files)
     suite = SUITE.format(name=json.dumps(top.name))
-    return HeldCopy(top, tuple(_listed(files)), size, write, suite)
+    images = tuple(_listed(files, known_classes(dataset)))
+    return HeldCopy(top, images, size, write, suite)
 
 
 def _look_at(path: Path, top: Path) -> ParquetFile:
@@ -149,7 +151,7 @@ def _batches(file: ParquetFile, columns: list[str], size: int) -> Iterator[Any]:
         raise _damaged(file.path, error) from error
 
 
-def _listed(files: Sequence[ParquetFile]) -> Iterator[HeldImage]:
+def _listed(files: Sequence[ParquetFile], known: Container[str]) -> Iterator[HeldImage]:
     for file in files:
         part, row = part_of(file.path.name) or part_of(file.path.parent.name), 0
         for batch in _batches(file, [f"{file.image}.path", file.label], 4096):
@@ -158,13 +160,14 @@ def _listed(files: Sequence[ParquetFile]) -> Iterator[HeldImage]:
                 row += 1
                 place = f"{file.path}, row {row},"
                 path = PurePosixPath((image or {}).get("path") or "")
-                yield HeldImage(path.name, _folder(path), _label(file, label, place), part, place)
+                folder = _class_folder(path.parts[:-1], known)
+                yield HeldImage(path.name, folder, _label(file, label, place), part, place)
 
 
-def _folder(path: PurePosixPath) -> str | None:
-    """The class folder in a path such as ``train/abbey/sun_a.jpg`` or ``a/apse/indoor/sun_b.jpg``."""
-    folders = [n for n in path.parts[:-1] if len(n) > 1 and not part_of(n)]
-    return "/".join(folders) or None
+def _class_folder(folders: Sequence[str], known: Container[str]) -> str | None:
+    """The class in a path such as ``train/abbey/sun_a.jpg`` or ``a/apse/indoor/sun_b.jpg``."""
+    ends = ("/".join(folders[-depth:]) for depth in (2, 1))
+    return next((end for end in ends if plain(end) in known), None)
 
 
 def _label(file: ParquetFile, label: object, place: str) -> str:
