@@ -83,6 +83,18 @@ def test_an_archive_with_another_content_is_never_used(published: Path, tmp_path
     assert not (tmp_path / "data" / "eurosat").exists()
 
 
+def test_what_was_fetched_before_counts_too(published: Path, tmp_path: Path) -> None:
+    held, downloads = tmp_path / "held", tmp_path / "data" / ".downloads"
+    held.mkdir()
+    downloads.mkdir(parents=True)
+    images = packed("Flowers", published, downloads / "Flowers.zip")
+    shutil.copy(published / "flowers-102" / "setid.mat", held)
+    parts = (images, parts_of("Flowers", published)[2])
+    given = Given(held, print, downloads)
+    words = take("Flowers", parts, given, tmp_path / "data")
+    assert words == f"unpacked from {downloads / 'Flowers.zip'}, {held / 'setid.mat'}"
+
+
 def test_a_part_that_lacks_is_named(published: Path, tmp_path: Path) -> None:
     held = tmp_path / "held"
     held.mkdir()
@@ -222,7 +234,7 @@ def test_the_command(
     ("make", "words"),
     [
         (lambda held: None, "there is no such folder"),
-        (lambda held: held.write_text("a file"), "there is no such folder"),
+        (lambda held: held.write_text("a file"), "give the folder that holds it"),
         (lambda held: held.mkdir(), "the folder is empty"),
         (lambda held: (held / "holiday").mkdir(parents=True), "it holds nothing of Aircraft, "),
     ],

@@ -21,22 +21,27 @@ class Given:
         folder: the folder.
     """
 
-    def __init__(self, folder: Path, say: Say) -> None:
+    def __init__(self, folder: Path, say: Say, downloads: Path | None = None) -> None:
         """Look at what is there.
 
         Args:
             folder: the folder.
             say: hears of files that have the name of an archive and another content, in one line.
+            downloads: what was fetched before counts, too.
 
         Raises:
             UserError: it is no folder, or there is nothing in it.
         """
         if not folder.is_dir():
-            raise UserError(f"--from {folder}: there is no such folder")
+            words = (
+                "give the folder that holds it" if folder.exists() else "there is no such folder"
+            )
+            raise UserError(f"--from {folder}: {words}")
         if not any(folder.iterdir()):
             raise UserError(f"--from {folder}: the folder is empty")
         self.folder = folder
-        self._files = [f for f in files_below(folder) if f.suffix.lower() in ENDINGS]
+        files = [*files_below(folder), *(files_below(downloads) if downloads else ())]
+        self._files = [file for file in files if file.suffix.lower() in ENDINGS]
         self._say = say
         self._digests: dict[tuple[Path, str], str] = {}
         self._faults: set[str] = set()

@@ -15,7 +15,7 @@ from cl_bench.datasets.mtil.archives import archives
 from cl_bench.datasets.mtil.copies.held import RefusedCopyError
 from cl_bench.datasets.mtil.given import Given
 from cl_bench.datasets.mtil.layout import missing_files
-from cl_bench.datasets.mtil.prepare import prepare
+from cl_bench.datasets.mtil.prepare import DOWNLOADS, prepare
 from cl_bench.datasets.mtil.readers import read_both
 from cl_bench.datasets.mtil.take import NothingFoundError, take
 from cl_bench.datasets.streams import load_splits
@@ -58,7 +58,7 @@ def take_all(names: Sequence[str], folder: Path, root: Path, quiet: bool, named:
         UserError: the folder is missing or empty, or holds nothing of any of them.
     """
     with silenced(quiet):
-        given = Given(folder, warn)
+        given = Given(folder, warn, root / DOWNLOADS)
         root.mkdir(parents=True, exist_ok=True)
         lacking = [name for name in names if missing_files(root)[name]]
         for name in names:
