@@ -95,6 +95,18 @@ def test_what_was_fetched_before_counts_too(published: Path, tmp_path: Path) -> 
     assert words == f"unpacked from {downloads / 'Flowers.zip'}, {held / 'setid.mat'}"
 
 
+def test_what_was_fetched_before_alone_is_nothing_of_the_folder(
+    published: Path, tmp_path: Path
+) -> None:
+    downloads = tmp_path / "data" / ".downloads"
+    downloads.mkdir(parents=True)
+    (tmp_path / "held" / "a").mkdir(parents=True)
+    shutil.copy(published / "flowers-102" / "setid.mat", downloads)
+    given = Given(tmp_path / "held", print, downloads)
+    with pytest.raises(NothingFoundError):
+        take("Flowers", parts_of("Flowers", published), given, tmp_path / "data")
+
+
 def test_a_part_that_lacks_is_named(published: Path, tmp_path: Path) -> None:
     held = tmp_path / "held"
     held.mkdir()

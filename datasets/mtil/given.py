@@ -63,6 +63,10 @@ class Given:
                     return packing, file
         return None
 
+    def holds(self, file: Path) -> bool:
+        """Whether a file lies below the folder, not among what was fetched before."""
+        return file.is_relative_to(self.folder)
+
     def named(self, name: str) -> list[Path]:
         """The archives and lists of that name, whatever they hold."""
         return [file for file in self._files if file.name == name]

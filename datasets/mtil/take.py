@@ -46,7 +46,7 @@ def take(name: str, parts: tuple[Archive, ...], given: Given, root: Path) -> str
     whole = len(archives) == len(parts)
     place = None if whole or name == BY_FILE_NAMES else unpacked_in(name, given.folder)
     copy = None if whole or place else held_copy(name, given)
-    if not (archives or place or copy):
+    if not (whole or place or copy or any(given.holds(file) for _, file in archives)):
         raise NothingFoundError(
             f"there is nothing of it below {given.folder}{other_classes(given)}"
         )
