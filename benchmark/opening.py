@@ -20,6 +20,7 @@ from cl_bench.benchmark.record import (
     read_run,
 )
 from cl_bench.benchmark.records import damage, trail
+from cl_bench.benchmark.records.checkpoints import Keep
 from cl_bench.benchmark.records.claims import PROOFS, judged
 from cl_bench.benchmark.records.events import Listener, Resumed, Started
 from cl_bench.benchmark.records.files import write_atomically
@@ -32,7 +33,9 @@ from cl_bench.benchmark.records.manifest import (
 )
 
 
-def begin(folder: RunFolder, question: Question, here: Session, log: Listener) -> None:
+def begin(
+    folder: RunFolder, question: Question, here: Session, log: Listener, keep: Keep | None = None
+) -> None:
     """Write what a run begins with.
 
     Args:
@@ -40,6 +43,7 @@ def begin(folder: RunFolder, question: Question, here: Session, log: Listener) -
         question: the run with its data.
         here: the session of this process.
         log: takes the run's first event.
+        keep: which checkpoints stay; ``None``: the last one.
 
     Raises:
         UserError: the directory holds results whose manifest is lost.
@@ -61,6 +65,7 @@ def begin(folder: RunFolder, question: Question, here: Session, log: Listener) -
         remarks=tuple(question.stream.remarks),
         left_out=question.left_out(),
         sessions=(here,),
+        keep=keep,
     )
     write_manifest(folder.path, about)  # last: without it the directory counts as empty
 
@@ -111,6 +116,20 @@ def must_be_of(path: Path, config: RunConfig) -> None:
         raise UserError(f"{path / 'config.json'} is damaged, or of another run than this one")
 
 
+def must_keep_as_begun(path: Path, keep: Keep | None) -> None:
+    """Check that what was asked for is what the run in ``path`` keeps; ``None``: nothing was.
+
+    Raises:
+        UserError: it keeps other checkpoints, and what is deleted does not come back.
+    """
+    begun = read_manifest(path).keeps
+    if keep not in (None, begun):
+        raise UserError(
+            f"{path} was begun with --keep {begun}, not {keep}: leave --keep out to go on with it or to "
+            "read it, or start anew with --out"
+        )
+
+
 def finished_run(path: Path) -> RunResult:
     """Read a finished run, its checkpoint checked, too; write its ledger if a kill prevented that.
 
@@ -141,4 +160,12 @@ def _seal(path: Path) -> None:
     words += [claim.words for claim in proofs if claim.verdict == "false"]
     if words:
         raise UserError("; ".join(words))
+    drop_at_the_end(path)
     write_ledger(path)
+
+
+def drop_at_the_end(path: Path) -> None:
+    """Delete the last checkpoint of a finished run that keeps none."""
+    if read_manifest(path).keeps == "none":
+        for file in RunFolder(path).checkpoints.glob("after-*.safetensors"):
+            file.unlink()

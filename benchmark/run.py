@@ -21,7 +21,7 @@ from cl_bench.benchmark.keeper import Keeper
 from cl_bench.benchmark.label_spaces import LabelSpaces, label_spaces
 from cl_bench.benchmark.method import Method, all_parameters
 from cl_bench.benchmark.mid_task import MidTask
-from cl_bench.benchmark.opening import finished_run, must_be_of
+from cl_bench.benchmark.opening import finished_run, must_be_of, must_keep_as_begun
 from cl_bench.benchmark.precision import tf32_products
 from cl_bench.benchmark.processes.first import by_the_first, led, must_agree
 from cl_bench.benchmark.processes.group import size
@@ -29,6 +29,7 @@ from cl_bench.benchmark.product_rate import product_rate
 from cl_bench.benchmark.question import Question
 from cl_bench.benchmark.randomness import seed_everything
 from cl_bench.benchmark.record import RunFolder, RunResult
+from cl_bench.benchmark.records.checkpoints import Keep
 from cl_bench.benchmark.records.events import Learned, Listener, Step
 from cl_bench.benchmark.records.manifest import is_finished
 from cl_bench.benchmark.rows import WHOLE, Division
@@ -47,6 +48,7 @@ def run(
     division: Division = WHOLE,
     interval: Interval = Interval.of(USUAL),  # noqa: B008 (frozen)
     held_out: HeldOutSets = HeldOutSets(),  # noqa: B008 (frozen)
+    keep: Keep | None = None,
 ) -> RunResult:
     """Learn the stream's tasks in turn, evaluate all of them after each, keep everything.
 
@@ -65,22 +67,31 @@ def run(
         division: of the batches of training.
         interval: between two states that are kept within a task.
         held_out: what is evaluated beside the tasks and never learned.
+        keep: which checkpoints stay; ``None``: as the run began, or the last one.
 
     Raises:
-        UserError: the directory is locked, damaged or of another run; the loss is not finite.
+        UserError: the directory is locked, damaged or of another run, or keeps other checkpoints; the loss is not finite.
         Stopped: a signal told it to stop.
     """
     stopping = Stopping(folder.path)
     with ExitStack() as held:
         led(lambda: held.enter_context(folder.locked()))
+        led(lambda: _as_begun(folder, keep))
         if finished := _finished(config, folder):
             return finished
         held.enter_context(stopping.heard())
         spaces = label_spaces(config.protocol, stream)
         question = Question(config, stream, spaces.targets, held_out)
-        session = RunSession(question, folder, listen, division.images_at_once, interval, stopping)
+        at_once = division.images_at_once
+        session = RunSession(question, folder, listen, at_once, interval, stopping, keep)
         with tf32_products(False):  # statistics are in float32 even where steps are in TF32
             return _run(config, make_method(), stream, spaces, session, division, held_out)
+
+
+def _as_begun(folder: RunFolder, keep: Keep | None) -> None:
+    """Raise where the directory holds a run that keeps other checkpoints."""
+    if (folder.path / "manifest.json").exists():
+        must_keep_as_begun(folder.path, keep)
 
 
 @by_the_first

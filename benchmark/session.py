@@ -22,11 +22,12 @@ from cl_bench.benchmark.label_spaces import as_stored
 from cl_bench.benchmark.matrix import AccuracyMatrix
 from cl_bench.benchmark.method import Method
 from cl_bench.benchmark.mid_task import MidTask
-from cl_bench.benchmark.opening import begin, go_on
+from cl_bench.benchmark.opening import begin, drop_at_the_end, go_on
 from cl_bench.benchmark.processes import group
 from cl_bench.benchmark.processes.first import by_the_first
 from cl_bench.benchmark.question import Question
 from cl_bench.benchmark.record import RunFolder, RunResult, read_run
+from cl_bench.benchmark.records.checkpoints import Keep
 from cl_bench.benchmark.records.circumstances import session
 from cl_bench.benchmark.records.events import Evaluated, Event, Finished, Listener, Saved
 from cl_bench.benchmark.records.ledger import write_ledger
@@ -70,6 +71,7 @@ class RunSession:
         images_at_once: int | None,
         interval: Interval,
         stopping: Stopping,
+        keep: Keep | None,
     ) -> None:
         """Nothing is read or written yet.
 
@@ -80,10 +82,11 @@ class RunSession:
             images_at_once: in training, for the record.
             interval: between two states that are kept within a task.
             stopping: what the run has been told.
+            keep: which checkpoints stay of a run that begins here; ``None``: the last one.
         """
         self._question, self._config = question, question.config
         self._folder, self._listen, self._images_at_once = folder, listen, images_at_once
-        self._interval, self._stopping = interval, stopping
+        self._interval, self._stopping, self._keep = interval, stopping, keep
         declared = "earlier images" in self._config.extra_data
         self.earlier = EarlierImages(question.stream, declared=declared)
         self.matrix: AccuracyMatrix | None = None
@@ -102,7 +105,7 @@ class RunSession:
         """
         folder, here = self._folder, self._here(device)
         if not (folder.path / "manifest.json").exists():
-            begin(folder, self._question, here, self._log)
+            begin(folder, self._question, here, self._log, self._keep)
             return Opened(0, {})
         self.matrix, under_way = go_on(folder, self._question, here, self._log)
         rows = 1 + self.learned if self.matrix else 0
@@ -207,8 +210,9 @@ class RunSession:
         self._drop_older()
 
     def _drop_older(self) -> None:
-        """Only the last counted checkpoint stays, and none from within the tasks that are learned."""
-        self._folder.checkpoint(self.learned - 1).unlink(missing_ok=True)
+        """Of checkpoints only the last counted one stays, or all; none from within the tasks that are learned."""
+        if read_manifest(self._folder.path).keeps != "all":
+            self._folder.checkpoint(self.learned - 1).unlink(missing_ok=True)
         mid_task.drop(self._folder.checkpoints)
 
     @by_the_first
@@ -217,6 +221,7 @@ class RunSession:
         assert self.matrix is not None
         self._log(Finished(metrics=self.matrix.metrics()))
         self._status("finished")
+        drop_at_the_end(self._folder.path)
         write_ledger(self._folder.path)
         return read_run(self._folder.path)
 

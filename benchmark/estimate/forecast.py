@@ -71,6 +71,7 @@ class Run:
         device: where it computes.
         matrices: what the method makes of all images together, if it says so.
         played: the same of the few images that a play has.
+        stored: where there are such matrices, bytes of the method's state after each task.
     """
 
     rules: Rules
@@ -83,6 +84,7 @@ class Run:
     device: str
     matrices: LargeMatrices | None = None
     played: LargeMatrices | None = None
+    stored: tuple[int, ...] = ()
 
     @property
     def grown(self) -> dict[str, Growth]:
@@ -127,7 +129,7 @@ class Forecast:
         seconds: by phase.
         work: by phase, amounts by ``KINDS``.
         memory: at the peak.
-        checkpoint: bytes of the last checkpoint; while another is written, there are two.
+        checkpoints: bytes of the checkpoint after every task; while another is written, there are two.
         records: bytes of everything else.
         measured: seconds that measuring took.
         is_played: whether the run's own steps were measured, or calculated by the machine's rates.
@@ -137,11 +139,16 @@ class Forecast:
     seconds: dict[str, float]
     work: dict[str, Amounts]
     memory: Memory
-    checkpoint: int
+    checkpoints: tuple[int, ...]
     records: int
     measured: float
     is_played: bool
     matrices: LargeMatrices | None = None
+
+    @property
+    def checkpoint(self) -> int:
+        """Bytes of the last checkpoint."""
+        return self.checkpoints[-1]
 
 
 def foresee(run: Run, cast: Cast) -> Forecast:
@@ -161,20 +168,28 @@ def foresee(run: Run, cast: Cast) -> Forecast:
     seconds["consolidate"] = seconds["consolidate"] + run.beyond[1] @ rates
     work = by_phase(counted.parts, run.tasks, run.rules.batch_size)
     work["consolidate"] = work["consolidate"] + run.beyond[1]
-    states = [float(of["state"][0]) for of in parts[1:]]
-    if run.matrices:  # what a play stores depends on its few images
-        states[-1] = float(run.matrices.stored)
+    states = _states(run, parts)
     return Forecast(
         seconds={phase: float(s[0]) for phase, s in seconds.items()}
         | {"save": per_byte * sum(states)},
         work=work,
         memory=_memory(run, counted, counter.largest, base),
-        checkpoint=int(states[-1]),
+        checkpoints=states,
         records=record_bytes(run.tasks, run.classes) + PICTURE,
         measured=measured,
         is_played=is_played,
         matrices=run.matrices,
     )
+
+
+def foresee_checkpoints(run: Run, cast: Cast) -> tuple[int, ...]:
+    """Count the bytes of the checkpoint after every task, without a measurement."""
+    return _states(run, _count(run, cast, ShapesOnly()).parts)
+
+
+def _states(run: Run, parts: Sequence[Parts]) -> tuple[int, ...]:
+    """Bytes of the method's state after every task; what a play stores may depend on its few images."""
+    return run.stored or tuple(int(of["state"][0]) for of in parts[1:])
 
 
 def foresee_memory(run: Run, cast: Cast) -> Memory:

@@ -12,6 +12,7 @@ from cl_bench.benchmark.errors import UserError, in_one_line
 from cl_bench.benchmark.matrix import accuracy
 from cl_bench.benchmark.record import RunFolder, RunResult, open_run
 from cl_bench.benchmark.records import damage
+from cl_bench.benchmark.records.checkpoints import kept_after
 from cl_bench.benchmark.records.events import Evaluated, Finished, Learned, Saved, Started, those
 from cl_bench.benchmark.records.files import read_json, sha256_of
 from cl_bench.benchmark.records.ledger import NAME, read_ledger
@@ -194,18 +195,34 @@ def _end(run: RunResult) -> str:
 
 
 def _checkpoint(run: RunResult) -> str:
+    kept = kept_checkpoints(run)
+    files = {learned: RunFolder(run.path).checkpoint(learned) for learned in kept}
+    if missing := [file for file in files.values() if not file.is_file()]:
+        raise UserError("; ".join(f"{file} is missing" for file in missing))
+    saved = {event.learned: event.sha256 for event in those(run.events, Saved)}
+    if not run.checkable or not all(saved.get(learned) for learned in kept):
+        raise NotCheckable(f"{BEFORE_LEDGERS}: the log says nothing of the checkpoint's content")
+    for learned, file in files.items():
+        if saved[learned].get(file.relative_to(run.path).as_posix()) != sha256_of(file):
+            raise UserError(f"{file} is not the one that the log saw written")
+    if len(files) > 1:
+        return f"{len(files)} checkpoints, one after every task, are those that the log saw written"
+    return f"{files[kept[0]].name} is the one that the log saw written"
+
+
+def kept_checkpoints(run: RunResult) -> range:
+    """After how many tasks the run has a checkpoint: there is at least one.
+
+    Raises:
+        NotCheckable: it has none, as it should be.
+    """
     learned = len(run.matrix.rows)
     if not learned:
         raise NotCheckable("no task is learned yet")
-    file = RunFolder(run.path).checkpoint(learned)
-    if not file.is_file():
-        raise UserError(f"{file} is missing")
-    saved = [event.sha256 for event in those(run.events, Saved) if event.learned == learned]
-    if not run.checkable or not saved or not saved[-1]:
-        raise NotCheckable(f"{BEFORE_LEDGERS}: the log says nothing of the checkpoint's content")
-    if saved[-1].get(file.relative_to(run.path).as_posix()) != sha256_of(file):
-        raise UserError(f"{file} is not the one that the log saw written")
-    return f"{file.name} is the one that the log saw written"
+    kept = kept_after(run.manifest.keeps, learned, finished=run.manifest.status == "finished")
+    if not kept:
+        raise NotCheckable("--keep none: the checkpoint was deleted when the run was finished")
+    return kept
 
 
 def _code(run: RunResult) -> str:

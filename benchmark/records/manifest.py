@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.records import ledger
+from cl_bench.benchmark.records.checkpoints import USUAL, Keep
 from cl_bench.benchmark.records.files import read_json, write_json
 from cl_bench.benchmark.records.secrets import without_secrets
 
@@ -138,8 +139,15 @@ class Manifest(Recorded):
     """Image files that could not be read, by task or held-out data set."""
     sessions: tuple[Session, ...] = ()
     """Every process that worked on the run, in order."""
+    keep: Keep | None = None
+    """Which checkpoints stay: `all`, `last`, or `none` once the run is finished; not there: the last one."""
     ledger: Literal[1] | None = None
     """Version of the ledger that the run has or will have; not there before ledgers."""
+
+    @property
+    def keeps(self) -> Keep:
+        """Which checkpoints stay."""
+        return self.keep or USUAL
 
     @property
     def stands(self) -> str:

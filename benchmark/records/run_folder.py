@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cl_bench.benchmark.records.arrays_file import write_arrays
+from cl_bench.benchmark.records.checkpoints import file_name
 from cl_bench.benchmark.records.events import E
 from cl_bench.benchmark.records.files import naming, sha256_of, write_atomically
 from cl_bench.benchmark.records.lock import held
@@ -45,7 +46,7 @@ class RunFolder:
 
     def checkpoint(self, learned: int) -> Path:
         """The file of the method's state after ``learned`` tasks."""
-        return self.checkpoints / f"after-{learned:02d}.safetensors"
+        return self.checkpoints / file_name(learned)
 
     def predictions(self, learned: int) -> Path:
         """The file of every task's predicted classes after ``learned`` tasks."""

@@ -16,6 +16,7 @@ import typer
 
 from cl_bench.benchmark.config import Protocol
 from cl_bench.benchmark.errors import UserError
+from cl_bench.benchmark.records.checkpoints import Keep
 from cl_bench.experiment.choices import RUNS, Choices, Preset
 from cl_bench.experiment.schema_words import KINDS
 
@@ -150,6 +151,7 @@ OF_CHOICES: dict[
     "protocol": one_of("mtil", "seen", "x-tail"),
     "namesakes": one_of("one", "apart"),
     "held_out": held_out,
+    "keep": one_of(*get_args(Keep)),
     "device": one_of("cpu", "cuda"),
     "wandb": one_of("online", "offline", "disabled"),
     "orders": several_orders,

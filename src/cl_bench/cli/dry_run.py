@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from cl_bench.benchmark.errors import in_one_line
+from cl_bench.benchmark.records.checkpoints import USUAL
 from cl_bench.cli.console import console
 from cl_bench.datasets import backbones
 from cl_bench.datasets.suite import TaskSpec
+from cl_bench.experiment.disk import in_bytes, kept_in_words
+from cl_bench.experiment.large_matrices import train_size
 from cl_bench.experiment.resolve import Plan
 from cl_bench.experiment.set_values import SetValue, set_values
 from cl_bench.experiment.setting_words import TITLES
@@ -173,8 +176,8 @@ def _show_totals(plan: Plan, found: Forecast, seeds: int) -> None:
         _fold("refused", f"here, such a run would not start: {words}")
     _fold(
         "disk",
-        f"{_size(found.checkpoint)} of checkpoint (two while one replaces the other), "
-        f"{_size(found.records)} of results, log and picture",
+        f"{kept_in_words(plan.keep or USUAL, found.checkpoints)}, "
+        f"{in_bytes(found.records)} of results, log and picture",
     )
     if seeds > 1:
         together = duration(seeds * sum(found.seconds.values()))
@@ -191,10 +194,13 @@ def _show_totals(plan: Plan, found: Forecast, seeds: int) -> None:
 def _memory(plan: Plan, memory: Memory) -> str:
     """At the peak, and what a smaller part of a batch would change."""
     batch, said = plan.config.budget.batch_size, plan.micro_batch
-    peak, parts = memory.peak, f"{_size(int(memory.image))} for each of {batch} images in a batch"
+    peak, parts = (
+        memory.peak,
+        f"{in_bytes(int(memory.image))} for each of {batch} images in a batch",
+    )
     if said is not None and said != "auto" and plan.entry.method.row_by_row:
         peak, parts = memory.with_images(int(said), batch), f"--micro-batch {said}"
-    return f"about {_size(peak)} at the peak, on {plan.config.device} ({parts})"
+    return f"about {in_bytes(peak)} at the peak, on {plan.config.device} ({parts})"
 
 
 def duration(seconds: float) -> str:
@@ -209,10 +215,3 @@ def duration(seconds: float) -> str:
 def _figure(amount: float) -> str:
     """Three digits, or all before the point."""
     return f"{amount:,.0f}" if amount >= 100 else f"{amount:.3g}"
-
-
-def _size(count: float) -> str:
-    for unit, size in (("TiB", 2**40), ("GiB", 2**30), ("MiB", 2**20)):
-        if count >= size:
-            return f"{count / size:.3g} {unit}"
-    return f"{count / 2**10:.0f} KiB"

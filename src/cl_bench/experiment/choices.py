@@ -18,6 +18,7 @@ from pydantic.fields import FieldInfo
 from cl_bench.benchmark.config import Settings
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.interval import Interval
+from cl_bench.benchmark.records.checkpoints import Keep
 from cl_bench.benchmark.user_file import first_problem
 
 Preset = Literal["paper", "fair"]
@@ -135,6 +136,9 @@ class Choices(Settings):
     ] = None
     """Keep where the run stands within a task every N steps, M minutes (10m) or S seconds (30s); off:
     keep whole tasks alone. (default: 10m)"""
+    keep: Keep | None = None
+    """Which checkpoints stay: all, that is one after every task; last; none, once the run is finished.
+    (default: last)"""
     deterministic: bool = False
     """On a GPU take kernels that give the same bits in every run, and are slower; recorded."""
     relative: dict[str, str] = Field(default_factory=dict)

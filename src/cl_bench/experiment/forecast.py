@@ -16,7 +16,14 @@ from cl_bench.benchmark.assets import Assets, Pairs
 from cl_bench.benchmark.classified_over import classified_over
 from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.estimate.expected import TaskSize
-from cl_bench.benchmark.estimate.forecast import Forecast, Memory, Run, foresee, foresee_memory
+from cl_bench.benchmark.estimate.forecast import (
+    Forecast,
+    Memory,
+    Run,
+    foresee,
+    foresee_checkpoints,
+    foresee_memory,
+)
 from cl_bench.benchmark.estimate.rehearsal import BATCHES, Rules
 from cl_bench.benchmark.estimate.scale import Growth
 from cl_bench.benchmark.images import Images
@@ -53,6 +60,12 @@ def forecast_memory(plan: Plan) -> Memory:
     return foresee_memory(_run(plan, cast), cast)
 
 
+def forecast_checkpoints(plan: Plan) -> tuple[int, ...]:
+    """Bytes of the checkpoint after every task of the plan, counted; raises as above."""
+    cast = _Cast(plan)
+    return foresee_checkpoints(_run(plan, cast), cast)
+
+
 def _run(plan: Plan, cast: _Cast) -> Run:
     config = plan.config
     classes = [len(task.classnames) for task in plan.tasks]
@@ -71,7 +84,14 @@ def _run(plan: Plan, cast: _Cast) -> Run:
         device=config.device,
         matrices=large_matrices(plan, cast.features),
         played=large_matrices(plan, cast.features, BATCHES * config.budget.batch_size),
+        stored=_stored(plan, cast.features),
     )
+
+
+def _stored(plan: Plan, features: int) -> tuple[int, ...]:
+    """Bytes of the method's state after each task, where the method says what it makes of all images."""
+    each = (large_matrices(plan, features, tasks=n) for n in range(1, len(plan.tasks) + 1))
+    return tuple(int(matrices.stored) for matrices in each if matrices is not None)
 
 
 def _sizes(plan: Plan) -> tuple[TaskSize, ...]:

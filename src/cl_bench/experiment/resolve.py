@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from cl_bench.benchmark.config import Budget, RunConfig
 from cl_bench.benchmark.interval import USUAL, Interval
+from cl_bench.benchmark.records.checkpoints import Keep
 from cl_bench.benchmark.records.files import sha256_of
 from cl_bench.datasets.budget_rule import BudgetRule
 from cl_bench.datasets.checks.namesakes import namesakes
@@ -48,6 +49,7 @@ class Plan:
         interval: between two states that are kept within a task.
         deterministic: whether a GPU takes kernels that give the same bits in every run.
         held_out: data sets that are evaluated beside the tasks and never learned.
+        keep: which checkpoints stay; ``None``: as the run began, or the last one.
     """
 
     config: RunConfig
@@ -62,6 +64,7 @@ class Plan:
     interval: Interval = Interval.of(USUAL)  # noqa: RUF009 (frozen)
     deterministic: bool = False
     held_out: tuple[TaskSpec, ...] = ()
+    keep: Keep | None = None
 
 
 def resolve(
@@ -105,6 +108,7 @@ def resolve(
         Interval.of(choices.checkpoint_every or USUAL),
         choices.deterministic,
         settled.held_out,
+        choices.keep,
     )
 
 

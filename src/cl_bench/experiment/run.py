@@ -19,7 +19,7 @@ from cl_bench.benchmark.processes.group import joined, leads
 from cl_bench.benchmark.record import RunResult, read_config
 from cl_bench.benchmark.records.events import Listener
 from cl_bench.benchmark.records.manifest import is_finished
-from cl_bench.experiment import division
+from cl_bench.experiment import disk, division
 from cl_bench.experiment.again import resolve_again
 from cl_bench.experiment.audience import Audience, ignore
 from cl_bench.experiment.choices import RUNS, Choices
@@ -100,11 +100,12 @@ def carry_out(plan: Plan, audience: Audience) -> RunResult:
 def _carry_out(plan: Plan, audience: Audience) -> RunResult:
     audience.planned(plan)
     if led(partial(is_finished, plan.folder)):
-        from cl_bench.benchmark.opening import must_be_of
+        from cl_bench.benchmark.opening import must_be_of, must_keep_as_begun
 
         led(partial(must_be_of, plan.folder, plan.config))
+        led(partial(must_keep_as_begun, plan.folder, plan.keep))
         return _read_finished(plan.folder, audience)
-    for words in division.remarks(plan):
+    for words in (*division.remarks(plan), *disk.remarks(plan)):
         audience.remark(words)
     from cl_bench.benchmark.deterministic import deterministic_kernels
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.record import RunFolder, RunResult
-from cl_bench.benchmark.records.claims import NotCheckable
+from cl_bench.benchmark.records.claims import NotCheckable, kept_checkpoints
 from cl_bench.benchmark.records.files import sha256_of
 from cl_bench.datasets.mini.suite import TINY, tiny_clip
 
@@ -16,10 +16,10 @@ from cl_bench.datasets.mini.suite import TINY, tiny_clip
 def _weights_are_finite(run: RunResult) -> str:
     from cl_bench.benchmark.checkpoint import count_finite
 
-    if not run.matrix.rows:
-        raise NotCheckable("no task is learned yet")
-    numbers = count_finite(RunFolder(run.path).checkpoint(len(run.matrix.rows)))
-    return f"{numbers:,} numbers, all finite"
+    folder = RunFolder(run.path)
+    numbers = [count_finite(folder.checkpoint(learned)) for learned in kept_checkpoints(run)]
+    several = f" in {len(numbers)} checkpoints" if len(numbers) > 1 else ""
+    return f"{sum(numbers):,} numbers{several}, all finite"
 
 
 def _backbone(run: RunResult) -> str:
