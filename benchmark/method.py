@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from cl_bench.benchmark.assets import Assets
 from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.method_config import MethodConfig
+from cl_bench.benchmark.plain_weights import PlainWeights
 from cl_bench.benchmark.task import Batch, LabelSpace, TrainingTask
 
 Classifier = Callable[[Tensor], Tensor]  # images [B, 3, S, S] -> logits [B, C]
@@ -70,6 +71,9 @@ class Method:
     # and no statistic over several of them inside of it. Then processes share them, and a few at a time
     # may go through; whatever the loss computes of their features. Else every process computes all.
     row_by_row: ClassVar[bool] = False
+    # Where a plain CLIP with other weights classifies as the method does after a task: these weights. It
+    # counts for the class that says it, not for its subclasses: `cl-bench export` writes them.
+    plain_weights: ClassVar[PlainWeights | None] = None
 
     def __init__(self, clip: Clip, config: Any, assets: Assets) -> None:
         """Take over ``clip`` and change its structure if needed.

@@ -17,6 +17,7 @@ from torch.utils.hooks import RemovableHandle
 from cl_bench.benchmark.assets import Assets
 from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.method import Method
+from cl_bench.benchmark.plain_weights import PlainWeights, merged_weights
 from cl_bench.benchmark.task import Batch, TrainingTask
 from cl_bench.methods.configs.codyra import CoDyRAConfig
 from cl_bench.methods.gate_threshold import released_threshold, soft_threshold, threshold_of
@@ -33,6 +34,7 @@ class CoDyRA(Method):
     """
 
     Config = CoDyRAConfig
+    plain_weights: ClassVar[PlainWeights | None] = merged_weights
     row_by_row: ClassVar[bool] = True
 
     def __init__(self, clip: Clip, config: CoDyRAConfig, assets: Assets) -> None:

@@ -18,6 +18,7 @@ from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.endless import Endless
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.method import Method
+from cl_bench.benchmark.plain_weights import PlainWeights, merged_weights
 from cl_bench.benchmark.task import Batch, TrainingTask
 from cl_bench.methods.configs.er import ERConfig
 
@@ -30,6 +31,7 @@ class ER(Method):
     """
 
     Config = ERConfig
+    plain_weights: ClassVar[PlainWeights | None] = merged_weights
     row_by_row: ClassVar[bool] = True
 
     def __init__(self, clip: Clip, config: ERConfig, assets: Assets) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from cl_bench.benchmark.assets import Assets
 from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.method import Method
+from cl_bench.benchmark.plain_weights import PlainWeights, merged_weights
 from cl_bench.benchmark.task import Batch, TrainingTask
 from cl_bench.benchmark.tokens import cut_padding
 from cl_bench.methods.configs.finetune import FineTuneConfig
@@ -20,6 +21,7 @@ class FineTune(Method):
     """Cross-entropy over every weight but the logit scale, as ZSCL's authors fine-tune."""
 
     Config = FineTuneConfig
+    plain_weights: ClassVar[PlainWeights | None] = merged_weights
     row_by_row: ClassVar[bool] = True
 
     def __init__(self, clip: Clip, config: FineTuneConfig, assets: Assets) -> None:

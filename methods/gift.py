@@ -17,6 +17,7 @@ from cl_bench.benchmark.assets import Assets
 from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.endless import Endless
 from cl_bench.benchmark.method import Method
+from cl_bench.benchmark.plain_weights import PlainWeights, merged_weights
 from cl_bench.benchmark.precision import full_precision
 from cl_bench.benchmark.processes.sums import averaged
 from cl_bench.benchmark.task import Batch, TrainingTask
@@ -37,6 +38,7 @@ class GIFT(Method):
     """
 
     Config = GIFTConfig
+    plain_weights: ClassVar[PlainWeights | None] = merged_weights
     row_by_row: ClassVar[bool] = True
 
     def __init__(self, clip: Clip, config: GIFTConfig, assets: Assets) -> None:

@@ -16,6 +16,7 @@ from torch import nn
 from cl_bench.benchmark.assets import Assets
 from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.method import Method
+from cl_bench.benchmark.plain_weights import PlainWeights, merged_weights
 from cl_bench.benchmark.task import TrainingTask
 from cl_bench.methods.configs.inflora import InfLoRAConfig
 from cl_bench.methods.features import task_grams
@@ -33,6 +34,7 @@ class InfLoRA(Method):
     """
 
     Config = InfLoRAConfig
+    plain_weights: ClassVar[PlainWeights | None] = merged_weights
     row_by_row: ClassVar[bool] = True
 
     def __init__(self, clip: Clip, config: InfLoRAConfig, assets: Assets) -> None:

@@ -12,6 +12,7 @@ from cl_bench.benchmark.assets import Assets
 from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.endless import Endless
 from cl_bench.benchmark.method import Method
+from cl_bench.benchmark.plain_weights import PlainWeights, merged_weights
 from cl_bench.benchmark.task import Batch, TrainingTask
 from cl_bench.methods.configs.joint import JointConfig
 
@@ -24,6 +25,7 @@ class Joint(Method):
     """
 
     Config = JointConfig
+    plain_weights: ClassVar[PlainWeights | None] = merged_weights
     bound: ClassVar[bool] = True
     row_by_row: ClassVar[bool] = True
 

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from cl_bench.benchmark.assets import Assets
 from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.method import Classifier, Method
+from cl_bench.benchmark.plain_weights import PlainWeights, merged_weights
 from cl_bench.benchmark.task import Batch, LabelSpace, TrainingTask
 from cl_bench.methods.configs.keeplora import KeepLoRAConfig
 from cl_bench.methods.cosine_head import CosineHead
@@ -27,6 +28,11 @@ from cl_bench.methods.features import BatchMean, Gram, task_grams
 from cl_bench.methods.gradients import mean_gradients, weights_of
 from cl_bench.methods.low_rank import PROJECTIONS, Adapters, LowRank, fresh_factor
 from cl_bench.methods.subspace import Subspaces, leading_factors, occupancy, packed, unpacked
+
+
+def _weights_without_heads(clip: Clip, state: Mapping[str, Any]) -> Mapping[str, Tensor] | None:
+    """The merged weights, if no cosine classifier stands beside them."""
+    return None if state.get("heads") else merged_weights(clip, state)
 
 
 class KeepLoRA(Method):
@@ -38,6 +44,7 @@ class KeepLoRA(Method):
     """
 
     Config = KeepLoRAConfig
+    plain_weights: ClassVar[PlainWeights | None] = _weights_without_heads
     row_by_row: ClassVar[bool] = True
 
     def __init__(self, clip: Clip, config: KeepLoRAConfig, assets: Assets) -> None:

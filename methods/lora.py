@@ -10,6 +10,7 @@ from torch import nn
 from cl_bench.benchmark.assets import Assets
 from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.method import Method
+from cl_bench.benchmark.plain_weights import PlainWeights, merged_weights
 from cl_bench.benchmark.task import TrainingTask
 from cl_bench.methods.configs.lora import LoRAConfig
 from cl_bench.methods.low_rank import Adapters
@@ -22,6 +23,7 @@ class LoRA(Method):
     """
 
     Config = LoRAConfig
+    plain_weights: ClassVar[PlainWeights | None] = merged_weights
     row_by_row: ClassVar[bool] = True
 
     def __init__(self, clip: Clip, config: LoRAConfig, assets: Assets) -> None:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from cl_bench.benchmark.assets import Assets
 from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.method import Method
+from cl_bench.benchmark.plain_weights import PlainWeights, merged_weights
 from cl_bench.benchmark.precision import full_precision
 from cl_bench.benchmark.task import Batch, TrainingTask
 from cl_bench.methods.configs.o_lora import OLoRAConfig
@@ -30,6 +31,7 @@ class OLoRA(Method):
     """
 
     Config = OLoRAConfig
+    plain_weights: ClassVar[PlainWeights | None] = merged_weights
     row_by_row: ClassVar[bool] = True
 
     def __init__(self, clip: Clip, config: OLoRAConfig, assets: Assets) -> None:

@@ -19,12 +19,27 @@ from cl_bench.benchmark.assets import Assets
 from cl_bench.benchmark.attention import Adapter
 from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.method import Method
+from cl_bench.benchmark.plain_weights import PlainWeights
 from cl_bench.benchmark.task import TrainingTask
 from cl_bench.methods.configs.sd_lora import SDLoRAConfig
 from cl_bench.methods.finite import must_be_finite
 from cl_bench.methods.low_rank import PROJECTIONS, fresh_factor, out_update, qkv_update
 
 START = 0.8  # of every magnitude (published code)
+
+
+@torch.no_grad()
+def _with_directions(clip: Clip, state: Mapping[str, Any]) -> Mapping[str, Tensor]:
+    """The weights of every block with the learned factors in them: W + (A B)ᵀ, summed in float64."""
+    names = {id(weight): name for name, weight in clip.weights().items()}
+    weights: dict[str, Tensor] = {}
+    for i, block in enumerate(a for blocks in clip.attentions().values() for a in blocks):
+        A, B = (state[factor][str(i)].double() for factor in ("A_old", "B_used"))
+        delta = (A @ B).mT  # [4, out, in]
+        parts = ((block.in_proj_weight, delta[:3].flatten(0, 1)), (block.out_proj.weight, delta[3]))
+        for weight, added in parts:
+            weights[names[id(weight)]] = (weight.cpu().double() + added).to(weight.dtype)
+    return weights
 
 
 class SDLoRA(Method):
@@ -34,6 +49,7 @@ class SDLoRA(Method):
     """
 
     Config = SDLoRAConfig
+    plain_weights: ClassVar[PlainWeights | None] = _with_directions
     row_by_row: ClassVar[bool] = True
 
     def __init__(self, clip: Clip, config: SDLoRAConfig, assets: Assets) -> None:

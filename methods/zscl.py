@@ -21,6 +21,7 @@ from cl_bench.benchmark.assets import Assets
 from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.endless import Endless
 from cl_bench.benchmark.method import Method
+from cl_bench.benchmark.plain_weights import PlainWeights, merged_weights
 from cl_bench.benchmark.task import Batch, TrainingTask
 from cl_bench.benchmark.tokens import cut_padding
 from cl_bench.methods.configs.zscl import ZSCLConfig
@@ -40,6 +41,7 @@ class ZSCL(Method):
     """
 
     Config = ZSCLConfig
+    plain_weights: ClassVar[PlainWeights | None] = merged_weights
     row_by_row: ClassVar[bool] = True
 
     def __init__(self, clip: Clip, config: ZSCLConfig, assets: Assets) -> None:

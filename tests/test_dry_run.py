@@ -24,7 +24,7 @@ from cl_bench.experiment.set_values import set_values
 SMALL = ["run", "--suite", "mini", "--device", "cpu", "--tasks", "1", "--dry-run"]
 KNOWN = Forecast(
     seconds=dict.fromkeys(PHASES, 20.0), work={phase: np.full(4, 2e12) for phase in PHASES[:-1]},
-    memory=Memory(3 * 2**30, 2**20), checkpoint=5 * 2**20, records=2**16, measured=1.5, is_played=True,
+    memory=Memory(3 * 2**30, 2**20), checkpoints=(4 * 2**20, 5 * 2**20), records=2**16, measured=1.5, is_played=True,
 )  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from cl_bench.benchmark.processes.launcher import launched
 from cl_bench.cli import data
 from cl_bench.cli.as_json import AsJson
 from cl_bench.cli.completion import methods, suites
+from cl_bench.cli.export import export
 from cl_bench.cli.mended_by_the_user import mended_by_the_user
 from cl_bench.cli.options import RunPath, Runs, Seeds
 from cl_bench.cli.resume import resume
@@ -143,6 +144,7 @@ def show(
 
 
 app.command()(verify)
+app.command()(export)
 
 
 class Listable(StrEnum):
