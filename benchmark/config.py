@@ -17,7 +17,13 @@ USUAL_MOMENTUM = 0.9
 # Fields that came later, by table, with the values under which a run is what it was before: then its digest
 # and the key of what may be compared lack them.
 CAME_LATER: dict[str, dict[str, tuple[Any, ...]]] = {
-    "": {"plugin": (None,), "held_out": ({},), "training_images": ({},), "passes": ({},)},
+    "": {
+        "plugin": (None,),
+        "held_out": ({},),
+        "training_images": ({},),
+        "passes": ({},),
+        "start": (None,),
+    },
     "recipe": {"grad_clip": (None,), "momentum": (USUAL_MOMENTUM,)},
     "protocol": {
         "namesakes": (None, "apart"), "imbalance": (None,), "task_imbalance": (None,),
@@ -32,6 +38,7 @@ ASKED_LATER = {  # those that are part of a question
     "clients": "clients",
     "rounds": "rounds of clients",
     "client_alpha": "concentration of clients' classes",
+    "start": "state at the start",
 }
 
 
@@ -167,6 +174,25 @@ class SuiteId(Settings):
     """Over tasks, prompts, data and backbone: equal digests ask the same questions."""
 
 
+class Start(Settings):
+    """The state of another run that a run begins with, instead of the pre-trained model."""
+
+    run: str
+    """Digest of that run's configuration."""
+    learned: Annotated[int, Field(ge=1)]
+    """Number of its tasks that it had learned."""
+    tasks: tuple[str, ...]
+    """All tasks that the state has learned: those, behind those of the run that it was started from itself."""
+    sha256: str
+    """Of the checkpoint."""
+
+    @property
+    def in_words(self) -> str:
+        """Run, place and tasks."""
+        count = f"{self.learned} {'task' if self.learned == 1 else 'tasks'}"
+        return f"run {self.run} after {count} (learned: {', '.join(self.tasks)})"
+
+
 class RunConfig(Settings):
     """One run, resolved: ``config.json`` of its directory."""
 
@@ -181,6 +207,8 @@ class RunConfig(Settings):
     """Task names in the order in which they are learned."""
     held_out: dict[str, str] = Field(default_factory=dict)
     """Data sets that are evaluated beside the tasks and never learned: name -> digest of its content."""
+    start: Start | None = None
+    """The state of another run that it begins with; absent: the pre-trained model."""
     method: str
     preset: Literal["paper", "fair", "custom"] = "fair"
     """``paper``: the method's own published budget, prompts and augmentation. ``fair``: the suite's,
@@ -236,6 +264,7 @@ class RunConfig(Settings):
             "precision": None if self.preset == "paper" else p.precision,
             "rule for classes of one name": "one class" if p.namesakes == "one" else "apart",
             "held-out data sets": self.held_out,
+            "state at the start": self.start and f"{self.start.in_words}, {self.start.sha256}",
         }
 
     def comparison_key(self) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from cl_bench.benchmark.broken_off import standing
+from cl_bench.benchmark.checkpoint import load_checkpoint
 from cl_bench.benchmark.config import RunConfig
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.matrix import AccuracyMatrix
@@ -23,7 +25,7 @@ from cl_bench.benchmark.records import damage, trail
 from cl_bench.benchmark.records.checkpoints import Keep
 from cl_bench.benchmark.records.claims import PROOFS, judged
 from cl_bench.benchmark.records.events import Listener, Resumed, Started
-from cl_bench.benchmark.records.files import write_atomically
+from cl_bench.benchmark.records.files import sha256_of, write_atomically
 from cl_bench.benchmark.records.ledger import write_ledger
 from cl_bench.benchmark.records.manifest import (
     Manifest,
@@ -108,6 +110,19 @@ def go_on(
     write_manifest(path, earlier.model_copy(update={"status": "running", "sessions": sessions}))
     log(Resumed(learned=max(learned, 0), steps_done=steps, set_aside=reason))
     return matrix, under_way
+
+
+def state_at_the_start(config: RunConfig, file: Path | None) -> dict[str, Any]:
+    """What the method begins with: the state in ``file``, or nothing.
+
+    Raises:
+        UserError: the file is not the one that the run is to begin with.
+    """
+    if config.start is None:
+        return {}
+    if file is None or sha256_of(file) != config.start.sha256:
+        raise UserError(f"{file} is not the checkpoint that the run begins with: it has changed")
+    return load_checkpoint(file)
 
 
 def must_be_of(path: Path, config: RunConfig) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import cache, partial
+from pathlib import Path
 
 import torch
 
@@ -49,6 +50,7 @@ def run(
     interval: Interval = Interval.of(USUAL),  # noqa: B008 (frozen)
     held_out: HeldOutSets = HeldOutSets(),  # noqa: B008 (frozen)
     keep: Keep | None = None,
+    start: Path | None = None,
 ) -> RunResult:
     """Learn the stream's tasks in turn, evaluate all of them after each, keep everything.
 
@@ -68,6 +70,7 @@ def run(
         interval: between two states that are kept within a task.
         held_out: what is evaluated beside the tasks and never learned.
         keep: which checkpoints stay; ``None``: as the run began, or the last one.
+        start: the checkpoint of ``config.start``.
 
     Raises:
         UserError: the directory is locked, damaged or of another run, or keeps other checkpoints; the loss is not finite.
@@ -83,7 +86,7 @@ def run(
         spaces = label_spaces(config.protocol, stream)
         question = Question(config, stream, spaces.targets, held_out)
         at_once = division.images_at_once
-        session = RunSession(question, folder, listen, at_once, interval, stopping, keep)
+        session = RunSession(question, folder, listen, at_once, interval, stopping, keep, start)
         with tf32_products(False):  # statistics are in float32 even where steps are in TF32
             return _run(config, make_method(), stream, spaces, session, division, held_out)
 

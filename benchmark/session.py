@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,7 +23,7 @@ from cl_bench.benchmark.label_spaces import as_stored
 from cl_bench.benchmark.matrix import AccuracyMatrix
 from cl_bench.benchmark.method import Method
 from cl_bench.benchmark.mid_task import MidTask
-from cl_bench.benchmark.opening import begin, drop_at_the_end, go_on
+from cl_bench.benchmark.opening import begin, drop_at_the_end, go_on, state_at_the_start
 from cl_bench.benchmark.processes import group
 from cl_bench.benchmark.processes.first import by_the_first
 from cl_bench.benchmark.question import Question
@@ -44,7 +45,7 @@ class Opened:
     Attributes:
         rows: of the matrix that it has, the zero-shot row included.
         state: of the method and of the images that it keeps, after the last row or within the next task;
-            empty before the first.
+            before the first that of another run, where it begins with one, else empty.
         under_way: where the next task stands, if it was broken off and that was kept.
     """
 
@@ -72,6 +73,7 @@ class RunSession:
         interval: Interval,
         stopping: Stopping,
         keep: Keep | None,
+        start: Path | None,
     ) -> None:
         """Nothing is read or written yet.
 
@@ -83,10 +85,12 @@ class RunSession:
             interval: between two states that are kept within a task.
             stopping: what the run has been told.
             keep: which checkpoints stay of a run that begins here; ``None``: the last one.
+            start: the state that it begins with; ``None``: the pre-trained model's.
         """
         self._question, self._config = question, question.config
         self._folder, self._listen, self._images_at_once = folder, listen, images_at_once
         self._interval, self._stopping, self._keep = interval, stopping, keep
+        self._start = start
         declared = "earlier images" in self._config.extra_data
         self.earlier = EarlierImages(question.stream, declared=declared)
         self.matrix: AccuracyMatrix | None = None
@@ -106,12 +110,16 @@ class RunSession:
         folder, here = self._folder, self._here(device)
         if not (folder.path / "manifest.json").exists():
             begin(folder, self._question, here, self._log, self._keep)
-            return Opened(0, {})
+            return Opened(0, state_at_the_start(self._config, self._start))
         self.matrix, under_way = go_on(folder, self._question, here, self._log)
         rows = 1 + self.learned if self.matrix else 0
         if under_way is not None and under_way.prepared:
             return Opened(rows, under_way.method, under_way)
-        state = load_checkpoint(folder.checkpoint(self.learned)) if self.learned else {}
+        state = (
+            load_checkpoint(folder.checkpoint(self.learned))
+            if self.learned
+            else state_at_the_start(self._config, self._start)
+        )
         if under_way is None:
             self._drop_older()
         return Opened(rows, state, under_way)

@@ -49,6 +49,8 @@ def why_not(config: RunConfig) -> str | None:
         return "published rows are of order I and order II"
     if p.labels != "own" or p.shots or p.is_imbalanced or p.clients or p.broken == "skip":
         return "these runs ask another question: other labels, fewer training images or files, or several clients"
+    if config.start is not None:
+        return "these runs begin with the state of another run, published rows with the pre-trained model"
     if config.preset != "paper":
         return "published rows follow each method's own protocol: compare runs with --preset paper"
     return None

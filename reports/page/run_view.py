@@ -5,10 +5,16 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from cl_bench.benchmark.record import ZERO_SHOT, RunResult
+from cl_bench.benchmark.record import RunResult
 from cl_bench.reports.runs.command import reproduce
 from cl_bench.reports.runs.group import HELD_OUT, METRICS
-from cl_bench.reports.runs.names import circumstances, protocol, short_names, suite_in_words
+from cl_bench.reports.runs.names import (
+    circumstances,
+    first_row,
+    protocol,
+    short_names,
+    suite_in_words,
+)
 from cl_bench.reports.runs.numbers import plain
 
 STEP = 5  # per cent; the page's style has a colour for each
@@ -69,11 +75,13 @@ def view_run(slug: str, run: RunResult) -> RunView:
         matrix=tuple(
             (name, tuple(_accuracy(a, i - 1 - j) for j, a in enumerate(row)))
             for i, (name, row) in enumerate(
-                zip((ZERO_SHOT, *(f"after {n}" for n in names)), rows, strict=False)
+                zip((first_row(config), *(f"after {n}" for n in names)), rows, strict=False)
             )
         ),
         metrics=tuple(
-            (n, plain(metrics[f], 2)) for f, n in (METRICS | HELD_OUT).items() if f in metrics
+            (first_row(config).capitalize() if f == "zero_shot" else n, plain(metrics[f], 2))
+            for f, n in (METRICS | HELD_OUT).items()
+            if f in metrics
         ),
         config=_json(config.model_dump(mode="json")),
         manifest=_json(run.manifest.model_dump(mode="json", exclude_none=True)),

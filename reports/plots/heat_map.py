@@ -16,7 +16,7 @@ from cl_bench.reports.plots.cell_numbers import write_numbers
 from cl_bench.reports.plots.look import SCREEN, Look, in_style
 from cl_bench.reports.plots.style import DARK_BELOW, new_figure, save, set_title
 from cl_bench.reports.runs.group import MAIN
-from cl_bench.reports.runs.names import clip, one_line, short_names, suite_in_words
+from cl_bench.reports.runs.names import clip, first_row, one_line, short_names, suite_in_words
 from cl_bench.reports.runs.numbers import plain
 
 LONGEST_NAME = 24  # characters
@@ -53,7 +53,7 @@ def draw_heat_map(run: RunResult, look: Look = SCREEN) -> Figure:
         image={"cmap": "cividis", "vmin": 0, "vmax": 100},
         texts=[[plain(value) for value in row] for row in values],
         dark=values < 100 * DARK_BELOW,
-        look=look,
+        look=look, first=first_row(run.config),
     )  # fmt: skip
 
 
@@ -66,6 +66,7 @@ def cells_figure(
     texts: list[list[str]],
     dark: NDArray[np.bool_],
     look: Look,
+    first: str = ZERO_SHOT,
 ) -> Figure:
     """A matrix over tasks as coloured cells with numbers in them.
 
@@ -78,6 +79,7 @@ def cells_figure(
         texts: what stands in the cells.
         dark: which cells are so dark that white is read better on them.
         look: of the figure.
+        first: what the first row is called.
     """
     rows, columns = values.shape
     width = look.width(max(6.0, 2.6 + 0.62 * columns), columns <= MOST_IN_A_COLUMN)
@@ -93,7 +95,7 @@ def cells_figure(
     write_numbers(axes, texts, dark)
     _frames(axes, rows, look)
     longest = look.clipped(LONGEST_NAME)
-    _names(axes, [clip(one_line(name), longest) for name in short_names(tasks)], rows, look)
+    _names(axes, first, [clip(one_line(name), longest) for name in short_names(tasks)], rows, look)
     axes.set_xlabel("evaluated on" if look.paper else f"evaluated on   ({LEGEND})", fontsize=8)
     set_title(figure, [*title, LEGEND] if look.paper else title, look)
     figure.colorbar(shown, ax=axes, label=meaning, fraction=0.04, pad=0.02)
@@ -137,11 +139,11 @@ def name_columns(axes: Axes, names: list[str], look: Look) -> None:
             label.set(rotation=40, ha="right", rotation_mode="anchor")
 
 
-def _names(axes: Axes, names: list[str], rows: int, look: Look) -> None:
+def _names(axes: Axes, first: str, names: list[str], rows: int, look: Look) -> None:
     """Write the tasks' names at both axes."""
     name_columns(axes, names, look)
     learned = [f"after {name}" for name in names[: rows - 1]]
-    axes.set_yticks(range(rows), [ZERO_SHOT, *learned])
+    axes.set_yticks(range(rows), [first, *learned])
     axes.tick_params(length=0)
 
 

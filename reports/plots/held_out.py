@@ -15,10 +15,10 @@ from cl_bench.reports.plots.series import Series, series
 from cl_bench.reports.plots.style import group_title, name_panel, new_figure, set_title
 from cl_bench.reports.plots.zero_shot import mark_zero_shot, zero_shot_label
 from cl_bench.reports.runs.group import Group, Row
-from cl_bench.reports.runs.names import clip, one_line, short_names
+from cl_bench.reports.runs.names import clip, first_row, one_line, short_names
 
 WHAT = "Accuracy on held-out data sets, which are never learned; every panel has its own scale"
-READING = "0: zero-shot"
+READING = "0: {first}"
 LONGEST_NAME = 26  # characters
 
 
@@ -45,8 +45,9 @@ def draw_held_out(group: Group, look: Look = SCREEN) -> Figure | None:
         name_panel(axes, clip(one_line(title), look.clipped(LONGEST_NAME)), look, loc="left")
     for axes in panels[len(curves) :]:
         axes.axis("off")
-    _explain(figure, panels, shown, zero_shot_label(group), len(curves), look)
-    set_title(figure, group_title(f"{WHAT}; {READING}" if look.paper else WHAT, group), look)
+    reading = READING.format(first=first_row(group.config))
+    _explain(figure, panels, shown, zero_shot_label(group), reading, len(curves), look)
+    set_title(figure, group_title(f"{WHAT}; {reading}" if look.paper else WHAT, group), look)
     return figure
 
 
@@ -55,6 +56,7 @@ def _explain(
     panels: NDArray[np.object_],
     shown: tuple[Series, ...],
     zero_shot: str,
+    reading: str,
     used: int,
     look: Look,
 ) -> None:
@@ -64,7 +66,7 @@ def _explain(
         figure.supxlabel("tasks learned")
     else:
         line_legend(panels[used], shown, zero_shot)
-        figure.supxlabel(f"tasks learned ({READING})")
+        figure.supxlabel(f"tasks learned ({reading})")
     figure.supylabel("accuracy (%)")
 
 

@@ -25,10 +25,10 @@ from cl_bench.reports.plots.style import (
 )
 from cl_bench.reports.plots.zero_shot import mark_zero_shot, zero_shot_curves, zero_shot_label
 from cl_bench.reports.runs.group import Group
-from cl_bench.reports.runs.names import clip, one_line, short_names
+from cl_bench.reports.runs.names import clip, first_row, one_line, short_names
 
 WHAT = "Accuracy of each data set over the sequence; every panel has its own scale"
-READING = "0: zero-shot; vertical line: this data set"
+READING = "0: {first}; vertical line: this data set"
 LONGEST_NAME = 26  # characters
 LEGEND = "highest Average first"
 ACROSS = (4, 5, 3)  # panels; of equally many empty places the first is taken
@@ -44,7 +44,7 @@ def draw_sequence(group: Group, look: Look = SCREEN) -> Figure | None:
     shown = series(group)
     if not shown:
         return None
-    tasks = short_names(group.config.tasks)
+    tasks, reading = short_names(group.config.tasks), READING.format(first=first_row(group.config))
     across, down = layout(len(tasks) + (0 if look.paper else 1))
     height = 1.2 * down + 0.8 if look.paper else 1.9 * down + 0.9
     figure = new_figure(look.width(2.7 * across + 0.4, fits_a_column=False), height)
@@ -67,9 +67,9 @@ def draw_sequence(group: Group, look: Look = SCREEN) -> Figure | None:
             axes.set_ylabel("accuracy (%)")
     else:
         line_legend(panels[len(tasks)], shown, zero_shot_label(group))
-        figure.supxlabel(f"tasks learned ({READING})")
+        figure.supxlabel(f"tasks learned ({reading})")
         figure.supylabel("accuracy (%)")
-    set_title(figure, group_title(f"{WHAT}; {READING}" if look.paper else WHAT, group), look)
+    set_title(figure, group_title(f"{WHAT}; {reading}" if look.paper else WHAT, group), look)
     return figure
 
 

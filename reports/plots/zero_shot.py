@@ -10,14 +10,15 @@ from numpy.typing import NDArray
 
 from cl_bench.reports.plots.style import ZERO_SHOT_LINE
 from cl_bench.reports.runs.group import Group
+from cl_bench.reports.runs.names import first_row
 from cl_bench.reports.runs.zero_shot import zero_shot_rows
 
 
 def zero_shot_label(group: Group) -> str:
     """What the dotted line is called."""
     if len(zero_shot_rows(group)) > 1:
-        return "zero-shot (differs between runs: lowest and highest)"
-    return "zero-shot"
+        return f"{first_row(group.config)} (differs between runs: lowest and highest)"
+    return first_row(group.config)
 
 
 def mark_zero_shot(line: Callable[..., Any], ends: tuple[float, float]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cl_bench.benchmark.config import RunConfig
+from cl_bench.benchmark.record import ZERO_SHOT
 
 
 def short_names(names: Sequence[str]) -> list[str]:
@@ -52,6 +53,11 @@ def label_space(config: RunConfig) -> str:
     }[config.protocol.labels]
 
 
+def first_row(config: RunConfig) -> str:
+    """What the accuracies before anything is learned in a run are called: zero-shot is the backbone's alone."""
+    return ZERO_SHOT if config.start is None else "at the start"
+
+
 def asks(config: RunConfig) -> str:
     """Where a run asks another question than MTIL does, label space apart; empty where it does not."""
     p = config.protocol
@@ -63,6 +69,7 @@ def asks(config: RunConfig) -> str:
         f"tasks imbalanced {p.task_imbalance or 0:g} : 1": p.task_imbalance,
         f"{p.clients} clients of Dirichlet {p.client_alpha or 0:g}, averaged {p.rounds} times a task": p.clients,
         "unreadable images left out": p.broken == "skip",
+        f"begun with the state of {config.start and config.start.in_words}": config.start,
     }
     return ", ".join(words for words, is_so in said.items() if is_so)
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cl_bench.benchmark.record import ZERO_SHOT, RunResult
+from cl_bench.benchmark.record import RunResult
+from cl_bench.reports.runs.names import first_row
 from cl_bench.reports.sinks.predictions import COLUMNS, Class, prediction_rows
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def matrix_table(result: RunResult) -> wandb.Table:
     """The accuracy matrix with its row names."""
     import wandb
 
-    names = [ZERO_SHOT, *result.matrix.tasks]
+    names = [first_row(result.config), *result.matrix.tasks]
     rows = [result.matrix.zero_shot, *result.matrix.rows]
     data = [[name, *row] for name, row in zip(names, rows, strict=False)]
     return wandb.Table(columns=["learned", *result.matrix.tasks], data=data)

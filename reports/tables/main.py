@@ -10,6 +10,7 @@ from cl_bench.reports.runs.cost import Cost
 from cl_bench.reports.runs.find import LeftOut
 from cl_bench.reports.runs.group import HEADLINE, LOWER_IS_BETTER, MAIN, METRICS, Group, Row
 from cl_bench.reports.runs.machines import why_times_differ
+from cl_bench.reports.runs.names import first_row
 from cl_bench.reports.runs.numbers import grouped, plain
 from cl_bench.reports.runs.slugs import group_slugs
 from cl_bench.reports.runs.zero_shot import (
@@ -124,7 +125,7 @@ def _names(metrics: Sequence[str]) -> list[str]:
 def _zero_shot(g: Group, metrics: Sequence[str]) -> tuple[Cell, ...]:
     """The line above the methods: its name, no number of runs, and its accuracies."""
     found = (range_in_words(zero_shot_range(g, metric)) if g.rows else "-" for metric in metrics)
-    return (Cell("zero-shot"), Cell(""), *map(Cell, found))
+    return (Cell(first_row(g.config)), Cell(""), *map(Cell, found))
 
 
 def _notes(judged: Judged) -> tuple[str, ...]:

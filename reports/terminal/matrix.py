@@ -27,15 +27,17 @@ class Matrix:
 
     Attributes:
         matrix: of a run, finished or not.
+        first: what its first row is called.
     """
 
     matrix: AccuracyMatrix
+    first: str = ZERO_SHOT
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Blocks of columns, each below the names of its tasks."""
         names = short_names(self.matrix.tasks)
         longest = options.max_width // LABELS
-        rows = [ZERO_SHOT, *(f"{i:2d} {clip(name, longest)}" for i, name in enumerate(names, 1))]
+        rows = [self.first, *(f"{i:2d} {clip(name, longest)}" for i, name in enumerate(names, 1))]
         rows = rows[: len(self.matrix.rows) + 1]
         first = min(max(map(len, names)), longest) - CELL + 1  # one ends above the first column
         label = max(*map(len, rows), first) + 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from statistics import fmean
+from types import MappingProxyType
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -13,7 +14,7 @@ from cl_bench.benchmark.record import RunResult
 from cl_bench.benchmark.records.events import Event, Learned, those
 from cl_bench.reports.runs.cost import PHASES, Cost
 from cl_bench.reports.runs.group import HELD_OUT, MAIN, METRICS
-from cl_bench.reports.runs.names import circumstances, protocol, suite_in_words
+from cl_bench.reports.runs.names import circumstances, first_row, protocol, suite_in_words
 from cl_bench.reports.runs.numbers import plain
 from cl_bench.reports.terminal.matrix import Matrix
 
@@ -26,7 +27,7 @@ def render(run: RunResult) -> RenderableType:
     Args:
         run: finished or not; a run whose events are lost is shown without its cost.
     """
-    matrix, events = Matrix(run.matrix), run.known_events
+    matrix, events = Matrix(run.matrix, first_row(run.config)), run.known_events
     return Group(_heading(run), matrix, _metrics(run), *_cost(Cost.of(events)), *_subspaces(events))
 
 
@@ -56,11 +57,10 @@ def _metrics(run: RunResult) -> Text:
     """The metrics of the matrix: the three of the benchmark, then the others."""
     metrics = run.matrix.metrics()
     others = [name for name in METRICS if name not in MAIN]
-    lines = [_line(metrics, MAIN, "bold"), _line(metrics, others, "")]
+    first = first_row(run.config).capitalize()
+    lines = [_line(metrics, MAIN, "bold"), _line(metrics, others, "", {"zero_shot": first})]
     if "zero_shot_transfer" in metrics:
-        same = (
-            f"Zero-shot over the same tasks as Transfer {plain(metrics['zero_shot_transfer'], 2)}"
-        )
+        same = f"{first} over the same tasks as Transfer {plain(metrics['zero_shot_transfer'], 2)}"
         lines.append(Text(same))
     lines += _held_out(run)
     return Text("\n").join(line for line in lines if line)
@@ -76,10 +76,16 @@ def _held_out(run: RunResult) -> list[Text]:
     return [_line(run.held_out.metrics(), tuple(HELD_OUT), ""), Text(f"Held-out sets: {words}")]
 
 
-def _line(metrics: Mapping[str, float], names: Sequence[str], style: str) -> Text:
-    """Those of ``names`` that exist, side by side."""
+def _line(
+    metrics: Mapping[str, float],
+    names: Sequence[str],
+    style: str,
+    called: Mapping[str, str] = MappingProxyType({}),
+) -> Text:
+    """Those of ``names`` that exist, side by side; ``called``: those with another name than usual."""
+    known = METRICS | HELD_OUT | called
     return Text("   ").join(
-        Text.assemble(f"{(METRICS | HELD_OUT)[name]} ", (plain(metrics[name], 2), style))
+        Text.assemble(f"{known[name]} ", (plain(metrics[name], 2), style))
         for name in names
         if name in metrics
     )

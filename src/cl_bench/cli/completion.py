@@ -151,6 +151,7 @@ OF_CHOICES: dict[
     "protocol": one_of("mtil", "seen", "x-tail"),
     "namesakes": one_of("one", "apart"),
     "held_out": held_out,
+    "start_from": runs,
     "keep": one_of(*get_args(Keep)),
     "device": one_of("cpu", "cuda"),
     "wandb": one_of("online", "offline", "disabled"),

@@ -14,7 +14,6 @@ from cl_bench.cli.console import console
 from cl_bench.datasets import backbones
 from cl_bench.datasets.suite import TaskSpec
 from cl_bench.experiment.disk import in_bytes, kept_in_words
-from cl_bench.experiment.large_matrices import train_size
 from cl_bench.experiment.resolve import Plan
 from cl_bench.experiment.set_values import SetValue, set_values
 from cl_bench.experiment.setting_words import TITLES

@@ -9,9 +9,10 @@ from cl_bench.cli.dashboards import BoardOptions
 from cl_bench.cli.options import Quiet, RunPath, takes
 from cl_bench.experiment.choices import Choices, choices_of
 from cl_bench.experiment.places import PATHS, file_of
+from cl_bench.experiment.start import run_and_place
 
 
-@takes("given", Choices, ("suite", "backbone", *PATHS, "checkpoint_every"))
+@takes("given", Choices, ("suite", "backbone", "start_from", *PATHS, "checkpoint_every"))
 @takes("boards", BoardOptions, BoardOptions.model_fields)
 def resume(
     run_dir: RunPath,
@@ -29,7 +30,12 @@ def resume(
 
     every = choices_of({"checkpoint_every": given.pop("checkpoint_every", None)}).checkpoint_every
     moved = {
-        name: file_of(value) if name == "backbone" else Path(value) for name, value in given.items()
+        name: file_of(value)
+        if name == "backbone"
+        else run_and_place(value)[0]
+        if name == "start_from"
+        else Path(value)
+        for name, value in given.items()
     }
     places = {name: path for name, path in moved.items() if path is not None}
     with silenced(quiet):

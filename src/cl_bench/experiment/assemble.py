@@ -84,8 +84,8 @@ class Experiment:
         division = Division(shared=True, images_at_once=images_at_once)
         make, stream, held_out = self.make_method, self.stream, self.held_out
         return run(
-            plan.config, make, stream, folder, listen, division, plan.interval, held_out, plan.keep
-        )
+            plan.config, make, stream, folder, listen, division, plan.interval, held_out, plan.keep, plan.start,
+        )  # fmt: skip
 
 
 def assemble(plan: Plan, on_progress: ProgressCallback = silent) -> Experiment:

@@ -136,6 +136,9 @@ class Choices(Settings):
     ] = None
     """Keep where the run stands within a task every N steps, M minutes (10m) or S seconds (30s); off:
     keep whole tasks alone. (default: 10m)"""
+    start_from: Annotated[str | None, Written("RUN[:after-K]")] = None
+    """Begin with the state of another run of the same method, after all or K of its tasks, instead of the
+    pre-trained model."""
     keep: Keep | None = None
     """Which checkpoints stay: all, that is one after every task; last; none, once the run is finished.
     (default: last)"""

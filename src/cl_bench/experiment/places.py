@@ -12,6 +12,7 @@ from pathlib import Path
 
 from cl_bench.benchmark.errors import UserError
 from cl_bench.experiment.choices import OPTIONS, Choices, kind_of, option_name
+from cl_bench.experiment.start import run_and_place
 
 PATHS = tuple(name for name in OPTIONS if kind_of(Choices.model_fields[name]) is Path)
 NEEDS_NOTHING_THERE = "cache"  # a folder that is made where it is missing
@@ -62,6 +63,8 @@ def named_files(choices: Choices) -> dict[str, Path]:
     files = {name: getattr(choices, name) for name in PATHS}
     if choices.suite is not None and choices.suite.endswith(".toml"):
         files["suite"] = Path(choices.suite)
+    if choices.start_from is not None:
+        files["start_from"] = run_and_place(choices.start_from)[0]
     weights = file_of(choices.backbone or "")
     if weights is not None and ("backbone" in choices.relative or weights.is_file()):
         files["backbone"] = weights
@@ -95,6 +98,10 @@ def _placed(choices: Choices, paths: Mapping[str, Path]) -> Choices:
     changes: dict[str, object] = {name: path for name, path in paths.items() if name in PATHS}
     if "suite" in paths:
         changes["suite"] = str(paths["suite"])
+    if "start_from" in paths and choices.start_from is not None:
+        _, learned = run_and_place(choices.start_from)
+        after = "" if learned is None else f":after-{learned}"
+        changes["start_from"] = f"{paths['start_from']}{after}"
     if "backbone" in paths and choices.backbone is not None:
         changes["backbone"] = f"{choices.backbone.partition(':')[0]}:{paths['backbone']}"
     return choices.model_copy(update=changes)

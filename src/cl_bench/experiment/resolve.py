@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from cl_bench.benchmark.config import Budget, RunConfig
 from cl_bench.benchmark.interval import USUAL, Interval
 from cl_bench.benchmark.records.checkpoints import Keep
-from cl_bench.benchmark.records.files import sha256_of
 from cl_bench.datasets.budget_rule import BudgetRule
 from cl_bench.datasets.checks.namesakes import namesakes
 from cl_bench.datasets.checks.prompts import cut_prompts
@@ -22,7 +21,8 @@ from cl_bench.experiment.arithmetic import choose_device, computed_on, must_comp
 from cl_bench.experiment.choices import RUNS, Choices
 from cl_bench.experiment.federation import AVERAGED, must_be_shared
 from cl_bench.experiment.places import recorded
-from cl_bench.experiment.settle import Settled, must_have_data, settle
+from cl_bench.experiment.settle import Settled, extra_data, must_have_data, plugin_digest, settle
+from cl_bench.experiment.start import caveat
 from cl_bench.experiment.suites import cache_folder
 from cl_bench.experiment.train_size import train_size
 from cl_bench.methods.catalog import MethodEntry
@@ -50,6 +50,7 @@ class Plan:
         deterministic: whether a GPU takes kernels that give the same bits in every run.
         held_out: data sets that are evaluated beside the tasks and never learned.
         keep: which checkpoints stay; ``None``: as the run began, or the last one.
+        start: the checkpoint that it begins with; ``None``: the pre-trained model.
     """
 
     config: RunConfig
@@ -65,6 +66,7 @@ class Plan:
     deterministic: bool = False
     held_out: tuple[TaskSpec, ...] = ()
     keep: Keep | None = None
+    start: Path | None = None
 
 
 def resolve(
@@ -109,6 +111,7 @@ def resolve(
         choices.deterministic,
         settled.held_out,
         choices.keep,
+        settled.start.file if settled.start else None,
     )
 
 
@@ -123,11 +126,12 @@ def _config(settled: Settled, caveats: tuple[str, ...], device: str) -> RunConfi
         order=settled.order,
         tasks=tuple(task.name for task in tasks),
         held_out={spec.name: content_digest(suite, spec) for spec in settled.held_out},
+        start=settled.start.start if settled.start else None,
         method=entry.name,
-        plugin=sha256_of(entry.plugin) if entry.plugin else None,
+        plugin=plugin_digest(entry),
         preset=said.preset,
         method_settings=said.method.model_dump(mode="json"),
-        extra_data={need: _about(need, settled.sources) for need in said.method.needs()},
+        extra_data=extra_data(said.method.needs(), settled.sources),
         caveats=_caveats(settled, caveats),
         bound=entry.bound,
         recipe=said.recipe,
@@ -157,21 +161,13 @@ def passes_of(rule: BudgetRule, suite: Suite, order: str, tasks: tuple[str, ...]
     return {} if rule.steps else {task: own.get(task, rule.epochs) for task in tasks}
 
 
-def _about(need: Need, sources: dict[Need, Source]) -> str:
-    """What a need is met by, pinned where it is a file."""
-    of_the_stream: dict[Need, str] = {
-        "all tasks": "of this suite, from the start",
-        "earlier images": "those that the method keeps of the tasks it has learned; the log counts them",
-    }
-    return sources[need].about if need in sources else of_the_stream[need]
-
-
 def _caveats(settled: Settled, of_model: tuple[str, ...]) -> tuple[str, ...]:
     """Everything that a reader of the metrics must know, one line each."""
     said, tasks, backbone = settled.said, settled.tasks, settled.suite.backbone.name
     among_others, ensemble = said.protocol.labels != "own", said.protocol.prompts == "ensemble"
     left_out = "image files that cannot be read are left out; the run's manifest names them"
     return (
+        *((caveat(settled.start),) if settled.start else ()),
         *said.method.caveats(),
         *cut_prompts((*tasks, *settled.held_out), backbone),
         *(namesakes(tasks, ensemble, backbone, said.protocol.namesakes) if among_others else ()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 from cl_bench.benchmark.config import Protocol
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.namesakes import meet
+from cl_bench.benchmark.records.files import sha256_of
 from cl_bench.datasets.catalog import check_data
 from cl_bench.datasets.extra.references import find_sources
 from cl_bench.datasets.extra.source import Source, TaskNames
@@ -19,6 +21,7 @@ from cl_bench.datasets.suite import Suite, TaskSpec
 from cl_bench.experiment.choices import Choices, parse_overrides
 from cl_bench.experiment.federation import settled_clients
 from cl_bench.experiment.merge import PROTOCOL_OF, Merged, merge
+from cl_bench.experiment.start import FoundStart, find_start, must_be_new, must_be_one_method
 from cl_bench.experiment.suites import suite_of
 from cl_bench.methods.catalog import MethodEntry, find_method
 
@@ -41,6 +44,7 @@ class Settled:
         said: every setting.
         training_images: how many of each task are trained on, where classes or tasks are made rare.
         sources: what the method needs besides the tasks.
+        start: the state of another run that it begins with.
     """
 
     choices: Choices
@@ -53,6 +57,7 @@ class Settled:
     said: Merged
     training_images: dict[str, int]
     sources: dict[Need, Source]
+    start: FoundStart | None = None
 
 
 def settle(choices: Choices) -> Settled:
@@ -91,7 +96,60 @@ def settle(choices: Choices) -> Settled:
     needs, at_once = said.method.needs(), said.budget.batch_size
     names, brings = _names(tasks, suite), suite.settings_name
     sources = find_sources(needs, choices, brings, suite.backbone.name, at_once, names)
-    return Settled(choices, entry, suite, root, order, tasks, held_out, said, images, sources)
+    settled = Settled(choices, entry, suite, root, order, tasks, held_out, said, images, sources)
+    if choices.start_from is None:
+        return settled
+    return replace(settled, start=_start(settled, choices.start_from, by_names=by_names))
+
+
+def _start(settled: Settled, said: str, *, by_names: bool) -> FoundStart:
+    """The state of another run, if this one can go on with it."""
+    found, suite, method = find_start(said), settled.suite, settled.said.method
+    must_be_one_method(
+        found,
+        said,
+        {
+            "method": settled.entry.name,
+            "plugin": plugin_digest(settled.entry),
+            "backbone": suite.backbone,
+            "method_settings": method.model_dump(mode="json"),
+            "extra_data": extra_data(method.needs(), settled.sources),
+        },
+    )
+    must_be_new(found, said, [spec.name for spec in (*settled.tasks, *settled.held_out)])
+    if by_names:
+        _must_differ_by_names(settled, found, said)
+    return found
+
+
+def _must_differ_by_names(settled: Settled, found: FoundStart, said: str) -> None:
+    """Check a method that knows a task by the names of its classes: none of the run's may be known already."""
+    suite, name = settled.suite, settled.entry.name
+    if found.run.suite.name != suite.name:
+        raise UserError(
+            f"--start-from {said}: {name} knows a task by the names of its classes, and those of "
+            f"{found.run.suite.name} are not known here; start from a run on {suite.name}"
+        )
+    before = tuple(suite.task(task) for task in found.start.tasks)
+    if twins := _same_classes((*before, *settled.tasks, *settled.held_out)):
+        raise UserError(
+            f"--start-from {said}: {name} knows a task by the names of its classes, and those of {twins[0]} and "
+            f"{twins[1]} are the same: leave {twins[1]} out"
+        )
+
+
+def plugin_digest(entry: MethodEntry) -> str | None:
+    """SHA-256 of the file that defines the method, where ``--plugin`` named one."""
+    return sha256_of(entry.plugin) if entry.plugin else None
+
+
+def extra_data(needs: Iterable[Need], sources: Mapping[Need, Source]) -> dict[str, str]:
+    """What every need is met by, pinned where it is a file."""
+    of_the_stream: dict[Need, str] = {
+        "all tasks": "of this suite, from the start",
+        "earlier images": "those that the method keeps of the tasks it has learned; the log counts them",
+    }
+    return {n: sources[n].about if n in sources else of_the_stream[n] for n in needs}
 
 
 def must_have_data(settled: Settled, out: Path) -> None:

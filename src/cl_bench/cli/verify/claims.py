@@ -11,7 +11,7 @@ from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.record import open_run
 from cl_bench.benchmark.records.claims import Claim, NotCheckable, judged, record_claims
 from cl_bench.benchmark.records.ledger import files_of
-from cl_bench.cli.verify import against_data, against_suite, against_weights
+from cl_bench.cli.verify import against_data, against_start, against_suite, against_weights
 from cl_bench.cli.verify.installed import installed
 
 MOST_BYTES = 2**35  # of one file: 32 GiB
@@ -28,6 +28,8 @@ def all_claims(path: Path) -> list[Claim]:
     except UserError:
         return claims  # said already
     claims += [judged(name, prove, run) for name, prove in against_weights.PROOFS.items()]
+    if run.config.start is not None:
+        claims.append(judged("start", against_start.prove, run))
     proofs = against_suite.PROOFS | against_data.PROOFS
     try:
         about = installed(run)
