@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import Tensor
 
 from cl_bench.benchmark.clip import Clip
-
-if TYPE_CHECKING:
-    from cl_bench.benchmark.method import Method
 
 PlainWeights = Callable[[Clip, Mapping[str, Any]], Mapping[str, Tensor] | None]
 """From the pre-trained model and a state after a task to the tensors that a plain CLIP has otherwise, by
@@ -23,9 +20,7 @@ def merged_weights(clip: Clip, state: Mapping[str, Any]) -> Mapping[str, Tensor]
     return changed
 
 
-def plain_weights(
-    method: type[Method], clip: Clip, state: Mapping[str, Any]
-) -> dict[str, Tensor] | None:
+def plain_weights(method: type, clip: Clip, state: Mapping[str, Any]) -> dict[str, Tensor] | None:
     """All weights of the plain CLIP that classifies as a method in this state does, on the CPU.
 
     What a class declares counts for it alone: a subclass may classify otherwise and says it anew.

@@ -71,6 +71,6 @@ def _accuracies(run: RunResult, learned: int) -> list[str]:
     lines += [f"| mean | | {plain(fmean(before), 2)} | {plain(fmean(row), 2)} |", ""]
     metrics = run.matrix.metrics()
     if learned == len(run.config.tasks):
-        known = (f"{METRICS[name]} {plain(metrics[name], 2)}" for name in MAIN if name in metrics)
-        lines += [f"Of the whole run: {', '.join(known)}.", ""]
+        said = (f"{METRICS[name]} {plain(metrics[name], 2)}" for name in MAIN if name in metrics)
+        lines += [f"Of the whole run: {', '.join(said)}.", ""]
     return lines

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from statistics import fmean
-from types import MappingProxyType
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -80,10 +79,10 @@ def _line(
     metrics: Mapping[str, float],
     names: Sequence[str],
     style: str,
-    called: Mapping[str, str] = MappingProxyType({}),
+    called: Mapping[str, str] | None = None,
 ) -> Text:
     """Those of ``names`` that exist, side by side; ``called``: those with another name than usual."""
-    known = METRICS | HELD_OUT | called
+    known = METRICS | HELD_OUT | dict(called or {})
     return Text("   ").join(
         Text.assemble(f"{known[name]} ", (plain(metrics[name], 2), style))
         for name in names
