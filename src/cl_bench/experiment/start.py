@@ -133,5 +133,6 @@ def caveat(found: FoundStart) -> str:
     """What a reader of the run's accuracies must know."""
     return (
         f"begins with the state of {found.start.in_words}: zero-shot, where it is said of this run, and Transfer "
-        "are of that model, not of the pre-trained backbone; tasks learned before are in no metric"
+        "are of that model, not of the pre-trained backbone; tasks learned before are in no metric, and no image is "
+        "classified over their classes"
     )
