@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -17,10 +17,12 @@ from cl_bench.benchmark.pixels import Pixels
 from cl_bench.benchmark.precision import autocast, tf32_products
 from cl_bench.benchmark.processes.group import rank, size
 from cl_bench.benchmark.processes.sums import add_up
+from cl_bench.benchmark.scores import Scores, best, columns, unpacked
 from cl_bench.benchmark.task import LabelSpace
 
 EVALUATION_BATCH = 256
 NO_CLASS = -1
+Reduce = Callable[[Tensor], Tensor]  # logits [B, C] -> what is kept of them, [B] or [B, n]
 
 
 @torch.no_grad()
@@ -44,16 +46,56 @@ def predict_all(
     Raises:
         NotFiniteError: the model has diverged.
     """
-    normalise = method.clip.normaliser()
-    found = {name: torch.zeros(len(tests[name]), dtype=torch.int64) for name in spaces}
+    empty = {name: torch.zeros(len(tests[name]), dtype=torch.int64) for name in spaces}
+    found = _of_all(method, spaces, tests, precision, _best_class, empty)
+    return {name: _finite(classes) for name, classes in found.items()}
+
+
+@torch.no_grad()
+def score_all(
+    method: Method,
+    spaces: Mapping[str, LabelSpace],
+    tests: Mapping[str, Images],
+    precision: str,
+    top: int,
+) -> dict[str, Scores]:
+    """The ``top`` best classes of every task's test images; the first ones are those of ``predict_all``.
+
+    Arguments and errors are those of ``predict_all``; of fewer classes there are all.
+    """
+    shapes = {n: (len(tests[n]), columns(len(spaces[n].classnames), top)) for n in spaces}
+    empty = {name: torch.zeros(shape, dtype=torch.float64) for name, shape in shapes.items()}
+
+    def reduce(logits: Tensor) -> Tensor:
+        rows = best(logits, top)
+        rows[:, 0] = _best_class(logits)
+        return rows
+
+    found = _of_all(method, spaces, tests, precision, reduce, empty)
+    scores = {name: unpacked(rows) for name, rows in found.items()}
+    for of in scores.values():
+        _finite(of.classes[:, 0])
+    return scores
+
+
+def _of_all(
+    method: Method,
+    spaces: Mapping[str, LabelSpace],
+    tests: Mapping[str, Images],
+    precision: str,
+    reduce: Reduce,
+    empty: Mapping[str, Tensor],
+) -> dict[str, Tensor]:
+    """What ``reduce`` makes of every image's logits, in the place of what is ``empty``."""
+    normalise, found = method.clip.normaliser(), dict(empty)
     last: tuple[LabelSpace, Classifier] | None = None
     with autocast(method.clip.device.type, precision), tf32_products(precision == "tf32"):
         for name, parts in _own_parts(spaces, tests).items():
             labels = spaces[name]
             if last is None or last[0] != labels:
                 last = (labels, method.classifier(labels))
-            found[name] = _chosen(last[1], tests[name], normalise, parts)
-    return {name: _finite(add_up(of_task)) for name, of_task in found.items()}
+            _fill(found[name], last[1], tests[name], normalise, parts, reduce)
+    return {name: add_up(of_task) for name, of_task in found.items()}
 
 
 def _own_parts(spaces: Iterable[str], tests: Mapping[str, Images]) -> dict[str, list[slice]]:
@@ -81,7 +123,9 @@ def predict(classify: Classifier, images: Images, normalise: Pixels) -> Tensor:
         NotFiniteError: a logit is not a number or +inf, whose arg-max would be a class by chance.
         UserError: the logits have 16 bits.
     """
-    return _finite(_chosen(classify, images, normalise, _parts(images)))
+    found = torch.zeros(len(images), dtype=torch.int64)
+    _fill(found, classify, images, normalise, _parts(images), _best_class)
+    return _finite(found)
 
 
 def _parts(images: Images) -> list[slice]:
@@ -89,11 +133,16 @@ def _parts(images: Images) -> list[slice]:
     return [slice(i, i + EVALUATION_BATCH) for i in range(0, len(images), EVALUATION_BATCH)]
 
 
-def _chosen(
-    classify: Classifier, images: Images, normalise: Pixels, parts: Sequence[slice]
-) -> Tensor:
-    """The classes of all images, on the CPU: 0 outside of ``parts``, ``NO_CLASS`` for a logit not finite."""
-    chosen, order = [], ImageOrder.as_stored(len(images))
+def _fill(
+    found: Tensor,
+    classify: Classifier,
+    images: Images,
+    normalise: Pixels,
+    parts: Sequence[slice],
+    reduce: Reduce,
+) -> None:
+    """Put what ``reduce`` makes of the logits of ``parts`` into ``found``, on the CPU."""
+    made, order = [], ImageOrder.as_stored(len(images))
     for x in inputs(images, order, parts, normalise):
         logits = classify(x)  # [B, C]
         if logits.dtype in (torch.float16, torch.bfloat16):
@@ -101,15 +150,16 @@ def _chosen(
                 f"the classifier's logits are {str(logits.dtype).removeprefix('torch.')}, in which "
                 "classes tie and the first of them wins: compute them by clip.logits"
             )
-        classes = logits.argmax(dim=-1)  # NaN counts as the largest
-        largest = logits.gather(-1, classes[:, None])[:, 0]
-        chosen.append(torch.where(largest.isfinite(), classes, NO_CLASS))
-    found = torch.zeros(len(images), dtype=torch.int64)
-    for part, classes in zip(
-        parts, torch.cat(chosen).cpu().split([len(c) for c in chosen]), strict=True
-    ):
-        found[part] = classes
-    return found
+        made.append(reduce(logits))
+    for part, rows in zip(parts, torch.cat(made).cpu().split([len(m) for m in made]), strict=True):
+        found[part] = rows
+
+
+def _best_class(logits: Tensor) -> Tensor:
+    """The classes of logits [B, C], int64 [B]: ``NO_CLASS`` where the largest one is not finite."""
+    classes = logits.argmax(dim=-1)  # NaN counts as the largest
+    largest = logits.gather(-1, classes[:, None])[:, 0]
+    return torch.where(largest.isfinite(), classes, NO_CLASS)
 
 
 def _finite(classes: Tensor) -> Tensor:

@@ -22,10 +22,10 @@ from cl_bench.benchmark.record import (
     read_run,
 )
 from cl_bench.benchmark.records import damage, trail
-from cl_bench.benchmark.records.checkpoints import Keep
-from cl_bench.benchmark.records.claims import PROOFS, judged
+from cl_bench.benchmark.records.claims import judged, proofs_of
 from cl_bench.benchmark.records.events import Listener, Resumed, Started
 from cl_bench.benchmark.records.files import sha256_of, write_atomically
+from cl_bench.benchmark.records.keeps import Keeps
 from cl_bench.benchmark.records.ledger import write_ledger
 from cl_bench.benchmark.records.manifest import (
     Manifest,
@@ -36,7 +36,7 @@ from cl_bench.benchmark.records.manifest import (
 
 
 def begin(
-    folder: RunFolder, question: Question, here: Session, log: Listener, keep: Keep | None = None
+    folder: RunFolder, question: Question, here: Session, log: Listener, keeps: Keeps
 ) -> None:
     """Write what a run begins with.
 
@@ -45,7 +45,7 @@ def begin(
         question: the run with its data.
         here: the session of this process.
         log: takes the run's first event.
-        keep: which checkpoints stay; ``None``: the last one.
+        keeps: what stays of the run.
 
     Raises:
         UserError: the directory holds results whose manifest is lost.
@@ -67,7 +67,8 @@ def begin(
         remarks=tuple(question.stream.remarks),
         left_out=question.left_out(),
         sessions=(here,),
-        keep=keep,
+        keep=keeps.checkpoints,
+        scores=keeps.scores,
     )
     write_manifest(folder.path, about)  # last: without it the directory counts as empty
 
@@ -131,18 +132,21 @@ def must_be_of(path: Path, config: RunConfig) -> None:
         raise UserError(f"{path / 'config.json'} is damaged, or of another run than this one")
 
 
-def must_keep_as_begun(path: Path, keep: Keep | None) -> None:
-    """Check that what was asked for is what the run in ``path`` keeps; ``None``: nothing was.
+def must_keep_as_begun(path: Path, keeps: Keeps) -> None:
+    """Check that what was asked for is what the run in ``path`` keeps, as far as anything was.
 
     Raises:
-        UserError: it keeps other checkpoints, and what is deleted does not come back.
+        UserError: it keeps something else, and what is gone does not come back.
     """
-    begun = read_manifest(path).keeps
-    if keep not in (None, begun):
-        raise UserError(
-            f"{path} was begun with --keep {begun}, not {keep}: leave --keep out to go on with it or to "
-            "read it, or start anew with --out"
-        )
+    begun = read_manifest(path)
+    asked = {"keep": (begun.keeps, keeps.checkpoints), "scores": (begun.scores, keeps.scores)}
+    for option, (then, now) in asked.items():
+        if now not in (None, then):
+            said = f"with --{option} {then}" if then else f"without --{option}"
+            raise UserError(
+                f"{path} was begun {said}, not with --{option} {now}: leave --{option} out to go on with it or "
+                "to read it, or start anew with --out"
+            )
 
 
 def finished_run(path: Path) -> RunResult:
@@ -171,7 +175,8 @@ def finished_run_alone(path: Path) -> RunResult:
 def _seal(path: Path) -> None:
     """Write the ledger that a kill prevented, if the log and the predictions bear the files out."""
     words = trail.departures(path, checkpoints=True)
-    proofs = (judged(name, prove, open_run(path)) for name, prove in PROOFS.items())
+    run = open_run(path)
+    proofs = (judged(name, prove, run) for name, prove in proofs_of(run).items())
     words += [claim.words for claim in proofs if claim.verdict == "false"]
     if words:
         raise UserError("; ".join(words))

@@ -19,6 +19,7 @@ from cl_bench.benchmark.records.damage import is_checkable, must_be_whole
 from cl_bench.benchmark.records.events import Evaluated, Event, those
 from cl_bench.benchmark.records.files import read_json, write_atomically, write_json
 from cl_bench.benchmark.records.held_out_rows import HeldOutRows, held_out_rows
+from cl_bench.benchmark.records.kept_scores import KeptScores, kept_scores
 from cl_bench.benchmark.records.manifest import Manifest, read_manifest
 from cl_bench.benchmark.records.matrix_file import ZERO_SHOT, must_agree, read_matrix
 from cl_bench.benchmark.records.order import must_be_in_order
@@ -108,6 +109,17 @@ class RunResult:
     def predictions(self, learned: int) -> dict[str, NDArray[np.uint16]]:
         """Predicted class per test image and task after ``learned`` tasks (0: zero-shot)."""
         return read_arrays(RunFolder(self.path).predictions(learned))
+
+    def scores(self, learned: int) -> dict[str, KeptScores]:
+        """The best classes per test image and task after ``learned`` tasks, where they are kept.
+
+        Raises:
+            UserError: a file is missing or damaged, or the two are not of the same images.
+        """
+        folder = RunFolder(self.path)
+        classes = read_arrays(folder.score_classes(learned))
+        logits = read_arrays(folder.score_logits(learned), kinds="f")
+        return kept_scores(folder.score_logits(learned), classes, logits)
 
     def targets(self) -> dict[str, NDArray[np.uint16]]:
         """True class per test image and task."""

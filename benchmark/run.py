@@ -11,10 +11,10 @@ from pathlib import Path
 import torch
 
 from cl_bench.benchmark.checkpoint import digest_of_state
+from cl_bench.benchmark.classified import classified
 from cl_bench.benchmark.config import RunConfig
 from cl_bench.benchmark.cost import Stopwatch, peak_memory
 from cl_bench.benchmark.errors import NotFiniteError
-from cl_bench.benchmark.evaluate import predict_all
 from cl_bench.benchmark.federated import FederatedTraining
 from cl_bench.benchmark.held_out import HeldOutSets
 from cl_bench.benchmark.interval import USUAL, Interval
@@ -30,8 +30,8 @@ from cl_bench.benchmark.product_rate import product_rate
 from cl_bench.benchmark.question import Question
 from cl_bench.benchmark.randomness import seed_everything
 from cl_bench.benchmark.record import RunFolder, RunResult
-from cl_bench.benchmark.records.checkpoints import Keep
 from cl_bench.benchmark.records.events import Learned, Listener, Step
+from cl_bench.benchmark.records.keeps import Keeps
 from cl_bench.benchmark.records.manifest import is_finished
 from cl_bench.benchmark.rows import WHOLE, Division
 from cl_bench.benchmark.session import RunSession
@@ -49,7 +49,7 @@ def run(
     division: Division = WHOLE,
     interval: Interval = Interval.of(USUAL),  # noqa: B008 (frozen)
     held_out: HeldOutSets = HeldOutSets(),  # noqa: B008 (frozen)
-    keep: Keep | None = None,
+    keeps: Keeps = Keeps(),  # noqa: B008 (frozen)
     start: Path | None = None,
 ) -> RunResult:
     """Learn the stream's tasks in turn, evaluate all of them after each, keep everything.
@@ -69,32 +69,33 @@ def run(
         division: of the batches of training.
         interval: between two states that are kept within a task.
         held_out: what is evaluated beside the tasks and never learned.
-        keep: which checkpoints stay; ``None``: as the run began, or the last one.
+        keeps: what stays of the run beside its results.
         start: the checkpoint of ``config.start``.
 
     Raises:
-        UserError: the directory is locked, damaged or of another run, or keeps other checkpoints; the loss is not finite.
+        UserError: the directory is locked, damaged or of another run, or keeps
+            something else; the loss is not finite.
         Stopped: a signal told it to stop.
     """
     stopping = Stopping(folder.path)
     with ExitStack() as held:
         led(lambda: held.enter_context(folder.locked()))
-        led(lambda: _as_begun(folder, keep))
+        led(lambda: _as_begun(folder, keeps))
         if finished := _finished(config, folder):
             return finished
         held.enter_context(stopping.heard())
         spaces = label_spaces(config.protocol, stream)
         question = Question(config, stream, spaces.targets, held_out)
         at_once = division.images_at_once
-        session = RunSession(question, folder, listen, at_once, interval, stopping, keep, start)
+        session = RunSession(question, folder, listen, at_once, interval, stopping, keeps, start)
         with tf32_products(False):  # statistics are in float32 even where steps are in TF32
             return _run(config, make_method(), stream, spaces, session, division, held_out)
 
 
-def _as_begun(folder: RunFolder, keep: Keep | None) -> None:
-    """Raise where the directory holds a run that keeps other checkpoints."""
+def _as_begun(folder: RunFolder, keeps: Keeps) -> None:
+    """Raise where the directory holds a run that keeps something else."""
     if (folder.path / "manifest.json").exists():
-        must_keep_as_begun(folder.path, keep)
+        must_keep_as_begun(folder.path, keeps)
 
 
 @by_the_first
@@ -122,14 +123,12 @@ def _run(
     def evaluate(learned: int) -> None:
         watch = Stopwatch(device)
         with watch.phase("evaluate"):
-            predictions = predict_all(
-                method, spaces.after(learned), tests, config.protocol.precision
-            )
+            found = classified(method, spaces, tests, config.protocol.precision, learned, top)
             beside = held_out.predict(method, config.protocol)
         seconds = watch.seconds["evaluate"]
-        session.keep_row(learned, spaces.counted(predictions, learned), beside, seconds)
+        session.keep_row(learned, found.classes, beside, seconds, found.scores)
 
-    rows, under_way = _taken_up(session, method)
+    rows, under_way, top = _taken_up(session, method)
     done = max(rows - 1, 0)
     try:
         if rows == 0:
@@ -145,18 +144,19 @@ def _run(
     return session.finish()
 
 
-def _taken_up(session: RunSession, method: Method) -> tuple[int, MidTask | None]:
+def _taken_up(session: RunSession, method: Method) -> tuple[int, MidTask | None, int | None]:
     """Bring every process to where the run stands.
 
     Returns:
-        How many rows its matrix has, and where the next task stands, if it was begun.
+        How many rows its matrix has, where the next task stands, if it was begun, and how many of the best
+        classes of every test image are kept, if any.
     """
     opened = session.open(method.clip.device)
     if opened.state:
         state = dict(opened.state)
         session.earlier.load_state_dict(state)
         method.load_state_dict(state)
-    return opened.rows, opened.under_way
+    return opened.rows, opened.under_way, opened.top
 
 
 def _learn(

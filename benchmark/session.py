@@ -17,6 +17,7 @@ from cl_bench.benchmark.cost import Stopwatch
 from cl_bench.benchmark.earlier_images import EarlierImages
 from cl_bench.benchmark.errors import NotFiniteError, UserError
 from cl_bench.benchmark.evaluate import accuracy
+from cl_bench.benchmark.here import here
 from cl_bench.benchmark.interval import Interval
 from cl_bench.benchmark.keeper import Keeper
 from cl_bench.benchmark.label_spaces import as_stored
@@ -24,16 +25,15 @@ from cl_bench.benchmark.matrix import AccuracyMatrix
 from cl_bench.benchmark.method import Method
 from cl_bench.benchmark.mid_task import MidTask
 from cl_bench.benchmark.opening import begin, drop_at_the_end, go_on, state_at_the_start
-from cl_bench.benchmark.processes import group
 from cl_bench.benchmark.processes.first import by_the_first
 from cl_bench.benchmark.question import Question
 from cl_bench.benchmark.record import RunFolder, RunResult, read_run
-from cl_bench.benchmark.records.checkpoints import Keep
-from cl_bench.benchmark.records.circumstances import session
 from cl_bench.benchmark.records.events import Evaluated, Event, Finished, Listener, Saved
+from cl_bench.benchmark.records.keeps import Keeps
 from cl_bench.benchmark.records.ledger import write_ledger
-from cl_bench.benchmark.records.manifest import Session, Status, read_manifest, write_manifest
+from cl_bench.benchmark.records.manifest import Status, read_manifest, write_manifest
 from cl_bench.benchmark.records.matrix_file import write_matrix
+from cl_bench.benchmark.scores import Scores
 from cl_bench.benchmark.stopping import Stopping
 from cl_bench.benchmark.train import Training
 
@@ -46,11 +46,13 @@ class Opened:
         rows: of the matrix that it has, the zero-shot row included.
         state: of the method and of the images that it keeps, after the last row or within the next task;
             before the first that of another run, where it begins with one, else empty.
+        top: how many of the best classes of every test image are kept, if any.
         under_way: where the next task stands, if it was broken off and that was kept.
     """
 
     rows: int
     state: Mapping[str, Any]
+    top: int | None
     under_way: MidTask | None = None
 
 
@@ -72,7 +74,7 @@ class RunSession:
         images_at_once: int | None,
         interval: Interval,
         stopping: Stopping,
-        keep: Keep | None,
+        keeps: Keeps,
         start: Path | None,
     ) -> None:
         """Nothing is read or written yet.
@@ -84,12 +86,12 @@ class RunSession:
             images_at_once: in training, for the record.
             interval: between two states that are kept within a task.
             stopping: what the run has been told.
-            keep: which checkpoints stay of a run that begins here; ``None``: the last one.
+            keeps: what stays of a run that begins here.
             start: the state that it begins with; ``None``: the pre-trained model's.
         """
         self._question, self._config = question, question.config
         self._folder, self._listen, self._images_at_once = folder, listen, images_at_once
-        self._interval, self._stopping, self._keep = interval, stopping, keep
+        self._interval, self._stopping, self._keeps = interval, stopping, keeps
         self._start = start
         declared = "earlier images" in self._config.extra_data
         self.earlier = EarlierImages(question.stream, declared=declared)
@@ -107,40 +109,25 @@ class RunSession:
         Raises:
             UserError: what is there must not be continued.
         """
-        folder, here = self._folder, self._here(device)
+        folder, process = self._folder, here(self._config, device, self._images_at_once)
         if not (folder.path / "manifest.json").exists():
-            begin(folder, self._question, here, self._log, self._keep)
-            return Opened(0, state_at_the_start(self._config, self._start))
-        self.matrix, under_way = go_on(folder, self._question, here, self._log)
-        rows = 1 + self.learned if self.matrix else 0
+            begin(folder, self._question, process, self._log, self._keeps)
+            return Opened(0, self._first_state(), self._keeps.scores)
+        self.matrix, under_way = go_on(folder, self._question, process, self._log)
+        rows, top = 1 + self.learned if self.matrix else 0, read_manifest(folder.path).scores
         if under_way is not None and under_way.prepared:
-            return Opened(rows, under_way.method, under_way)
+            return Opened(rows, under_way.method, top, under_way)
         state = (
             load_checkpoint(folder.checkpoint(self.learned))
             if self.learned
-            else state_at_the_start(self._config, self._start)
+            else self._first_state()
         )
         if under_way is None:
             self._drop_older()
-        return Opened(rows, state, under_way)
+        return Opened(rows, state, top, under_way)
 
-    def _here(self, device: torch.device) -> Session:
-        """The circumstances of this process and of those beside it."""
-        return session(
-            device=str(device),
-            threads=torch.get_num_threads(),
-            **self._on_gpu(device),
-            processes=group.size(),
-            micro_batch=self._images_at_once,
-            deterministic=torch.are_deterministic_algorithms_enabled() or None,
-        )
-
-    def _on_gpu(self, device: torch.device) -> dict[str, Any]:
-        """What a manifest keeps of a GPU."""
-        if device.type != "cuda":
-            return {}
-        tf32 = self._config.protocol.precision == "tf32"
-        return {"gpu": torch.cuda.get_device_name(device), "tf32": tf32}
+    def _first_state(self) -> dict[str, Any]:
+        return state_at_the_start(self._config, self._start)
 
     def keeper(self, place: int, method: Method, watch: Stopwatch, begun: MidTask | None) -> Keeper:
         """What looks after a task while it is learned.
@@ -193,8 +180,9 @@ class RunSession:
         predictions: Mapping[str, Tensor],
         held_out: Mapping[str, Tensor],
         seconds: float,
+        scores: Mapping[str, Scores],
     ) -> None:
-        """Keep every task's and held-out set's predicted classes, int64 [N], and their accuracies."""
+        """Keep every task's and held-out set's predicted classes, int64 [N], their accuracies, and scores if any."""
         true, folder = self._question.targets, self._folder
         row = tuple(accuracy(predictions[t], true[t]) for t in self._config.tasks)
         if self.matrix is None:
@@ -205,13 +193,18 @@ class RunSession:
         folder.write_predictions(learned, {t: as_stored(p) for t, p in predictions.items()})
         beside = {name: as_stored(p) for name, p in held_out.items()}
         folder.write_held_out(folder.held_out(learned), beside)
+        folder.write_scores(
+            learned,
+            {t: as_stored(s.classes) for t, s in scores.items()},
+            {t: torch.cat([s.logits, s.log_sum[:, None]], -1).numpy() for t, s in scores.items()},
+        )
         self._log(
             Evaluated(
                 learned=learned,
                 accuracies=dict(zip(self._config.tasks, row, strict=True)),
                 held_out=self._question.held_out.accuracies(held_out),
                 seconds=seconds,
-                sha256=folder.digests(folder.predictions(learned), folder.held_out(learned)),
+                sha256=folder.digests(*folder.of_row(learned)),
             )
         )
         write_matrix(self._folder.path, self.matrix)  # from here on the row counts

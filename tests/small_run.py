@@ -108,11 +108,13 @@ def small_run(
     every: str = "off",
 ) -> RunResult:
     """Run the plan in ``path``; ``every`` says how often a state within a task is kept."""
-    folder, keep, start = RunFolder(path), plan.keep, plan.start
+    folder, keeps, start = RunFolder(path), plan.keeps, plan.start
     make = make_method or (lambda: fresh(plan))
     stream, interval = small_stream(plan), Interval.of(every)
     held_out = small_held_out(plan.held_out)
-    return run(plan.config, make, stream, folder, listen, division, interval, held_out, keep, start)
+    return run(
+        plan.config, make, stream, folder, listen, division, interval, held_out, keeps, start
+    )
 
 
 def small_held_out(specs: tuple[TaskSpec, ...]) -> HeldOutSets:

@@ -41,7 +41,7 @@ EVERY_OPTION: dict[str, Any] = {
     "protocol": "x-tail", "namesakes": "apart", "held_out": "all", "shots": 5, "imbalance": 10.0, "task_imbalance": 2.5, "clients": 4, "rounds": 10, "client_alpha": 0.5, "skip_broken": True, "partial_data": True,
     "reference_images": Path("images"), "reference_texts": Path("texts.txt"),
     "reference_pairs": Path("pairs"), "selector_weights": Path("alexnet.pth"), "tasks": 2,
-    "micro_batch": "8", "checkpoint_every": "30s", "start_from": "earlier:after-1", "keep": "all", "deterministic": True,
+    "micro_batch": "8", "checkpoint_every": "30s", "start_from": "earlier:after-1", "keep": "all", "scores": 4, "deterministic": True,
 }  # fmt: skip
 STATIONS = (
     ("experiment", "resolve"), ("experiment", "merge"), ("experiment", "assemble"),

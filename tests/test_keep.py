@@ -18,6 +18,7 @@ from cl_bench.benchmark.record import RunFolder, RunResult, read_run
 from cl_bench.benchmark.records.checkpoints import kept_after
 from cl_bench.benchmark.records.claims import check_run, judged, record_claims
 from cl_bench.benchmark.records.events import Evaluated, Event
+from cl_bench.benchmark.records.keeps import Keeps
 from cl_bench.benchmark.run import Listener, run
 from cl_bench.benchmark.task import TaskStream
 from cl_bench.cli.verify.against_weights import PROOFS
@@ -51,7 +52,7 @@ def tiny_stream() -> TaskStream:
 def learn(plan: Plan, path: Path, listen: Listener = lambda event: None) -> RunResult:
     """Run, or continue, in ``path``."""
     folder = RunFolder(path)
-    return run(plan.config, lambda: fresh(plan), tiny_stream(), folder, listen, keep=plan.keep)
+    return run(plan.config, lambda: fresh(plan), tiny_stream(), folder, listen, keeps=plan.keeps)
 
 
 def kill_after(rows: int) -> Listener:
@@ -165,14 +166,14 @@ def test_a_kill_at_the_very_end_is_mended(
 def test_a_run_does_not_change_what_it_keeps(
     begun: str, asked: str, runs: dict[str, RunResult]
 ) -> None:
-    with pytest.raises(UserError, match=f"was begun with --keep {begun}, not {asked}"):
+    with pytest.raises(UserError, match=f"was begun with --keep {begun}, not with --keep {asked}"):
         learn(plan(asked), runs[begun].path)
 
 
 def test_a_run_that_goes_on_does_not_either(tmp_path: Path) -> None:
     with pytest.raises(KilledError):
         learn(plan("all"), tmp_path, listen=kill_after(1))
-    with pytest.raises(UserError, match="was begun with --keep all, not none"):
+    with pytest.raises(UserError, match="was begun with --keep all, not with --keep none"):
         learn(plan("none"), tmp_path)
     assert there(tmp_path) == names([1])
 
@@ -218,7 +219,7 @@ def test_a_resumed_run_keeps_what_it_began_with(
     assert cl_bench(monkeypatch, "show", str(path), "--check") == 0
     assert cl_bench(monkeypatch, *command, "some") == 2
     assert "setting keep: " in capsys.readouterr().err
-    assert opening.must_keep_as_begun(path, "all") is None
+    assert opening.must_keep_as_begun(path, Keeps("all")) is None
 
 
 def copied(path: Path, folder: Path) -> Path:

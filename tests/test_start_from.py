@@ -62,7 +62,7 @@ def few(order: str) -> TaskStream:
 def learn(of: Plan, path: Path, listen: Listener = lambda event: None) -> RunResult:
     stream, folder = few(",".join(of.config.tasks)), RunFolder(path)
     make = functools.partial(fresh, of)
-    return run(of.config, make, stream, folder, listen, keep=of.keep, start=of.start)
+    return run(of.config, make, stream, folder, listen, keeps=of.keeps, start=of.start)
 
 
 @pytest.fixture(scope="module")

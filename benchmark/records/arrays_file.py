@@ -1,4 +1,4 @@
-"""Arrays of whole numbers in a compressed file: no pickle, and no more memory than a run needs. No torch."""
+"""Arrays of numbers in a compressed file: no pickle, and no more memory than a run needs. No torch."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     write_atomically(path, buffer.getvalue())
 
 
-def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """Read arrays of whole numbers by name.
+def read_arrays(path: Path, kinds: str = "iu") -> dict[str, NDArray[Any]]:
+    """Read arrays by name: of whole numbers, unless ``kinds`` names numpy's letters of others.
 
     Raises:
         UserError: the file is missing, damaged, unpacks to too much, or holds something else.
@@ -42,8 +42,8 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
                     member.filename.removesuffix(".npy"): _read(archive, member)
                     for member in archive.infolist()
                 }
-        if odd := [name for name, array in arrays.items() if array.dtype.kind not in "iu"]:
-            raise ValueError(f"{odd[0]!r} holds no whole numbers")
+        if odd := [name for name, array in arrays.items() if array.dtype.kind not in kinds]:
+            raise ValueError(f"{odd[0]!r} holds no {'whole ' if kinds == 'iu' else ''}numbers")
         return arrays
     except FileNotFoundError as error:
         raise UserError(f"{path} is missing") from error

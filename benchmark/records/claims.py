@@ -17,6 +17,7 @@ from cl_bench.benchmark.records.events import Evaluated, Finished, Learned, Save
 from cl_bench.benchmark.records.files import read_json, sha256_of
 from cl_bench.benchmark.records.ledger import NAME, read_ledger
 from cl_bench.benchmark.records.order import must_be_in_order
+from cl_bench.benchmark.records.score_claim import scores_follow
 
 Verdict = Literal["proven", "not checkable here", "false"]
 BEFORE_LEDGERS = "the run was made before ledgers"
@@ -71,7 +72,7 @@ def record_claims(path: Path) -> list[Claim]:
         run = open_run(path)
     except UserError as error:
         return [ledger, Claim("record", "false", str(error))]
-    return [ledger, *(judged(name, prove, run) for name, prove in PROOFS.items())]
+    return [ledger, *(judged(name, prove, run) for name, prove in proofs_of(run).items())]
 
 
 def check_run(path: Path) -> list[str]:
@@ -240,3 +241,8 @@ PROOFS: dict[str, Callable[[RunResult], str]] = {
     "checkpoint": _checkpoint,
     "code": _code,
 }
+
+
+def proofs_of(run: RunResult) -> dict[str, Callable[[RunResult], str]]:
+    """What the run's directory can prove of itself, by claim; scores where it keeps some."""
+    return PROOFS | ({"scores": scores_follow} if run.manifest.scores else {})

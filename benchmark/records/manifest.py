@@ -141,6 +141,8 @@ class Manifest(Recorded):
     """Every process that worked on the run, in order."""
     keep: Keep | None = None
     """Which checkpoints stay: `all`, `last`, or `none` once the run is finished; not there: the last one."""
+    scores: Annotated[int, Field(ge=1)] | None = None
+    """How many of the best classes of every test image are kept with their logits; not there: none."""
     ledger: Literal[1] | None = None
     """Version of the ledger that the run has or will have; not there before ledgers."""
 

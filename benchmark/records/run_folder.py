@@ -56,6 +56,19 @@ class RunFolder:
         """The file of the predicted classes of every held-out data set after ``learned`` tasks."""
         return self.path / "held_out" / f"after-{learned:02d}.npz"
 
+    def score_classes(self, learned: int) -> Path:
+        """The file of every image's best classes after ``learned`` tasks, where they are kept."""
+        return self.path / "scores" / f"after-{learned:02d}-classes.npz"
+
+    def score_logits(self, learned: int) -> Path:
+        """The file of the logits of these classes, with the log-sum-exp of all in the last column."""
+        return self.path / "scores" / f"after-{learned:02d}-logits.npz"
+
+    def of_row(self, learned: int) -> tuple[Path, ...]:
+        """Every file that a row of the matrix may have."""
+        made = (self.predictions, self.held_out, self.score_classes, self.score_logits)
+        return tuple(file(learned) for file in made)
+
     def digests(self, *files: Path) -> dict[str, str]:
         """SHA-256 of those of the run's files that are there, by their path below it."""
         there = (file for file in files if file.exists())
@@ -100,6 +113,17 @@ class RunFolder:
     ) -> None:
         """Keep the predictions of a row."""
         write_arrays(self.predictions(learned), predictions)
+
+    def write_scores(
+        self,
+        learned: int,
+        classes: Mapping[str, NDArray[np.uint16]],
+        logits: Mapping[str, NDArray[np.float32]],
+    ) -> None:
+        """Keep the best classes of a row, [N, k], and their logits, [N, k + 1]; without any there is no file."""
+        if classes:
+            write_arrays(self.score_classes(learned), classes)
+            write_arrays(self.score_logits(learned), logits)
 
     def write_held_out(self, file: Path, classes: Mapping[str, NDArray[np.uint16]]) -> None:
         """Keep the true or predicted classes of held-out data sets; without sets there is no file."""

@@ -175,7 +175,7 @@ def _show_totals(plan: Plan, found: Forecast, seeds: int) -> None:
         _fold("refused", f"here, such a run would not start: {words}")
     _fold(
         "disk",
-        f"{kept_in_words(plan.keep or USUAL, found.checkpoints)}, "
+        f"{kept_in_words(plan.keeps.checkpoints or USUAL, found.checkpoints)}, "
         f"{in_bytes(found.records)} of results, log and picture",
     )
     if seeds > 1:

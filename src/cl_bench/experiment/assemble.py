@@ -84,7 +84,7 @@ class Experiment:
         division = Division(shared=True, images_at_once=images_at_once)
         make, stream, held_out = self.make_method, self.stream, self.held_out
         return run(
-            plan.config, make, stream, folder, listen, division, plan.interval, held_out, plan.keep, plan.start,
+            plan.config, make, stream, folder, listen, division, plan.interval, held_out, plan.keeps, plan.start,
         )  # fmt: skip
 
 

@@ -142,6 +142,8 @@ class Choices(Settings):
     keep: Keep | None = None
     """Which checkpoints stay: all, that is one after every task; last; none, once the run is finished.
     (default: last)"""
+    scores: Annotated[int | None, Field(ge=1), Written("N")] = None
+    """Keep the N best classes of every test image with their logits, after every task. (default: none)"""
     deterministic: bool = False
     """On a GPU take kernels that give the same bits in every run, and are slower; recorded."""
     relative: dict[str, str] = Field(default_factory=dict)

@@ -11,7 +11,7 @@ from cl_bench.experiment.resolve import Plan
 
 def remarks(plan: Plan) -> tuple[str, ...]:
     """What ``--keep all`` costs, said before anything is learned; nothing where it was not asked for."""
-    if plan.keep != "all":
+    if plan.keeps.checkpoints != "all":
         return ()
     from cl_bench.experiment.forecast import forecast_checkpoints
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from cl_bench.benchmark.config import Budget, RunConfig
 from cl_bench.benchmark.interval import USUAL, Interval
-from cl_bench.benchmark.records.checkpoints import Keep
+from cl_bench.benchmark.records.keeps import Keeps
 from cl_bench.datasets.budget_rule import BudgetRule
 from cl_bench.datasets.checks.namesakes import namesakes
 from cl_bench.datasets.checks.prompts import cut_prompts
@@ -49,7 +49,7 @@ class Plan:
         interval: between two states that are kept within a task.
         deterministic: whether a GPU takes kernels that give the same bits in every run.
         held_out: data sets that are evaluated beside the tasks and never learned.
-        keep: which checkpoints stay; ``None``: as the run began, or the last one.
+        keeps: what stays of the run beside its results.
         start: the checkpoint that it begins with; ``None``: the pre-trained model.
     """
 
@@ -65,7 +65,7 @@ class Plan:
     interval: Interval = Interval.of(USUAL)  # noqa: RUF009 (frozen)
     deterministic: bool = False
     held_out: tuple[TaskSpec, ...] = ()
-    keep: Keep | None = None
+    keeps: Keeps = Keeps()  # noqa: RUF009 (frozen)
     start: Path | None = None
 
 
@@ -110,7 +110,7 @@ def resolve(
         Interval.of(choices.checkpoint_every or USUAL),
         choices.deterministic,
         settled.held_out,
-        choices.keep,
+        Keeps(choices.keep, choices.scores),
         settled.start.file if settled.start else None,
     )
 

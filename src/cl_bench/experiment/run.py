@@ -103,7 +103,7 @@ def _carry_out(plan: Plan, audience: Audience) -> RunResult:
         from cl_bench.benchmark.opening import must_be_of, must_keep_as_begun
 
         led(partial(must_be_of, plan.folder, plan.config))
-        led(partial(must_keep_as_begun, plan.folder, plan.keep))
+        led(partial(must_keep_as_begun, plan.folder, plan.keeps))
         return _read_finished(plan.folder, audience)
     for words in (*division.remarks(plan), *disk.remarks(plan)):
         audience.remark(words)

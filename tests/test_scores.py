@@ -1,0 +1,190 @@
+"""The best classes of every test image: those of the predictions, whoever computed them, and checked again."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from small_run import fresh, small_plan, small_stream
+from torch import Tensor
+
+from cl_bench.benchmark.errors import NotFiniteError, UserError
+from cl_bench.benchmark.evaluate import predict_all, score_all
+from cl_bench.benchmark.label_spaces import label_spaces
+from cl_bench.benchmark.record import RunFolder, RunResult, read_run
+from cl_bench.benchmark.records.arrays_file import read_arrays, write_arrays
+from cl_bench.benchmark.records.claims import check_run, record_claims
+from cl_bench.benchmark.records.events import Evaluated, Event
+from cl_bench.benchmark.records.kept_scores import KeptScores, wrong_scores
+from cl_bench.benchmark.records.ledger import write_ledger
+from cl_bench.benchmark.run import Listener, run
+from cl_bench.benchmark.scores import best, unpacked
+from cl_bench.benchmark.task import TaskStream
+from cl_bench.experiment.resolve import Plan
+
+HASTE = ("rank=2", "steps=1", "batch_size=4")
+TOP = 4
+
+
+class KilledError(Exception):
+    """Stands for the kill of a process."""
+
+
+def plan(scores: int | None, **choices: str) -> Plan:
+    return small_plan("lora", overrides=HASTE, scores=scores, **choices)
+
+
+@functools.cache
+def few() -> TaskStream:
+    """Two tasks of a few images."""
+    return TaskStream(
+        "mini",
+        tuple(
+            replace(t, train=t.train.subset(torch.arange(8)), test=t.test.subset(torch.arange(20)))
+            for t in small_stream(plan(None)).tasks
+        ),
+    )
+
+
+def learn(of: Plan, path: Path, listen: Listener = lambda event: None) -> RunResult:
+    make = functools.partial(fresh, of)
+    return run(of.config, make, few(), RunFolder(path), listen, keeps=of.keeps)
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
+    return learn(plan(TOP), tmp_path_factory.mktemp("scores") / "run")
+
+
+def test_the_first_one_is_the_prediction_and_the_run_is_the_same(
+    kept: RunResult, tmp_path: Path
+) -> None:
+    plain = learn(plan(None), tmp_path)
+    assert plain.config.digest() == kept.config.digest() and plain.matrix == kept.matrix
+    assert not (tmp_path / "scores").exists() and plain.manifest.scores is None
+    assert check_run(kept.path) == check_run(tmp_path) == []
+    assert "scores" not in {claim.name for claim in record_claims(tmp_path)}
+    assert {c.name: c.verdict for c in record_claims(kept.path)}["scores"] == "proven"
+    for learned in range(3):
+        scores, predicted = kept.scores(learned), kept.predictions(learned)
+        for task in kept.config.tasks:
+            assert np.array_equal(predicted[task], plain.predictions(learned)[task])
+            assert np.array_equal(scores[task].classes[:, 0], predicted[task])
+            assert scores[task].classes.shape == (20, TOP)
+
+
+def test_confidences_are_the_softmax_over_all_classes() -> None:
+    of, tasks = plan(None, protocol="x-tail"), few().tasks
+    method, spaces = fresh(of), label_spaces(of.config.protocol, few())
+    tests = {task.name: task.test for task in tasks}
+    found = score_all(method, spaces.after(1), tests, "fp32", TOP)
+    with torch.no_grad():
+        for name, images in tests.items():
+            space = spaces.after(1)[name]
+            logits = method.classifier(space)(method.clip.normaliser()(images.pixels))
+            values, classes = logits.topk(TOP)
+            assert torch.equal(found[name].classes, classes)
+            assert torch.equal(found[name].logits, values)
+            of_first = (found[name].logits[:, 0] - found[name].log_sum).exp()
+            torch.testing.assert_close(of_first, logits.softmax(-1).amax(-1))
+    assert all(
+        torch.equal(found[name].classes[:, 0], classes)
+        for name, classes in predict_all(method, spaces.after(1), tests, "fp32").items()
+    )
+
+
+def test_ties_fall_as_argmax_has_them_and_few_classes_are_all() -> None:
+    logits = torch.tensor([[1.0, 3.0, 3.0, 2.0], [0.0, 0.0, 0.0, 0.0]])
+    scores = unpacked(best(logits, 9))
+    assert torch.equal(scores.classes, torch.tensor([[1, 2, 3, 0], [0, 1, 2, 3]]))
+    assert torch.equal(scores.classes[:, 0], logits.argmax(-1))
+    torch.testing.assert_close(scores.log_sum, logits.logsumexp(-1))
+
+
+@pytest.mark.parametrize("odd", [float("nan"), float("inf")])
+def test_what_is_not_finite_ends_the_run_as_without_scores(odd: float) -> None:
+    of = plan(None)
+    method, spaces = fresh(of), label_spaces(of.config.protocol, few()).after(0)
+    tests = {task.name: task.test for task in few().tasks}
+
+    def broken(images: Tensor) -> Tensor:
+        return torch.full((len(images), 10), odd)
+
+    method.classifier = lambda labels: broken  # type: ignore[method-assign,assignment]
+    with pytest.raises(NotFiniteError):
+        score_all(method, spaces, tests, "fp32", TOP)
+
+
+def kill_after(rows: int) -> Listener:
+    def listen(event: Event) -> None:
+        if isinstance(event, Evaluated) and event.learned == rows:
+            raise KilledError
+
+    return listen
+
+
+def test_a_killed_run_ends_with_the_same_files_and_does_not_change_what_it_keeps(
+    kept: RunResult, tmp_path: Path
+) -> None:
+    with pytest.raises(KilledError):
+        learn(plan(TOP), tmp_path, kill_after(1))
+    with pytest.raises(UserError, match="was begun with --scores 4, not with --scores 5"):
+        learn(plan(5), tmp_path)
+    learn(plan(None), tmp_path)
+    for file in (kept.path / "scores").iterdir():
+        assert file.read_bytes() == (tmp_path / "scores" / file.name).read_bytes()
+    with pytest.raises(UserError, match="was begun with --scores 4"):
+        learn(plan(2), kept.path)
+
+
+@pytest.mark.parametrize("which", ["classes", "logits"])
+def test_a_file_that_is_lost_is_missed_before_the_run_goes_on(which: str, tmp_path: Path) -> None:
+    with pytest.raises(KilledError):
+        learn(plan(TOP), tmp_path, kill_after(2))
+    (tmp_path / "scores" / f"after-00-{which}.npz").unlink()
+    with pytest.raises(UserError, match=f"after-00-{which}.npz is missing"):
+        learn(plan(TOP), tmp_path)
+
+
+def test_scores_of_other_predictions_are_false_even_under_a_new_ledger(
+    kept: RunResult, tmp_path: Path
+) -> None:
+    learn(plan(TOP), tmp_path)
+    file = RunFolder(tmp_path).score_classes(1)
+    classes = read_arrays(file)
+    write_arrays(file, {task: of[:, ::-1] for task, of in classes.items()})
+    write_ledger(tmp_path)
+    (words,) = check_run(tmp_path)
+    assert "row 1: the first of the best classes of" in words
+    assert read_run(kept.path).finished
+
+
+def row(**changes: object) -> tuple[dict[str, KeptScores], dict[str, np.ndarray]]:
+    good = KeptScores(
+        np.array([[1, 0]], np.uint16), np.array([[2, 1]], np.float32), np.array([2.5], np.float32)
+    )
+    return {"a": replace(good, **changes)}, {"a": np.array([1], np.uint16)}
+
+
+def test_what_is_wrong_with_scores_is_said() -> None:
+    assert wrong_scores(*row(), 2) is None
+    for changes, words in (
+        ({"logits": np.array([[1, 2]], np.float32)}, "not in the order"),
+        ({"log_sum": np.array([2.1], np.float32)}, "less than that of its best"),
+        ({"log_sum": np.array([np.nan], np.float32)}, "less than that of its best"),
+        ({"classes": np.array([[0, 1]], np.uint16)}, "not the predicted ones"),
+    ):
+        assert words in str(wrong_scores(*row(**changes), 2))
+    assert "1 were asked for" in str(wrong_scores(*row(), 1))
+    assert "other tasks" in str(wrong_scores({}, row()[1], 2))
+
+
+def test_the_namesakes_of_all_tasks_are_counted_as_predictions_are(tmp_path: Path) -> None:
+    of = plan(TOP, protocol="x-tail")
+    found = learn(of, tmp_path)
+    assert check_run(tmp_path) == []
+    assert found.scores(2)[of.config.tasks[0]].classes.shape == (20, TOP)
