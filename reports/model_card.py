@@ -22,11 +22,13 @@ def model_card(run: RunResult, learned: int, sha256: str, weights: str, load: st
         load: Python code that loads them.
     """
     config = run.config
-    tasks = ", ".join(config.tasks[:learned])
+    before = config.start.tasks if config.start else ()
+    tasks = ", ".join((*before, *config.tasks[:learned]))
     lines = [
         f"# {weights}",
         "",
-        f"A CLIP that learned {learned} of {len(config.tasks)} tasks with {config.method}: {tasks}.",
+        f"A CLIP that learned {tasks} with {config.method}: {learned} of the {len(config.tasks)} tasks of its run"
+        f"{', the others before it' if before else ''}.",
         "",
         f"- Suite: {suite_in_words(config)}",
         f"- {circumstances(config)}",

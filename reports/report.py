@@ -28,6 +28,7 @@ from cl_bench.reports.runs.studies import OrderStudy, order_studies
 from cl_bench.reports.statistics.verdicts import Judged, judge
 from cl_bench.reports.tables import (
     along,
+    calibration,
     cost,
     differences,
     figures,
@@ -176,6 +177,7 @@ def _chapters(groups: list[Judged]) -> tuple[Chapter, ...]:
         *((along.CHAPTER,) if long else ()),
         *((incremental.CHAPTER,) if seen else ()),
         *((held_out.CHAPTER,) if beside_tasks else ()),
+        *((calibration.CHAPTER,) if any(map(calibration.keeps_scores, groups)) else ()),
         *(OF_IMBALANCE if rare else ()),
     )
 

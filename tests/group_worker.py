@@ -39,6 +39,13 @@ def learn(folder: Path) -> None:
     shared_gradients(Path(f"{folder}.json"))
 
 
+def score(folder: Path) -> None:
+    """The best classes of the test images of two tasks, which nothing is learned of."""
+    from small_run import small_plan, small_run
+
+    small_run(small_plan("zero-shot", scores=4), folder)
+
+
 def shared_gradients(file: Path) -> None:
     """How far gradients of a shared batch are from those of the whole batch, by method."""
     from one_step import WAYS, apart, gradients
@@ -122,7 +129,7 @@ def primitives(folder: Path) -> None:
 
 WORK: dict[str, Callable[[Path], None]] = {
     of.__name__: of
-    for of in (learn, disagree, fail_alone, stop, die, hang, lead_into_an_error, primitives)
+    for of in (learn, score, disagree, fail_alone, stop, die, hang, lead_into_an_error, primitives)
 }
 
 

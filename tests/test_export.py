@@ -154,7 +154,7 @@ def test_the_file_is_the_model_after_so_many_tasks(
     card = file.with_name(f"{file.name}.md").read_text()
     first, second = plan.config.tasks
     learned = first if after == 1 else f"{first}, {second}"
-    assert f"learned {after} of 2 tasks with lora: {learned}." in card
+    assert f"learned {learned} with lora: {after} of the 2 tasks of its run." in card
     for words in (
         plan.config.digest(),
         plan.suite.name,

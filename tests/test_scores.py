@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from small_run import fresh, small_plan, small_stream
+from small_run import fresh, small_plan, small_run, small_stream
+from together import together
 from torch import Tensor
 
 from cl_bench.benchmark.errors import NotFiniteError, UserError
@@ -24,7 +25,10 @@ from cl_bench.benchmark.records.ledger import write_ledger
 from cl_bench.benchmark.run import Listener, run
 from cl_bench.benchmark.scores import best, unpacked
 from cl_bench.benchmark.task import TaskStream
+from cl_bench.experiment.disk import of_scores
 from cl_bench.experiment.resolve import Plan
+from cl_bench.reports.report import write_report
+from cl_bench.reports.tables.calibration import calibration_error
 
 HASTE = ("rank=2", "steps=1", "batch_size=4")
 TOP = 4
@@ -188,3 +192,49 @@ def test_the_namesakes_of_all_tasks_are_counted_as_predictions_are(tmp_path: Pat
     found = learn(of, tmp_path)
     assert check_run(tmp_path) == []
     assert found.scores(2)[of.config.tasks[0]].classes.shape == (20, TOP)
+
+
+def test_two_processes_write_the_files_of_one(tmp_path: Path) -> None:
+    alone = small_run(small_plan("zero-shot", scores=TOP), tmp_path / "alone")
+    assert [ended.code for ended in together("score", tmp_path)] == [0, 0]
+    files = sorted((alone.path / "scores").iterdir())
+    assert len(files) == 6
+    for file in files:
+        assert file.read_bytes() == (tmp_path / "process0" / "scores" / file.name).read_bytes()
+    assert not (tmp_path / "process1" / "scores").exists()
+
+
+def test_the_calibration_error_is_that_of_the_definition() -> None:
+    confidence = np.array([0.05, 0.30, 1 / 3, 0.34, 0.95, 1.0, 0.0])
+    right = np.array([False, True, False, True, True, False, False])
+    # bins of 1/15: (0.05, 0.0), (0.30, 1/3), (0.34), (0.95, 1.0)
+    gaps = [abs(0 - 0.05), abs(1 - 0.30 - 1 / 3), abs(1 - 0.34), abs(1 - 0.95 - 1.0)]
+    assert calibration_error(confidence, right) == pytest.approx(100 * sum(gaps) / 7)
+    assert calibration_error(np.array([1.0, 1.0]), np.array([True, True])) == 0
+    half = np.tile([True, False], 50)
+    assert calibration_error(np.full(100, 0.5), half) == pytest.approx(0, abs=1e-9)
+
+
+def test_the_report_has_a_chapter_only_where_scores_are_kept(
+    kept: RunResult, tmp_path: Path
+) -> None:
+    learn(plan(None), tmp_path / "without")
+    write_report([tmp_path / "without"], tmp_path / "a")
+    assert not (tmp_path / "a" / "calibration.csv").exists()
+    write_report([kept.path], tmp_path / "b")
+    lines = (tmp_path / "b" / "calibration.csv").read_text().splitlines()
+    assert len(lines) == 1 + 3 * 2, "rows of every task before anything is learned, and after each"
+    task = kept.config.tasks[1]
+    of = kept.scores(2)[task]
+    expected = calibration_error(of.confidence, of.classes[:, 0] == kept.targets()[task])
+    assert f"{expected:.1f}" in (tmp_path / "b" / "calibration.md").read_text()
+
+
+def test_the_plan_says_what_scores_take(kept: RunResult) -> None:
+    few_images = kept.path / "scores"
+    found = sum(file.stat().st_size for file in few_images.iterdir())
+    of = plan(TOP)
+    share = 40 / sum(task.test_size for task in of.tasks)
+    headers = 6 * 2 * 250  # of two arrays in each of six files, which few images do not outweigh
+    assert of_scores(of) * share == pytest.approx(found - headers, rel=0.35)
+    assert of_scores(plan(None)) == 0

@@ -28,6 +28,7 @@ from cl_bench.experiment.again import resolve_again
 from cl_bench.experiment.resolve import Plan
 from cl_bench.experiment.start import run_and_place
 from cl_bench.reports.literature.beside import why_not
+from cl_bench.reports.model_card import model_card
 from cl_bench.reports.runs.group import group
 from cl_bench.reports.terminal.show import render
 
@@ -116,6 +117,11 @@ def test_a_chain_of_runs_names_all_tasks_that_were_learned(
     assert end.start is not None and end.start.tasks == (A, B) and end.start.learned == 1
     with pytest.raises(UserError, match=f"has learned {A} already"):
         plan(f"{C},{A}", str(middle.path))
+
+
+def test_the_card_of_exported_weights_names_the_tasks_before(begun: RunResult) -> None:
+    card = model_card(begun, 1, "0" * 64, "w.pt", "")
+    assert f"learned {A}, {B} with lora: 1 of the 2 tasks of its run, the others before it." in card
 
 
 def test_readers_are_told(begun: RunResult, whole: RunResult) -> None:

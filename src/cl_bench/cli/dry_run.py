@@ -13,7 +13,7 @@ from cl_bench.benchmark.records.checkpoints import USUAL
 from cl_bench.cli.console import console
 from cl_bench.datasets import backbones
 from cl_bench.datasets.suite import TaskSpec
-from cl_bench.experiment.disk import in_bytes, kept_in_words
+from cl_bench.experiment.disk import in_bytes, kept_in_words, of_scores
 from cl_bench.experiment.resolve import Plan
 from cl_bench.experiment.set_values import SetValue, set_values
 from cl_bench.experiment.setting_words import TITLES
@@ -176,7 +176,8 @@ def _show_totals(plan: Plan, found: Forecast, seeds: int) -> None:
     _fold(
         "disk",
         f"{kept_in_words(plan.keeps.checkpoints or USUAL, found.checkpoints)}, "
-        f"{in_bytes(found.records)} of results, log and picture",
+        f"{in_bytes(found.records)} of results, log and picture"
+        + (f", {in_bytes(scores)} of scores" if (scores := of_scores(plan)) else ""),
     )
     if seeds > 1:
         together = duration(seeds * sum(found.seconds.values()))

@@ -8,6 +8,8 @@ from cl_bench.benchmark.errors import in_one_line
 from cl_bench.benchmark.records.checkpoints import Keep
 from cl_bench.experiment.resolve import Plan
 
+COMPRESSED = 0.75  # of what scores take; measured on mini
+
 
 def remarks(plan: Plan) -> tuple[str, ...]:
     """What ``--keep all`` costs, said before anything is learned; nothing where it was not asked for."""
@@ -30,6 +32,20 @@ def kept_in_words(keep: Keep, sizes: Sequence[int]) -> str:
     if keep == "none":
         return f"{last} of checkpoint while it runs (two while one replaces the other), then none"
     return f"{last} of checkpoint (two while one replaces the other)"
+
+
+def of_scores(plan: Plan) -> int:
+    """Bytes of the scores that a run of the plan keeps: of an image and row 6 for each class, and 4."""
+    top, rows = plan.keeps.scores, len(plan.tasks) + 1
+    if top is None:
+        return 0
+    together = sum(len(task.classnames) for task in plan.tasks)
+    all_classes = plan.config.protocol.labels != "own"
+    each = (
+        task.test_size * (6 * min(top, together if all_classes else len(task.classnames)) + 4)
+        for task in plan.tasks
+    )
+    return int(COMPRESSED * rows * sum(each))
 
 
 def in_bytes(count: float) -> str:
