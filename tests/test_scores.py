@@ -13,6 +13,7 @@ from small_run import fresh, small_plan, small_run, small_stream
 from together import together
 from torch import Tensor
 
+from cl_bench.api.run import Run
 from cl_bench.benchmark.errors import NotFiniteError, UserError
 from cl_bench.benchmark.evaluate import predict_all, score_all
 from cl_bench.benchmark.label_spaces import label_spaces
@@ -228,6 +229,15 @@ def test_the_report_has_a_chapter_only_where_scores_are_kept(
     of = kept.scores(2)[task]
     expected = calibration_error(of.confidence, of.classes[:, 0] == kept.targets()[task])
     assert f"{expected:.1f}" in (tmp_path / "b" / "calibration.md").read_text()
+
+
+def test_scores_are_read_from_python(kept: RunResult, tmp_path: Path) -> None:
+    opened, (task, _) = Run(kept), kept.config.tasks
+    assert np.array_equal(opened.scores(task, after=1).classes[:, 0], opened.predictions(task, 1))
+    with pytest.raises(UserError, match="rows after 0 to 2 tasks"):
+        opened.scores(task, after=3)
+    with pytest.raises(UserError, match="keeps no scores"):
+        Run(learn(plan(None), tmp_path)).scores(task, after=0)
 
 
 def test_the_plan_says_what_scores_take(kept: RunResult) -> None:

@@ -25,6 +25,8 @@ from cl_bench.benchmark.run import Listener, run
 from cl_bench.benchmark.task import TaskStream
 from cl_bench.cli.verify import against_start
 from cl_bench.experiment.again import resolve_again
+from cl_bench.experiment.choices import choices_of
+from cl_bench.experiment.places import recorded
 from cl_bench.experiment.resolve import Plan
 from cl_bench.experiment.start import run_and_place
 from cl_bench.reports.literature.beside import why_not
@@ -196,9 +198,6 @@ def test_both_runs_may_move_together_and_verification_finds_them(
 
 def resolved_in(of: Plan, path: Path) -> Plan:
     """The plan with its record's places as seen from ``path``."""
-    from cl_bench.experiment.choices import choices_of
-    from cl_bench.experiment.places import recorded
-
     choices = choices_of(of.config.choices).model_copy(update={"relative": {}})
     kept = recorded(choices, of.suite.name, path).model_dump(mode="json")
     return replace(of, config=of.config.model_copy(update={"choices": kept}))
@@ -255,6 +254,7 @@ def test_run_and_place_of_what_is_typed(tmp_path: Path) -> None:
     assert run_and_place(str(odd)) == (odd, None)
     assert run_and_place(f"{odd}:after-2") == (odd, 2)
     assert run_and_place("runs/a:after-12") == (Path("runs/a"), 12)
+    assert choices_of({"start_from": odd}).start_from == str(odd), "in Python it may be a path"
 
 
 def test_the_command_line_begins_goes_on_and_shows_it(

@@ -37,7 +37,7 @@ def find_checkpoint(path: Path, after: int | None) -> KeptCheckpoint:
     """
     if not (path / "config.json").is_file():
         raise UserError(f"{path} is no run: a run's directory holds a config.json")
-    must_be_whole(path, checkpoints=True)
+    must_be_whole(path)
     run = open_run(path)
     rows, finished = len(run.matrix.rows), run.manifest.status == "finished"
     if not rows:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +15,13 @@ from cl_bench.benchmark.errors import UserError, unknown
 from cl_bench.benchmark.matrix import AccuracyMatrix
 from cl_bench.benchmark.record import RunResult, read_run
 from cl_bench.benchmark.records.events import Event
+from cl_bench.benchmark.records.kept_scores import KeptScores
 from cl_bench.reports.runs.cost import Cost
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -93,10 +96,24 @@ class Run:
         Raises:
             UserError: there is no such task, or no such row yet.
         """
+        self._must_have_row(after)
+        return _of_task(self.result.predictions(after), task)
+
+    def scores(self, task: str, after: int) -> KeptScores:
+        """The best classes of every test image of a task with their logits; arguments as of ``predictions``.
+
+        Raises:
+            UserError: the run keeps none, or there is no such task or row.
+        """
+        self._must_have_row(after)
+        if self.result.manifest.scores is None:
+            raise UserError(f"{self.path} keeps no scores: run it with scores=5 (--scores 5)")
+        return _of_task(self.result.scores(after), task)
+
+    def _must_have_row(self, after: int) -> None:
         learned = len(self.matrix.rows)
         if not 0 <= after <= learned:
             raise UserError(f"after={after}: the run has rows after 0 to {learned} tasks")
-        return _of_task(self.result.predictions(after), task)
 
     def targets(self, task: str) -> NDArray[np.uint16]:
         """True class of every test image of a task, uint16 [N], as ``predictions`` counts them."""
@@ -120,7 +137,7 @@ class Run:
         return f"<Run {c.method} on {c.suite.name}, order {c.order}, seed {c.seed}: {learned}>"
 
 
-def _of_task(by_task: dict[str, NDArray[np.uint16]], task: str) -> NDArray[np.uint16]:
+def _of_task(by_task: dict[str, T], task: str) -> T:
     if task not in by_task:
         raise unknown("task of the run", task, by_task)
     return by_task[task]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar, get_args, get_origin
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
 from cl_bench.benchmark.config import Settings
@@ -50,6 +50,10 @@ def _interval(said: str | None) -> str | None:
     if said is not None:
         Interval.of(said)
     return said
+
+
+def _path_in_words(said: object) -> object:
+    return str(said) if isinstance(said, Path) else said
 
 
 Folder = Annotated[Path | None, Written("DIR")]
@@ -136,7 +140,9 @@ class Choices(Settings):
     ] = None
     """Keep where the run stands within a task every N steps, M minutes (10m) or S seconds (30s); off:
     keep whole tasks alone. (default: 10m)"""
-    start_from: Annotated[str | None, Written("RUN[:after-K]")] = None
+    start_from: Annotated[str | None, BeforeValidator(_path_in_words), Written("RUN[:after-K]")] = (
+        None
+    )
     """Begin with the state of another run of the same method, after all or K of its tasks, instead of the
     pre-trained model."""
     keep: Keep | None = None
