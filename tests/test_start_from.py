@@ -89,6 +89,19 @@ def test_it_goes_on_as_the_run_that_it_is_begun_with(whole: RunResult, begun: Ru
     assert last.read_bytes() == its.read_bytes()
 
 
+@pytest.mark.parametrize("method", ["keeplora+", "sd-lora", "diki"])
+def test_so_do_methods_that_remember_more_than_weights(method: str, tmp_path: Path) -> None:
+    few_steps = ("steps=2", "batch_size=4")
+    both = plan(f"{A},{B}", method=method, overrides=few_steps, keep="all")
+    whole = learn(both, tmp_path / "whole")
+    start = f"{whole.path}:after-1"
+    begun = learn(plan(B, start, method, overrides=few_steps), tmp_path / "begun")
+    assert begun.matrix.zero_shot == whole.matrix.rows[0][1:]
+    assert begun.matrix.rows == (whole.matrix.rows[1][1:],)
+    last, its = RunFolder(whole.path).checkpoint(2), RunFolder(begun.path).checkpoint(1)
+    assert last.read_bytes() == its.read_bytes()
+
+
 def test_the_first_row_is_of_the_state_and_not_of_the_backbone(
     whole: RunResult, begun: RunResult
 ) -> None:

@@ -51,7 +51,8 @@ def record_of(
     import wandb
 
     artifact = wandb.Artifact(name, type="run")
-    for path in (result.path / name for name in (*RECORD, *["checkpoints"] * checkpoints)):
+    states = ["checkpoints"] if checkpoints and (result.path / "checkpoints").is_dir() else []
+    for path in (result.path / name for name in (*RECORD, *states)):
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
             artifact.add_file(str(file), file.relative_to(result.path).as_posix())
     if report is not None:
