@@ -19,13 +19,15 @@ from cl_bench.benchmark.evaluate import predict_all, score_all
 from cl_bench.benchmark.label_spaces import label_spaces
 from cl_bench.benchmark.record import RunFolder, RunResult, read_run
 from cl_bench.benchmark.records.arrays_file import read_arrays, write_arrays
-from cl_bench.benchmark.records.claims import check_run, record_claims
+from cl_bench.benchmark.records.claims import check_run, judged, record_claims
 from cl_bench.benchmark.records.events import Evaluated, Event
 from cl_bench.benchmark.records.kept_scores import KeptScores, wrong_scores
 from cl_bench.benchmark.records.ledger import write_ledger
 from cl_bench.benchmark.run import Listener, run
 from cl_bench.benchmark.scores import best, unpacked
 from cl_bench.benchmark.task import TaskStream
+from cl_bench.cli.verify.against_suite import PROOFS
+from cl_bench.cli.verify.installed import installed
 from cl_bench.experiment.disk import of_scores
 from cl_bench.experiment.resolve import Plan
 from cl_bench.reports.report import write_report
@@ -166,6 +168,23 @@ def test_scores_of_other_predictions_are_false_even_under_a_new_ledger(
     (words,) = check_run(tmp_path)
     assert "row 1: the first of the best classes of" in words
     assert read_run(kept.path).finished
+
+
+def test_a_scored_class_that_the_suite_lacks_is_false(kept: RunResult) -> None:
+    about = installed(kept)
+    assert judged("label space", PROOFS["label space"], about).verdict == "proven"
+    wrong = {task: replace(of, classes=of.classes + 90) for task, of in kept.scores(1).items()}
+    odd = replace(about, run=_with_scores(kept, wrong))
+    claim = judged("label space", PROOFS["label space"], odd)
+    assert claim.verdict == "false" and "a scored class of" in claim.words
+
+
+def _with_scores(run: RunResult, scores: dict[str, KeptScores]) -> RunResult:
+    class Other(RunResult):
+        def scores(self, learned: int) -> dict[str, KeptScores]:
+            return scores
+
+    return Other(run.path, run.config, run.manifest, run.matrix)
 
 
 def row(**changes: object) -> tuple[dict[str, KeptScores], dict[str, np.ndarray]]:

@@ -282,7 +282,9 @@ def test_the_command_line_begins_goes_on_and_shows_it(
     assert cl_bench(monkeypatch, *command, "--dry-run", "--no-estimate") == 0
     assert f"run {whole.config.digest()} after 2 tasks" in " ".join(capsys.readouterr().out.split())
     assert cl_bench(monkeypatch, *command) == 0
-    assert "not of the pre-trained backbone" in " ".join(capsys.readouterr().out.split())
+    said = capsys.readouterr().out
+    assert "not of the pre-trained backbone" in " ".join(said.split())
+    assert "[ 0/1] at the start; mean of all 1" in said
     (path,) = tmp_path.glob("*/lora/seed0-*")
     assert cl_bench(monkeypatch, "resume", str(path), "--start-from", str(whole.path)) == 0
     assert cl_bench(monkeypatch, "verify", str(path)) == 0

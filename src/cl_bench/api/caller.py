@@ -51,7 +51,7 @@ class Caller(Audience):
         from cl_bench.cli.console import console
         from cl_bench.cli.progress import shown
 
-        with shown(console, plan.config.budget.steps) as show:
+        with shown(console, plan.config) as show:
             yield show
 
     def shown(self, result: RunResult, before: bool) -> None:

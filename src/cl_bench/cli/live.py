@@ -61,7 +61,7 @@ class Terminal(Audience):
     def learning(self, plan: Plan) -> Iterator[Listener]:
         """Show the progress of learning; dashboards follow."""
         with (
-            shown(console, plan.config.budget.steps) as show,
+            shown(console, plan.config) as show,
             following(plan.folder, self._sinks, warn) as follow,
         ):
 

@@ -16,23 +16,26 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from cl_bench.benchmark.config import RunConfig
 from cl_bench.benchmark.records.events import Evaluated, Event, Learned, Listener, Resumed, Step
 from cl_bench.cli.console import warn
 from cl_bench.datasets.progress import ProgressCallback
+from cl_bench.reports.runs.names import first_row
 
 
 @contextmanager
-def shown(console: Console, steps: dict[str, int]) -> Iterator[Listener]:
+def shown(console: Console, config: RunConfig) -> Iterator[Listener]:
     """Follow a run.
 
     Args:
         console: where to show it.
-        steps: optimizer steps per task, in the order in which they are learned.
+        config: of the run.
 
     Yields:
         What to hand to the runner as its listener.
     """
-    lines = _Lines(console, steps)
+    steps = config.budget.steps
+    lines = _Lines(console, steps, first_row(config))
     if not console.is_terminal:
         yield lines.hear
         return
@@ -44,7 +47,7 @@ def shown(console: Console, steps: dict[str, int]) -> Iterator[Listener]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, transient=True) as bar:
-        whole = bar.add_task("zero-shot evaluation", total=sum(steps.values()))
+        whole = bar.add_task("first evaluation", total=sum(steps.values()))
 
         def hear(event: Event) -> None:
             lines.hear(event)
@@ -86,8 +89,8 @@ def progress_of_files(console: Console) -> Iterator[ProgressCallback]:
 class _Lines:
     """One line per task, and the time left as far as the pace so far tells."""
 
-    def __init__(self, console: Console, steps: dict[str, int]) -> None:
-        self._console, self._steps = console, steps
+    def __init__(self, console: Console, steps: dict[str, int], first: str) -> None:
+        self._console, self._steps, self._first = console, steps, first
         self._names = list(steps)
         self._loss = float("nan")
         self._start, self._resumed_at = time.monotonic(), 0
@@ -123,7 +126,7 @@ class _Lines:
         mean = sum(accuracies.values()) / len(accuracies)
         total = len(self._names)
         if event.learned == 0:
-            text = f"[ 0/{total}] zero-shot"
+            text = f"[ 0/{total}] {self._first}"
         else:
             name, took = self._names[event.learned - 1], self._learned
             text = f"[{event.learned:2d}/{total}] {name}: {accuracies[name]:.1f} % just learned"

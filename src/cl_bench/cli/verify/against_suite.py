@@ -51,6 +51,9 @@ def _label_space(about: Installed) -> str:
         over = {task: classified_over(task, tasks, learned, p.labels) for task in tasks}
         among = {task: [i for other in over[task] for i in indices[other]] for task in tasks}
         _must_be_among(among, run.predictions(learned), "a predicted")
+        if run.manifest.scores:
+            kept = {task: of.classes for task, of in run.scores(learned).items()}
+            _must_be_among(among, kept, "a scored")
     if beside := {spec.name: len(spec.classnames) for spec in about.held_out}:
         own = {name: range(classes) for name, classes in beside.items()}
         _must_be_among(own, run.held_out_targets(), "a true")
