@@ -17,7 +17,13 @@ USUAL_MOMENTUM = 0.9
 # Fields that came later, by table, with the values under which a run is what it was before: then its digest
 # and the key of what may be compared lack them.
 CAME_LATER: dict[str, dict[str, tuple[Any, ...]]] = {
-    "": {"plugin": (None,), "held_out": ({},), "training_images": ({},), "passes": ({},)},
+    "": {
+        "plugin": (None,),
+        "held_out": ({},),
+        "retrieval": ({},),
+        "training_images": ({},),
+        "passes": ({},),
+    },
     "recipe": {"grad_clip": (None,), "momentum": (USUAL_MOMENTUM,)},
     "protocol": {
         "namesakes": (None, "apart"), "imbalance": (None,), "task_imbalance": (None,),
@@ -26,6 +32,7 @@ CAME_LATER: dict[str, dict[str, tuple[Any, ...]]] = {
 }  # fmt: skip
 ASKED_LATER = {  # those that are part of a question
     "held_out": "held-out data sets",
+    "retrieval": "retrieval sets",
     "namesakes": "rule for classes of one name",
     "imbalance": "imbalance of classes",
     "task_imbalance": "imbalance of tasks",
@@ -181,6 +188,8 @@ class RunConfig(Settings):
     """Task names in the order in which they are learned."""
     held_out: dict[str, str] = Field(default_factory=dict)
     """Data sets that are evaluated beside the tasks and never learned: name -> digest of its content."""
+    retrieval: dict[str, str] = Field(default_factory=dict)
+    """Captioned pictures that are searched beside the tasks and never learned: name -> digest of the content."""
     method: str
     preset: Literal["paper", "fair", "custom"] = "fair"
     """``paper``: the method's own published budget, prompts and augmentation. ``fair``: the suite's,
@@ -236,6 +245,7 @@ class RunConfig(Settings):
             "precision": None if self.preset == "paper" else p.precision,
             "rule for classes of one name": "one class" if p.namesakes == "one" else "apart",
             "held-out data sets": self.held_out,
+            "retrieval sets": self.retrieval,
         }
 
     def comparison_key(self) -> str:

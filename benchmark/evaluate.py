@@ -58,7 +58,7 @@ def predict_all(
 
 def _own_parts(spaces: Iterable[str], tests: Mapping[str, Images]) -> dict[str, list[slice]]:
     """The images that this process classifies, by task: every n-th part of all tasks'."""
-    parts = [(task, part) for task in spaces for part in _parts(tests[task])]
+    parts = [(task, part) for task in spaces for part in parts_of(tests[task])]
     own: dict[str, list[slice]] = {}
     for task, part in parts[rank() :: size()]:
         own.setdefault(task, []).append(part)
@@ -81,10 +81,10 @@ def predict(classify: Classifier, images: Images, normalise: Pixels) -> Tensor:
         NotFiniteError: a logit is not a number or +inf, whose arg-max would be a class by chance.
         UserError: the logits have 16 bits.
     """
-    return _finite(_chosen(classify, images, normalise, _parts(images)))
+    return _finite(_chosen(classify, images, normalise, parts_of(images)))
 
 
-def _parts(images: Images) -> list[slice]:
+def parts_of(images: Images) -> list[slice]:
     """Which images are classified at once."""
     return [slice(i, i + EVALUATION_BATCH) for i in range(0, len(images), EVALUATION_BATCH)]
 
@@ -96,11 +96,7 @@ def _chosen(
     chosen, order = [], ImageOrder.as_stored(len(images))
     for x in inputs(images, order, parts, normalise):
         logits = classify(x)  # [B, C]
-        if logits.dtype in (torch.float16, torch.bfloat16):
-            raise UserError(
-                f"the classifier's logits are {str(logits.dtype).removeprefix('torch.')}, in which "
-                "classes tie and the first of them wins: compute them by clip.logits"
-            )
+        must_not_be_short(logits)
         classes = logits.argmax(dim=-1)  # NaN counts as the largest
         largest = logits.gather(-1, classes[:, None])[:, 0]
         chosen.append(torch.where(largest.isfinite(), classes, NO_CLASS))
@@ -110,6 +106,15 @@ def _chosen(
     ):
         found[part] = classes
     return found
+
+
+def must_not_be_short(logits: Tensor) -> None:
+    """Raise ``UserError`` where logits have 16 bits."""
+    if logits.dtype in (torch.float16, torch.bfloat16):
+        raise UserError(
+            f"the classifier's logits are {str(logits.dtype).removeprefix('torch.')}, in which "
+            "classes tie and the first of them wins: compute them by clip.logits"
+        )
 
 
 def _finite(classes: Tensor) -> Tensor:

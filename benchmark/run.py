@@ -31,6 +31,7 @@ from cl_bench.benchmark.randomness import seed_everything
 from cl_bench.benchmark.record import RunFolder, RunResult
 from cl_bench.benchmark.records.events import Learned, Listener, Step
 from cl_bench.benchmark.records.manifest import is_finished
+from cl_bench.benchmark.retrieval import RetrievalSets
 from cl_bench.benchmark.rows import WHOLE, Division
 from cl_bench.benchmark.session import RunSession
 from cl_bench.benchmark.stopping import Stopping
@@ -47,6 +48,7 @@ def run(
     division: Division = WHOLE,
     interval: Interval = Interval.of(USUAL),  # noqa: B008 (frozen)
     held_out: HeldOutSets = HeldOutSets(),  # noqa: B008 (frozen)
+    retrieval: RetrievalSets = RetrievalSets(),  # noqa: B008 (frozen)
 ) -> RunResult:
     """Learn the stream's tasks in turn, evaluate all of them after each, keep everything.
 
@@ -65,6 +67,7 @@ def run(
         division: of the batches of training.
         interval: between two states that are kept within a task.
         held_out: what is evaluated beside the tasks and never learned.
+        retrieval: captioned pictures that are searched beside them.
 
     Raises:
         UserError: the directory is locked, damaged or of another run; the loss is not finite.
@@ -77,10 +80,10 @@ def run(
             return finished
         held.enter_context(stopping.heard())
         spaces = label_spaces(config.protocol, stream)
-        question = Question(config, stream, spaces.targets, held_out)
+        question = Question(config, stream, spaces.targets, held_out, retrieval)
         session = RunSession(question, folder, listen, division.images_at_once, interval, stopping)
         with tf32_products(False):  # statistics are in float32 even where steps are in TF32
-            return _run(config, make_method(), stream, spaces, session, division, held_out)
+            return _run(question, make_method(), spaces, session, division)
 
 
 @by_the_first
@@ -93,16 +96,14 @@ def _finished(config: RunConfig, folder: RunFolder) -> RunResult | None:
 
 
 def _run(
-    config: RunConfig,
+    question: Question,
     method: Method,
-    stream: TaskStream,
     spaces: LabelSpaces,
     session: RunSession,
     division: Division,
-    held_out: HeldOutSets,
 ) -> RunResult:
     """The loop over the tasks that are not learned yet."""
-    device = method.clip.device
+    config, stream, device = question.config, question.stream, method.clip.device
     tests = {task.name: task.test.to(device) for task in stream.tasks}
 
     def evaluate(learned: int) -> None:
@@ -111,9 +112,10 @@ def _run(
             predictions = predict_all(
                 method, spaces.after(learned), tests, config.protocol.precision
             )
-            beside = held_out.predict(method, config.protocol)
+            beside = question.held_out.predict(method, config.protocol)
+            ranks = question.retrieval.ranks(method, config.protocol)
         seconds = watch.seconds["evaluate"]
-        session.keep_row(learned, spaces.counted(predictions, learned), beside, seconds)
+        session.keep_row(learned, spaces.counted(predictions, learned), beside, ranks, seconds)
 
     rows, under_way = _taken_up(session, method)
     done = max(rows - 1, 0)

@@ -26,12 +26,14 @@ from cl_bench.benchmark.opening import begin, go_on
 from cl_bench.benchmark.processes import group
 from cl_bench.benchmark.processes.first import by_the_first
 from cl_bench.benchmark.question import Question
+from cl_bench.benchmark.recall import Ranks, as_arrays
 from cl_bench.benchmark.record import RunFolder, RunResult, read_run
 from cl_bench.benchmark.records.circumstances import session
 from cl_bench.benchmark.records.events import Evaluated, Event, Finished, Listener, Saved
 from cl_bench.benchmark.records.ledger import write_ledger
 from cl_bench.benchmark.records.manifest import Session, Status, read_manifest, write_manifest
 from cl_bench.benchmark.records.matrix_file import write_matrix
+from cl_bench.benchmark.retrieval import recalls_of
 from cl_bench.benchmark.stopping import Stopping
 from cl_bench.benchmark.train import Training
 
@@ -181,9 +183,10 @@ class RunSession:
         learned: int,
         predictions: Mapping[str, Tensor],
         held_out: Mapping[str, Tensor],
+        ranks: Mapping[str, Ranks],
         seconds: float,
     ) -> None:
-        """Keep every task's and held-out set's predicted classes, int64 [N], and their accuracies."""
+        """Keep every task's and held-out set's predicted classes, int64 [N], all ranks, and what follows."""
         true, folder = self._question.targets, self._folder
         row = tuple(accuracy(predictions[t], true[t]) for t in self._config.tasks)
         if self.matrix is None:
@@ -194,13 +197,16 @@ class RunSession:
         folder.write_predictions(learned, {t: as_stored(p) for t, p in predictions.items()})
         beside = {name: as_stored(p) for name, p in held_out.items()}
         folder.write_held_out(folder.held_out(learned), beside)
+        folder.write_retrieval(folder.retrieval(learned), as_arrays(ranks))
+        written = folder.predictions(learned), folder.held_out(learned), folder.retrieval(learned)
         self._log(
             Evaluated(
                 learned=learned,
                 accuracies=dict(zip(self._config.tasks, row, strict=True)),
                 held_out=self._question.held_out.accuracies(held_out),
+                retrieval=recalls_of(ranks),
                 seconds=seconds,
-                sha256=folder.digests(folder.predictions(learned), folder.held_out(learned)),
+                sha256=folder.digests(*written),
             )
         )
         write_matrix(self._folder.path, self.matrix)  # from here on the row counts

@@ -73,6 +73,7 @@ def test_a_missing_or_unknown_field_is_named(event: Event) -> None:
         "set_aside",
         "matrix_gflops",
         "held_out",
+        "retrieval",
     }
     for name in line_of(event).keys() - optional:
         with pytest.raises(ValueError, match=f"^event '{event.event}': {name}: Field required$"):

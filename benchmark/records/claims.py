@@ -10,6 +10,7 @@ from typing import Literal, TypeVar
 
 from cl_bench.benchmark.errors import UserError, in_one_line
 from cl_bench.benchmark.matrix import accuracy
+from cl_bench.benchmark.recall import of_arrays
 from cl_bench.benchmark.record import RunFolder, RunResult, open_run
 from cl_bench.benchmark.records import damage
 from cl_bench.benchmark.records.events import Evaluated, Finished, Learned, Saved, Started, those
@@ -114,11 +115,13 @@ def _accuracies(run: RunResult) -> str:
             wrong.append(f"row {learned}: predictions and targets are not of the same images")
         elif row != tuple(accuracy(predicted[t] == targets[t]) for t in tasks):
             wrong.append(f"row {learned} of matrix.csv does not follow from its predictions")
-    wrong += _held_out(run)
+    wrong += [*_held_out(run), *_retrieval(run)]
     if wrong:
         raise UserError("; ".join(wrong))
     images = sum(len(targets[t]) for t in tasks)
     beside = f" and {len(run.config.held_out)} held-out sets" if run.config.held_out else ""
+    searched = f", recalls in {len(run.config.retrieval)} retrieval sets from ranks"
+    beside += searched if run.config.retrieval else ""
     return (
         f"{len(run.matrix.rows) + 1} rows follow from the predictions on {images:,} images{beside}"
     )
@@ -139,6 +142,27 @@ def _held_out(run: RunResult) -> list[str]:
             wrong.append(f"row {learned}: held-out predictions and targets are not of one length")
         elif row != tuple(accuracy(predicted[s] == true[s]) for s in sets):
             wrong.append(f"row {learned} of the held-out sets does not follow from its predictions")
+    return wrong
+
+
+def _retrieval(run: RunResult) -> list[str]:
+    """What of the recalls in retrieval sets does not follow from their ranks, in words."""
+    if not run.config.retrieval:
+        return []
+    pictures, wrong = run.retrieval_pictures(), []
+    rows = 1 + len(run.matrix.rows)
+    if len(run.retrieval.rows) != rows:
+        wrong.append(f"the log has {len(run.retrieval.rows)} rows of retrieval sets, not {rows}")
+    for learned, row in enumerate(run.retrieval.rows):
+        kept = run.retrieval_ranks(learned)
+        ranks = {name: of_arrays(kept, name) for name in run.config.retrieval}
+        wrong += [
+            f"row {learned}: the ranks in {name} are not those of its pictures and captions"
+            for name, of in ranks.items()
+            if not of.may_be_of(pictures[name])
+        ]
+        if row != tuple(of.recalls() for of in ranks.values()):
+            wrong.append(f"row {learned} of the retrieval sets does not follow from its ranks")
     return wrong
 
 

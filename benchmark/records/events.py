@@ -17,7 +17,7 @@ NOT_IN_1 = frozenset(  # or not in all of them
     {"sha256", "step_flops", "skipped_steps", "kept_images", "kept_bytes"}
 )
 
-OPTIONAL = frozenset({"steps_done", "set_aside", "matrix_gflops", "held_out"})
+OPTIONAL = frozenset({"steps_done", "set_aside", "matrix_gflops", "held_out", "retrieval"})
 
 Count = Annotated[int, Field(ge=0)]
 Seconds = Annotated[float, Field(ge=0)]
@@ -148,8 +148,11 @@ class Evaluated(Logged):
     """Accuracy on every task of the run, in their order, in per cent."""
     held_out: dict[str, Percent] | None = None
     """Accuracy on every held-out data set, in their order, in per cent; not there: the run has none."""
+    retrieval: dict[str, dict[str, Percent]] | None = None
+    """For every retrieval set, in their order, recall at 1, 5 and 10 both ways, in per cent; not there: the
+    run has none."""
     seconds: Seconds
-    """Wall-clock seconds of the evaluation, that of held-out data sets included."""
+    """Wall-clock seconds of the evaluation, that of held-out data sets and retrieval sets included."""
     sha256: dict[str, Sha256] = Field(default_factory=dict)
     """SHA-256 of the row's predictions, by path below the run; empty before ledgers."""
 

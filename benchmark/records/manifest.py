@@ -132,10 +132,12 @@ class Manifest(Recorded):
     classes or tasks were made rare."""
     held_out: dict[str, str] = Field(default_factory=dict)
     """Digest of the test images of every held-out data set, with their classes."""
+    retrieval: dict[str, str] = Field(default_factory=dict)
+    """Digest of the pictures of every retrieval set, with their captions."""
     remarks: tuple[str, ...] = ()
     """What was found in the data when the run began, one line each."""
     left_out: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    """Image files that could not be read, by task or held-out data set."""
+    """Image files that could not be read, by task, held-out data set or retrieval set."""
     sessions: tuple[Session, ...] = ()
     """Every process that worked on the run, in order."""
     ledger: Literal[1] | None = None

@@ -31,6 +31,7 @@ class RunFolder:
         self.shots = path / "shots.npz"
         self.clients = path / "clients.npz"
         self.held_out_targets = path / "held_out" / "targets.npz"
+        self.retrieval_pictures = path / "retrieval" / "pictures.npz"
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -54,6 +55,10 @@ class RunFolder:
     def held_out(self, learned: int) -> Path:
         """The file of the predicted classes of every held-out data set after ``learned`` tasks."""
         return self.path / "held_out" / f"after-{learned:02d}.npz"
+
+    def retrieval(self, learned: int) -> Path:
+        """The file of the ranks in every retrieval set after ``learned`` tasks."""
+        return self.path / "retrieval" / f"after-{learned:02d}.npz"
 
     def digests(self, *files: Path) -> dict[str, str]:
         """SHA-256 of those of the run's files that are there, by their path below it."""
@@ -104,3 +109,8 @@ class RunFolder:
         """Keep the true or predicted classes of held-out data sets; without sets there is no file."""
         if classes:
             write_arrays(file, classes)
+
+    def write_retrieval(self, file: Path, numbers: Mapping[str, NDArray[np.uint32]]) -> None:
+        """Keep the captions' pictures or the ranks of retrieval sets; without sets there is no file."""
+        if numbers:
+            write_arrays(file, numbers)

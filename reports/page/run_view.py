@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from cl_bench.benchmark.record import ZERO_SHOT, RunResult
 from cl_bench.reports.runs.command import reproduce
-from cl_bench.reports.runs.group import HELD_OUT, METRICS
+from cl_bench.reports.runs.group import HELD_OUT, METRICS, RETRIEVAL
 from cl_bench.reports.runs.names import circumstances, protocol, short_names, suite_in_words
 from cl_bench.reports.runs.numbers import plain
 
@@ -55,7 +55,8 @@ class RunView:
 
 def view_run(slug: str, run: RunResult) -> RunView:
     """Everything about a run in words, nothing of it escaped yet."""
-    config, metrics = run.config, run.matrix.metrics() | run.held_out.metrics()
+    config, beside = run.config, run.held_out.metrics() | run.retrieval.metrics()
+    metrics = run.matrix.metrics() | beside
     names = short_names(run.matrix.tasks)
     rows = (run.matrix.zero_shot, *run.matrix.rows)
     return RunView(
@@ -73,7 +74,9 @@ def view_run(slug: str, run: RunResult) -> RunView:
             )
         ),
         metrics=tuple(
-            (n, plain(metrics[f], 2)) for f, n in (METRICS | HELD_OUT).items() if f in metrics
+            (n, plain(metrics[f], 2))
+            for f, n in (METRICS | HELD_OUT | RETRIEVAL).items()
+            if f in metrics
         ),
         config=_json(config.model_dump(mode="json")),
         manifest=_json(run.manifest.model_dump(mode="json", exclude_none=True)),

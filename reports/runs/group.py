@@ -27,6 +27,11 @@ HELD_OUT = {  # means over the held-out data sets; they are in no other metric
     "held_out_lowest": "Held-out lowest",
     "held_out_last": "Held-out last",
 }
+RETRIEVAL = {  # recall at 1, means over both ways and the retrieval sets; they are in no other metric
+    "retrieval_before": "Retrieval before",
+    "retrieval_lowest": "Retrieval lowest",
+    "retrieval_last": "Retrieval last",
+}
 MAIN = ("transfer", "average", "last")  # the benchmark's own
 HEADLINE = "average"  # the metric that rows are sorted by
 LOWER_IS_BETTER = frozenset({"forgetting"})
@@ -97,6 +102,15 @@ class Row:
             for r in self.runs
         ]
         return list(zip(*(column[name] for column in columns), strict=True))
+
+    def retrieval(self, metric: str) -> tuple[float, ...]:
+        """One of ``RETRIEVAL`` of every seed; empty where the runs have no retrieval sets."""
+        metrics = (run.retrieval.metrics() for run in self.runs)
+        return tuple(m[metric] for m in metrics if metric in m)
+
+    def retrieval_curve(self, name: str, recall: str) -> list[tuple[float, ...]]:
+        """Of every seed a recall in a retrieval set: before anything was learned, then after each task."""
+        return list(zip(*(run.retrieval.curve(name, recall) for run in self.runs), strict=True))
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,11 @@ def points(config: RunConfig, events: Iterable[Event]) -> Iterator[Point]:
                     event.learned,
                     {f"accuracy/{shown[task]}": a for task, a in event.accuracies.items()}
                     | {f"held_out/{name}": a for name, a in (event.held_out or {}).items()}
+                    | {
+                        f"retrieval/{name}/{recall}": value
+                        for name, recalls in (event.retrieval or {}).items()
+                        for recall, value in recalls.items()
+                    }
                     | {f"metrics/{name}": value for name, value in matrix.so_far().items()}
                     | {"cost/evaluate_seconds": event.seconds},
                 )

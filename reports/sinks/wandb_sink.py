@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 Mode = Literal["online", "offline"]
 PATIENCE = 10.0  # seconds that W&B may ask for a key where none is set
 ON_TASKS = ("accuracy/*", "metrics/*", "cost/*", "method/*")
+BESIDE_TASKS = ("held_out", "retrieval")  # over the same axis, where the run has any
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,10 @@ class WandbSink:
         assert self._run is not None
         axes = {
             "train/step": ("train/loss", "train/lr", "train/task"),
-            "task/learned": ON_TASKS,
+            "task/learned": (
+                *ON_TASKS,
+                *(f"{b}/*" for b in BESIDE_TASKS if getattr(self._config, b)),
+            ),
             **{f"train/{task}/step": (f"train/{task}/*",) for task in curves(self._config)},
         }
         for axis, names in axes.items():

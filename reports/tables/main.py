@@ -24,6 +24,7 @@ from cl_bench.reports.tables import escape, table
 from cl_bench.reports.tables.answer import answer, judgement
 from cl_bench.reports.tables.chapter import LATEX_PACKAGES, latex_label, markdown_heading
 from cl_bench.reports.tables.held_out import held_out_cells, held_out_header
+from cl_bench.reports.tables.retrieval import retrieval_cells, retrieval_header
 from cl_bench.reports.tables.table import Cell, Table, number
 
 MEANINGS = (
@@ -84,7 +85,7 @@ def main_table(judged: Judged) -> Table:
         f"Verdict ({METRICS[HEADLINE]})",
         *COSTS,
         *_names(OTHERS),
-        *held_out_header(g),
+        *_header_beside(g),
     )
     metrics = [_metrics(judged, metric, rows) for metric in (*MAIN, *OTHERS)]
     main, others = metrics[: len(MAIN)], metrics[len(MAIN) :]
@@ -92,11 +93,11 @@ def main_table(judged: Judged) -> Table:
     costs = [_costs(row) for row in rows]
     body = tuple(
         (Cell(row.name), Cell(str(len(row.runs))), *(c[i] for c in main), verdicts[i], *costs[i],
-         *(c[i] for c in others), *held_out_cells(row))
+         *(c[i] for c in others), *_cells_beside(row))
         for i, row in enumerate(rows)
     )  # fmt: skip
     above = (*_zero_shot(g, MAIN), *(Cell("") for _ in range(1 + len(COSTS))))
-    above += tuple(Cell("-") for _ in (*OTHERS, *held_out_header(g)))
+    above += tuple(Cell("-") for _ in (*OTHERS, *_header_beside(g)))
     verdict_column = frozenset({2 + len(MAIN)})
     return Table(header, body, words=verdict_column, notes=_notes(judged), above=above)
 
@@ -108,13 +109,23 @@ def metrics_table(judged: Judged) -> Table:
     columns = [_metrics(judged, metric, rows) for metric in (*MAIN, *OTHERS)]
     body = tuple(
         (Cell(row.name), Cell(str(len(row.runs))), *(column[i] for column in columns),
-         *held_out_cells(row))
+         *_cells_beside(row))
         for i, row in enumerate(rows)
     )  # fmt: skip
-    beside = held_out_header(g)
+    beside = _header_beside(g)
     above = (*_zero_shot(g, MAIN), *(Cell("-") for _ in (*OTHERS, *beside)))
     header = ("Method", "n", *_names((*MAIN, *OTHERS)), *beside)
     return Table(header, body, notes=_notes(judged), above=above)
+
+
+def _header_beside(g: Group) -> tuple[str, ...]:
+    """The columns of what is evaluated beside the tasks."""
+    return (*held_out_header(g), *retrieval_header(g))
+
+
+def _cells_beside(row: Row) -> tuple[Cell, ...]:
+    """A row's cells under ``_header_beside``."""
+    return (*held_out_cells(row), *retrieval_cells(row))
 
 
 def _names(metrics: Sequence[str]) -> list[str]:

@@ -105,6 +105,9 @@ def _show_tasks(plan: Plan) -> None:
     for held in plan.held_out:
         words = f"{len(held.classnames)} classes, {held.test_size:,} test images; never learned"
         _say("held out", f"{held.name}: {words}")
+    for of in plan.retrieval:
+        words = f"{of.pictures:,} pictures, {len(of.captions):,} captions; never learned"
+        _say("retrieval", f"{of.name}: {words}")
     budget = plan.config.budget
     steps = f"{sum(budget.steps.values()):,} optimizer steps of {budget.batch_size} images"
     if plan.config.protocol.clients:

@@ -16,6 +16,7 @@ from cl_bench.datasets.checks.prompts import cut_prompts
 from cl_bench.datasets.extra.source import Source
 from cl_bench.datasets.held_out import content_digest
 from cl_bench.datasets.pretrained import preprocessing
+from cl_bench.datasets.retrieval_set import RetrievalSpec
 from cl_bench.datasets.suite import Suite, TaskSpec
 from cl_bench.experiment.arithmetic import choose_device, computed_on, must_compute
 from cl_bench.experiment.choices import RUNS, Choices
@@ -48,6 +49,7 @@ class Plan:
         interval: between two states that are kept within a task.
         deterministic: whether a GPU takes kernels that give the same bits in every run.
         held_out: data sets that are evaluated beside the tasks and never learned.
+        retrieval: captioned pictures that are searched beside them.
     """
 
     config: RunConfig
@@ -62,6 +64,7 @@ class Plan:
     interval: Interval = Interval.of(USUAL)  # noqa: RUF009 (frozen)
     deterministic: bool = False
     held_out: tuple[TaskSpec, ...] = ()
+    retrieval: tuple[RetrievalSpec, ...] = ()
 
 
 def resolve(
@@ -105,6 +108,7 @@ def resolve(
         Interval.of(choices.checkpoint_every or USUAL),
         choices.deterministic,
         settled.held_out,
+        settled.retrieval,
     )
 
 
@@ -119,6 +123,7 @@ def _config(settled: Settled, caveats: tuple[str, ...], device: str) -> RunConfi
         order=settled.order,
         tasks=tuple(task.name for task in tasks),
         held_out={spec.name: content_digest(suite, spec) for spec in settled.held_out},
+        retrieval={spec.name: content_digest(suite, spec) for spec in settled.retrieval},
         method=entry.name,
         plugin=sha256_of(entry.plugin) if entry.plugin else None,
         preset=said.preset,

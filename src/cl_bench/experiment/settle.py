@@ -12,9 +12,10 @@ from cl_bench.benchmark.namesakes import meet
 from cl_bench.datasets.catalog import check_data
 from cl_bench.datasets.extra.references import find_sources
 from cl_bench.datasets.extra.source import Source, TaskNames
-from cl_bench.datasets.held_out import chosen_held_out
+from cl_bench.datasets.held_out import chosen_held_out, chosen_retrieval
 from cl_bench.datasets.imbalance import Imbalance
 from cl_bench.datasets.listings import images_of_classes
+from cl_bench.datasets.retrieval_set import RetrievalSpec
 from cl_bench.datasets.suite import Suite, TaskSpec
 from cl_bench.experiment.choices import Choices, parse_overrides
 from cl_bench.experiment.federation import settled_clients
@@ -38,6 +39,7 @@ class Settled:
         order: ``I``, ``II`` or ``custom``.
         tasks: those that are learned, with the prompts that are used.
         held_out: data sets that are evaluated beside them, with these prompts.
+        retrieval: captioned pictures that are searched beside them.
         said: every setting.
         training_images: how many of each task are trained on, where classes or tasks are made rare.
         sources: what the method needs besides the tasks.
@@ -50,6 +52,7 @@ class Settled:
     order: str
     tasks: tuple[TaskSpec, ...]
     held_out: tuple[TaskSpec, ...]
+    retrieval: tuple[RetrievalSpec, ...]
     said: Merged
     training_images: dict[str, int]
     sources: dict[Need, Source]
@@ -65,6 +68,8 @@ def settle(choices: Choices) -> Settled:
     suite = _on_backbone(suite, choices.backbone)
     order, tasks = _tasks(choices, suite)
     held_out = chosen_held_out(suite, choices.held_out)
+    retrieval = chosen_retrieval(suite, choices.retrieval)
+    _captions_must_be_no_classes(retrieval, tasks)
     given = parse_overrides(choices.overrides)
     entry = find_method(choices.method or "keeplora", choices.plugin)
     said = merge(choices, given, entry, suite)
@@ -91,7 +96,8 @@ def settle(choices: Choices) -> Settled:
     needs, at_once = said.method.needs(), said.budget.batch_size
     names, brings = _names(tasks, suite), suite.settings_name
     sources = find_sources(needs, choices, brings, suite.backbone.name, at_once, names)
-    return Settled(choices, entry, suite, root, order, tasks, held_out, said, images, sources)
+    beside = held_out, retrieval
+    return Settled(choices, entry, suite, root, order, tasks, *beside, said, images, sources)
 
 
 def must_have_data(settled: Settled, out: Path) -> None:
@@ -162,6 +168,21 @@ def _names(tasks: tuple[TaskSpec, ...], suite: Suite) -> TaskNames:
     """What the tasks that are learned are called, and the others of the suite."""
     learned = tuple(task.name for task in tasks)
     return TaskNames(learned, tuple(t.name for t in suite.tasks if t.name not in learned))
+
+
+def _captions_must_be_no_classes(
+    retrieval: tuple[RetrievalSpec, ...], tasks: tuple[TaskSpec, ...]
+) -> None:
+    """Raise where a method would take captions for the classes of a task that it has learned."""
+    for spec in retrieval:
+        texts = tuple(dict.fromkeys(text for _, text in spec.captions))
+        for task in tasks:
+            count = len(task.classnames)
+            if any(texts[i : i + count] == task.classnames for i in range(len(texts) - count + 1)):
+                raise UserError(
+                    f"captions of the retrieval set {spec.name} are the class names of {task.name}, one behind the "
+                    "other: a method would take them for its classes; put other captions between them"
+                )
 
 
 def _same_classes(tasks: tuple[TaskSpec, ...]) -> tuple[str, str] | None:
