@@ -33,9 +33,14 @@ def _has_one_hole(template: str) -> bool:
         return False
 
 
+def mark_in(text: str) -> str | None:
+    """What a tokenizer would take for an end of the text."""
+    return next((mark for mark in MARKS if mark in text.lower()), None)
+
+
 def _must_be_no_mark(text: str) -> None:
     """Raise ``ValueError`` where a tokenizer would take a part of ``text`` for an end of the text."""
-    if mark := next((mark for mark in MARKS if mark in text.lower()), None):
+    if mark := mark_in(text):
         raise ValueError(
             f"{text!r} holds {mark!r}, which means an end of the text to the tokenizer"
         )

@@ -22,6 +22,7 @@ from cl_bench.datasets.checks.shared_images import (
     must_share_no_image,
     retrieval_must_share_no_picture,
 )
+from cl_bench.datasets.checks.shared_texts import shared_texts
 from cl_bench.datasets.client_split import ClientSplit
 from cl_bench.datasets.extra.references import load_assets
 from cl_bench.datasets.images.store import Store
@@ -124,4 +125,5 @@ def assemble(plan: Plan, on_progress: ProgressCallback = silent) -> Experiment:
     must_share_no_image(held_out, stream.tasks, assets)
     retrieval = load_retrieval(plan.retrieval, size, store)
     retrieval_must_share_no_picture(retrieval, stream.tasks, assets)
+    stream = replace(stream, remarks=(*stream.remarks, *shared_texts(retrieval, assets)))
     return Experiment(plan, stream, MethodFactory(plan, assets, clip), held_out, retrieval)

@@ -12,7 +12,7 @@ from cl_bench.benchmark.interval import USUAL, Interval
 from cl_bench.benchmark.records.files import sha256_of
 from cl_bench.datasets.budget_rule import BudgetRule
 from cl_bench.datasets.checks.namesakes import namesakes
-from cl_bench.datasets.checks.prompts import cut_prompts
+from cl_bench.datasets.checks.prompts import cut_captions, cut_prompts
 from cl_bench.datasets.extra.source import Source
 from cl_bench.datasets.held_out import content_digest
 from cl_bench.datasets.pretrained import preprocessing
@@ -175,6 +175,7 @@ def _caveats(settled: Settled, of_model: tuple[str, ...]) -> tuple[str, ...]:
     return (
         *said.method.caveats(),
         *cut_prompts((*tasks, *settled.held_out), backbone),
+        *cut_captions(settled.retrieval, backbone),
         *(namesakes(tasks, ensemble, backbone, said.protocol.namesakes) if among_others else ()),
         *of_model,
         *((AVERAGED,) if said.protocol.clients else ()),
