@@ -15,8 +15,9 @@ from cl_bench.datasets.checks.prompts import cut_prompts
 from cl_bench.datasets.checks.same_images import same_bytes
 from cl_bench.datasets.images.content import digests_of
 from cl_bench.datasets.own.file_held_out import read_held_out
-from cl_bench.datasets.own.file_retrieval import read_retrieval
+from cl_bench.datasets.own.file_retrieval import ReadRetrieval, read_retrieval
 from cl_bench.datasets.own.file_tasks import read_tasks
+from cl_bench.datasets.own.read_task import ReadTask
 from cl_bench.datasets.own.suite_file import assemble, load_suite_file, short_orders
 from cl_bench.datasets.progress import ProgressCallback
 from cl_bench.datasets.suite import TaskSpec
@@ -118,7 +119,8 @@ def _own_suite(path: Path, found: Findings, on_progress: ProgressCallback) -> _P
     retrieval = [read for read in captioned if read is not None]
     if None not in attempts:
         found.attempt(lambda: assemble(file, tasks, held_out, retrieval))
-    found.remarks += (r for read in (*tasks, *held_out, *retrieval) for r in read.remarks)
+    every: list[ReadTask | ReadRetrieval] = [*tasks, *held_out, *retrieval]
+    found.remarks += (r for read in every for r in read.remarks)
     found.remarks += short_orders(file.content)
     return _Parts([task.spec for task in tasks], file.content.protocol, backbone)
 

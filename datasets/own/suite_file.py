@@ -170,11 +170,12 @@ def assemble(
     Raises:
         UserError: they do not go together; names what is wrong.
     """
-    must_be_in_no_task((*held_out, *retrieval), tasks)
+    never_learned: list[ReadTask | ReadRetrieval] = [*held_out, *retrieval]
+    must_be_in_no_task(never_learned, tasks)
     content = file.content
     images = [image for task in tasks for image in task.images]
     digests = [digest for task in tasks for digest in task.digests]
-    remarks = (remark for read in (*tasks, *held_out, *retrieval) for remark in read.remarks)
+    remarks = (remark for read in (*tasks, *never_learned) for remark in read.remarks)
     try:
         return Suite(
             name=content.name,
