@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import wandb
 from command_line import cl_bench
 from killing import Killed, must_be_the_same
 from small_run import fresh, small_plan, small_run
@@ -40,6 +41,8 @@ from cl_bench.reports.report import write_report
 from cl_bench.reports.runs.group import Row, group
 from cl_bench.reports.runs.names import circumstances
 from cl_bench.reports.sinks.points import points
+from cl_bench.reports.sinks.wandb_content import record_of
+from cl_bench.reports.sinks.wandb_sink import Place, WandbSink
 from cl_bench.reports.statistics.verdicts import judge
 from cl_bench.reports.tables import main, sheets
 
@@ -289,6 +292,25 @@ def test_dashboards_get_every_recall(pair: tuple[RunResult, RunResult]) -> None:
         assert tuple(v[f"retrieval/{SET}/{name}"] for v in shown) == curve
     plain = points(without.config, without.events)
     assert not any(key.startswith("retrieval/") for p in plain for key in p.values)
+
+
+def test_wandb_draws_them_over_the_tasks_and_gets_the_ranks(
+    pair: tuple[RunResult, RunResult], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    axes: list[dict[str, str]] = []
+
+    class Stub:
+        def define_metric(self, name: str, step_metric: str = "") -> None:
+            axes[-1][name] = step_metric
+
+    monkeypatch.setattr(wandb, "init", lambda **_: Stub())
+    for run in pair:
+        axes.append({})
+        WandbSink(Place("offline")).begin(run.path)
+    assert axes[0].pop("retrieval/*") == "task/learned" and axes[0] == axes[1]
+    with_, without = (set(record_of(r, "a", False, None).manifest.entries) for r in pair)
+    ranks = {"retrieval/pictures.npz", *(f"retrieval/after-{i:02d}.npz" for i in range(3))}
+    assert with_ - without == ranks and "predictions/targets.npz" in without
 
 
 def test_reports_show_them_in_columns_and_a_chapter_of_their_own(

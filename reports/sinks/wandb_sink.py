@@ -22,6 +22,7 @@ from cl_bench.reports.sinks.picture import picture_of
 from cl_bench.reports.sinks.points import Point, curves
 from cl_bench.reports.sinks.predictions import Class
 from cl_bench.reports.sinks.wandb_content import (
+    BESIDE_TASKS,
     matrix_table,
     predictions_table,
     record_of,
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 Mode = Literal["online", "offline"]
 PATIENCE = 10.0  # seconds that W&B may ask for a key where none is set
 ON_TASKS = ("accuracy/*", "metrics/*", "cost/*", "method/*")
-BESIDE_TASKS = ("held_out", "retrieval")  # over the same axis, where the run has any
 
 
 @dataclass(frozen=True)
@@ -131,12 +131,10 @@ class WandbSink:
     def _define_axes(self) -> None:
         """Say over what each number is drawn; no pattern covers another's names."""
         assert self._run is not None
+        beside = [f"{folder}/*" for folder in BESIDE_TASKS if getattr(self._config, folder)]
         axes = {
             "train/step": ("train/loss", "train/lr", "train/task"),
-            "task/learned": (
-                *ON_TASKS,
-                *(f"{b}/*" for b in BESIDE_TASKS if getattr(self._config, b)),
-            ),
+            "task/learned": (*ON_TASKS, *beside),
             **{f"train/{task}/step": (f"train/{task}/*",) for task in curves(self._config)},
         }
         for axis, names in axes.items():
