@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cl_bench.benchmark.errors import NotFiniteError
+from cl_bench.benchmark.errors import NotFiniteError, UserError
 from cl_bench.benchmark.evaluate import must_not_be_short, parts_of
 from cl_bench.benchmark.hand_over import inputs
 from cl_bench.benchmark.image_order import ImageOrder
@@ -33,6 +33,11 @@ class Paired:
     columns: Tensor
     images: Tensor
 
+    @property
+    def texts(self) -> int:
+        """How many classes there are: every one is some caption's."""
+        return int(self.columns.max()) + 1
+
 
 @torch.no_grad()
 def ranks_of(classify: Classifier, images: Images, paired: Paired, normalise: Pixels) -> Ranks:
@@ -48,14 +53,14 @@ def ranks_of(classify: Classifier, images: Images, paired: Paired, normalise: Pi
 
     Raises:
         NotFiniteError: an image has a score that is not a number or +inf, or no finite one.
-        UserError: the scores have 16 bits.
+        UserError: the scores have 16 bits, or are not of these texts.
     """
     of_images = torch.zeros(len(images), dtype=torch.int64)
     of_true = torch.zeros(
         len(paired.images), dtype=torch.float64
     )  # every caption's score, its own image
     kept, broken = [], 0
-    for rows, scores in _scored(classify, images, normalise):
+    for rows, scores in _scored(classify, images, paired.texts, normalise):
         every = scores[:, paired.columns]  # [B, M]
         own = paired.images == rows[:, None]
         best = every.where(own, -torch.inf).amax(dim=1, keepdim=True)
@@ -74,7 +79,7 @@ def ranks_of(classify: Classifier, images: Images, paired: Paired, normalise: Pi
 
 
 def _scored(
-    classify: Classifier, images: Images, normalise: Pixels
+    classify: Classifier, images: Images, texts: int, normalise: Pixels
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """The images that this process compares, int64 [B], and their scores on the CPU, [B, texts]."""
     own = parts_of(images)[rank() :: size()]
@@ -82,6 +87,11 @@ def _scored(
     for part, x in zip(own, inputs(images, order, own, normalise), strict=True):
         scores = classify(x)
         must_not_be_short(scores)
+        if scores.shape != (len(x), texts):
+            raise UserError(
+                f"the classifier gives scores of the shape {tuple(scores.shape)} for {len(x)} images and {texts} "
+                "classes"
+            )
         yield torch.arange(part.start, part.start + len(x)), scores.cpu()
 
 

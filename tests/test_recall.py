@@ -150,6 +150,11 @@ def test_scores_of_16_bits_are_refused() -> None:
         found(torch.rand(10, 10).bfloat16(), list(range(10)), list(range(10)))
 
 
+def test_scores_of_other_texts_are_refused() -> None:
+    with pytest.raises(UserError, match=r"shape \(10, 11\) for 10 images and 10 classes"):
+        found(torch.rand(10, 11), list(range(10)), list(range(10)))
+
+
 @pytest.mark.parametrize(
     ("images", "texts", "own", "may"),
     [

@@ -352,6 +352,11 @@ def test_show_and_the_dry_run_say_what_is_searched(
     assert f"Retrieval before {before} Retrieval lowest {lowest} Retrieval last {last}" in shown
     ends = [pair[0].retrieval.curve(SET, NAMES[3])[i] for i in (0, -1)]
     assert f"{SET}, text to image: R@1 {ends[0]:.2f} to {ends[1]:.2f}" in shown
+    assert cl_bench(monkeypatch, "show", str(pair[0].path), "--json") == 0
+    said = json.loads(capsys.readouterr().out)["retrieval"]
+    assert list(said[SET]) == NAMES and said[SET][NAMES[3]] == list(
+        pair[0].retrieval.curve(SET, NAMES[3])
+    )
     assert cl_bench(monkeypatch, "show", str(pair[1].path)) == 0
     assert "etrieval" not in capsys.readouterr().out
     given = (

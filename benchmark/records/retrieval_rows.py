@@ -12,6 +12,8 @@ from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.recall import RECALL_AT, WAYS, Recalls, at_first, recall_name
 from cl_bench.benchmark.records.events import Evaluated
 
+RECALLS = tuple(recall_name(way, k) for way in WAYS for k in RECALL_AT)
+
 
 @dataclass(frozen=True)
 class RetrievalRows:
@@ -38,6 +40,10 @@ class RetrievalRows:
             metrics |= {"retrieval_lowest": min(after), "retrieval_last": after[-1]}
         return metrics
 
+    def curves(self) -> dict[str, dict[str, tuple[float, ...]]]:
+        """All recalls in each set, of every row."""
+        return {name: {r: self.curve(name, r) for r in RECALLS} for name in self.sets}
+
     def curve(self, name: str, recall: str) -> tuple[float, ...]:
         """One of the recalls in a set, of every row."""
         place = self.sets.index(name)
@@ -51,16 +57,15 @@ def retrieval_rows(run: Path, config: RunConfig, evaluated: Sequence[Evaluated])
         UserError: an evaluation is of other sets than the configuration names, or lacks a recall.
     """
     sets = tuple(config.retrieval)
-    names = [recall_name(way, k) for way in WAYS for k in RECALL_AT]
     for event in evaluated:
         if tuple(event.retrieval or ()) != sets:
             raise UserError(
                 f"{run}: the log's evaluation after {event.learned} tasks is of the retrieval sets "
                 f"{', '.join(event.retrieval or ()) or 'none'}, config.json names {', '.join(sets) or 'none'}"
             )
-        if any(list(recalls) != names for recalls in (event.retrieval or {}).values()):
+        if any(tuple(recalls) != RECALLS for recalls in (event.retrieval or {}).values()):
             raise UserError(
                 f"{run}: the log's evaluation after {event.learned} tasks has other recalls than "
-                f"{', '.join(names)}"
+                f"{', '.join(RECALLS)}"
             )
     return RetrievalRows(sets, tuple(tuple((e.retrieval or {}).values()) for e in evaluated))

@@ -97,11 +97,7 @@ class Row:
 
     def held_out_curve(self, name: str) -> list[tuple[float, ...]]:
         """Of every seed the accuracy on a held-out set: before anything was learned, then after each task."""
-        columns = [
-            dict(zip(r.held_out.sets, zip(*r.held_out.rows, strict=True), strict=True))
-            for r in self.runs
-        ]
-        return list(zip(*(column[name] for column in columns), strict=True))
+        return list(zip(*(run.held_out.curves()[name] for run in self.runs), strict=True))
 
     def retrieval(self, metric: str) -> tuple[float, ...]:
         """One of ``RETRIEVAL`` of every seed; empty where the runs have no retrieval sets."""
