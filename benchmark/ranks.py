@@ -56,9 +56,7 @@ def ranks_of(classify: Classifier, images: Images, paired: Paired, normalise: Pi
         UserError: the scores have 16 bits, or are not of these texts.
     """
     of_images = torch.zeros(len(images), dtype=torch.int64)
-    of_true = torch.zeros(
-        len(paired.images), dtype=torch.float64
-    )  # every caption's score, its own image
+    of_true = torch.zeros(len(paired.images), dtype=torch.float64)  # captions with their images
     kept, broken = [], 0
     for rows, scores in _scored(classify, images, paired.texts, normalise):
         every = scores[:, paired.columns]  # [B, M]

@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -19,6 +18,7 @@ from cl_bench.benchmark.randomness import random_states, restore_random_states
 from cl_bench.benchmark.ranks import Paired, ranks_of
 from cl_bench.benchmark.recall import Ranks
 from cl_bench.benchmark.task import LabelSpace
+from cl_bench.benchmark.tokens import Tokenizer
 
 
 @dataclass(frozen=True)
@@ -37,17 +37,20 @@ class Captioned:
     captions: tuple[str, ...]
     pictures: Tensor
 
-    @cached_property
-    def labels(self) -> LabelSpace:
-        """Every text once, as a class with that one prompt: texts that are equal have equal scores."""
-        texts = tuple(dict.fromkeys(self.captions))
-        return LabelSpace(texts, tuple((text,) for text in texts))
+    def classes(self, tokenizer: Tokenizer) -> tuple[LabelSpace, Paired]:
+        """Every text once, as a class with that one prompt, and which caption is which class.
 
-    @cached_property
-    def paired(self) -> Paired:
-        """Which caption belongs to which picture."""
-        place = {text: i for i, text in enumerate(self.labels.classnames)}
-        return Paired(torch.tensor([place[text] for text in self.captions]), self.pictures)
+        Captions that a tokenizer reads as one text (case and spaces make no difference to CLIP's) are one class: so
+        they have the same score to the last bit.
+        """
+        ids = [row.tobytes() for row in tokenizer(list(self.captions)).numpy()]
+        texts: dict[bytes, str] = {}
+        for row, caption in zip(ids, self.captions, strict=True):
+            texts.setdefault(row, caption)
+        place = {row: i for i, row in enumerate(texts)}
+        names = tuple(texts.values())
+        labels = LabelSpace(names, tuple((text,) for text in names))
+        return labels, Paired(torch.tensor([place[row] for row in ids]), self.pictures)
 
     @property
     def fingerprint(self) -> str:
@@ -81,8 +84,9 @@ class RetrievalSets:
         found = {}
         with torch.no_grad(), autocast(device.type, precision), tf32_products(precision == "tf32"):
             for s in self.sets:
-                classify = method.classifier(s.labels)
-                found[s.name] = ranks_of(classify, s.test.to(device), s.paired, normalise)
+                labels, paired = s.classes(method.clip.tokenizer)
+                classify, pictures = method.classifier(labels), s.test.to(device)
+                found[s.name] = ranks_of(classify, pictures, paired, normalise)
         restore_random_states(states, device)
         return found
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import open_clip
 import pytest
 import torch
 from own_suite import write_classes, write_image, write_suite
@@ -339,7 +341,7 @@ def test_captions_that_the_method_reads_besides_are_counted(tmp_path: Path) -> N
 def test_what_cannot_be_told_apart_or_is_cut_is_said(tmp_path: Path) -> None:
     long = "word " * 100
     file = listed(
-        tmp_path, lambda lines: [*lines, "08.png,a thing", "09.png,a thing", f"09.png,{long}"]
+        tmp_path, lambda lines: [*lines, "08.png,a thing", "09.png,A  thing", f"09.png,{long}"]
     )
     (tmp_path / "album" / "01.png").write_bytes((tmp_path / "album" / "00.png").read_bytes())
     remarks = find_suite(str(file)).remarks
@@ -358,8 +360,8 @@ def test_captions_that_a_method_would_take_for_a_learned_task_are_refused(tmp_pa
     with pytest.raises(
         UserError, match=r"captions of the retrieval set album are the class names of pets"
     ):
-        plan(file)
-    assert plan(file, retrieval="none")
+        assemble(plan(file))
+    assert assemble(plan(file, retrieval="none"))
 
 
 def test_a_picture_that_cannot_be_read_takes_its_captions_along(tmp_path: Path) -> None:
@@ -379,6 +381,16 @@ def test_a_picture_that_cannot_be_read_takes_its_captions_along(tmp_path: Path) 
         load_captioned(spec_of(file), 32, Store(broken="skip"))
 
 
+def test_captions_that_are_one_text_to_the_tokenizer_are_one_class() -> None:
+    album = load_captioned(mini_suite().retrieval[0], 32, Store())
+    said = ("A  Dog", "a cat", "a dog ", "a bird") * (len(album.captions) // 4)
+    labels, paired = replace(album, captions=said).classes(open_clip.get_tokenizer("ViT-B-16"))
+    assert labels.classnames == ("A  Dog", "a cat", "a bird") and paired.texts == 3
+    assert labels.prompts == (("A  Dog",), ("a cat",), ("a bird",))
+    assert paired.columns.tolist() == [0, 1, 0, 2] * (len(said) // 4)
+    assert torch.equal(paired.images, album.pictures)
+
+
 def test_more_pairs_than_are_compared_are_refused() -> None:
     spec = mini_suite().retrieval[0].model_dump()
     with pytest.raises(
@@ -391,8 +403,6 @@ def test_two_sets_of_one_content_have_one_fingerprint_and_others_have_others() -
     album = load_captioned(mini_suite().retrieval[0], 32, Store())
     again = load_captioned(mini_suite().retrieval[0], 32, Store())
     assert album.fingerprint == again.fingerprint
-    from dataclasses import replace
-
     moved = replace(album, pictures=album.pictures.roll(1))
     other = replace(album, captions=(*album.captions[:-1], "another"))
     assert len({album.fingerprint, moved.fingerprint, other.fingerprint}) == 3

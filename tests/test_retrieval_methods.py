@@ -8,6 +8,7 @@ reloaded from its checkpoint as before is in test_contract.py.
 
 from __future__ import annotations
 
+import open_clip
 import pytest
 import torch
 from small_run import fresh, small_plan, small_stream
@@ -41,6 +42,10 @@ def scores(method: Method, of: Captioned, labels: LabelSpace) -> Tensor:
     return method.classifier(labels)(method.clip.normaliser()(of.test.pixels[:FEW]))
 
 
+def texts_of(captioned: Captioned) -> LabelSpace:
+    return captioned.classes(open_clip.get_tokenizer("ViT-B-16"))[0]
+
+
 def few(labels: LabelSpace, count: int, names: str = "") -> LabelSpace:
     return LabelSpace(
         tuple(names + name for name in labels.classnames[:count]), labels.prompts[:count]
@@ -53,7 +58,7 @@ def test_pictures_are_compared_by_the_scores_of_the_methods_own_classifier(
 ) -> None:
     plan = small_plan(name)
     method, task = fresh(plan), small_stream(plan).tasks[0]
-    labels = few(captioned.labels, FEW)
+    labels = few(texts_of(captioned), FEW)
     before = scores(method, captioned, labels)
     learn(plan, method, task)
     after = scores(method, captioned, labels)

@@ -108,8 +108,8 @@ def _captions(
 
 
 def _repeated(spec: RetrievalSpec) -> Iterator[str]:
-    """Say that captions are the same text."""
-    counts = Counter(text for _, text in spec.captions)
+    """Say that captions are the same text; case and spaces do not count."""
+    counts = Counter(" ".join(text.lower().split()) for _, text in spec.captions)
     if again := [text for text, count in counts.items() if count > 1]:
         yield (
             f"{len(again)} texts stand more than once, for example {again[0]!r}: which picture is meant cannot be "

@@ -18,6 +18,7 @@ from cl_bench.benchmark.run import run
 from cl_bench.benchmark.task import TaskStream
 from cl_bench.datasets import backbones
 from cl_bench.datasets.catalog import check_data
+from cl_bench.datasets.checks.captions_as_classes import must_be_no_classes
 from cl_bench.datasets.checks.shared_images import (
     must_share_no_image,
     retrieval_must_share_no_picture,
@@ -125,5 +126,6 @@ def assemble(plan: Plan, on_progress: ProgressCallback = silent) -> Experiment:
     must_share_no_image(held_out, stream.tasks, assets)
     retrieval = load_retrieval(plan.retrieval, size, store)
     retrieval_must_share_no_picture(retrieval, stream.tasks, assets)
+    must_be_no_classes(retrieval, stream.tasks, clip.tokenizer)
     stream = replace(stream, remarks=(*stream.remarks, *shared_texts(retrieval, assets)))
     return Experiment(plan, stream, MethodFactory(plan, assets, clip), held_out, retrieval)

@@ -103,7 +103,7 @@ def _prompts_of_a_row(plan: Plan) -> int:
         for learned in range(len(tasks) + 1)
     ]
     of_tasks = fmean(sum(count[task] for over in row for task in over) for row in rows)
-    captions = sum(len({text for _, text in of.captions}) for of in plan.retrieval)
+    captions = sum(len(of.captions) for of in plan.retrieval)
     return round(of_tasks) + sum(count[held.name] for held in plan.held_out) + captions
 
 

@@ -69,7 +69,6 @@ def settle(choices: Choices) -> Settled:
     order, tasks = _tasks(choices, suite)
     held_out = chosen_held_out(suite, choices.held_out)
     retrieval = chosen_retrieval(suite, choices.retrieval)
-    _captions_must_be_no_classes(retrieval, tasks)
     given = parse_overrides(choices.overrides)
     entry = find_method(choices.method or "keeplora", choices.plugin)
     said = merge(choices, given, entry, suite)
@@ -168,21 +167,6 @@ def _names(tasks: tuple[TaskSpec, ...], suite: Suite) -> TaskNames:
     """What the tasks that are learned are called, and the others of the suite."""
     learned = tuple(task.name for task in tasks)
     return TaskNames(learned, tuple(t.name for t in suite.tasks if t.name not in learned))
-
-
-def _captions_must_be_no_classes(
-    retrieval: tuple[RetrievalSpec, ...], tasks: tuple[TaskSpec, ...]
-) -> None:
-    """Raise where a method would take captions for the classes of a task that it has learned."""
-    for spec in retrieval:
-        texts = tuple(dict.fromkeys(text for _, text in spec.captions))
-        for task in tasks:
-            count = len(task.classnames)
-            if any(texts[i : i + count] == task.classnames for i in range(len(texts) - count + 1)):
-                raise UserError(
-                    f"captions of the retrieval set {spec.name} are the class names of {task.name}, one behind the "
-                    "other: a method would take them for its classes; put other captions between them"
-                )
 
 
 def _same_classes(tasks: tuple[TaskSpec, ...]) -> tuple[str, str] | None:
