@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from math import ceil
 
 import numpy as np
@@ -16,20 +16,28 @@ from cl_bench.reports.plots.series import Series
 from cl_bench.reports.plots.style import group_title, name_panel, new_figure, set_title
 from cl_bench.reports.plots.zero_shot import mark_zero_shot, zero_shot_label
 from cl_bench.reports.runs.group import Group
-from cl_bench.reports.runs.names import clip, one_line
+from cl_bench.reports.runs.names import clip, one_line, short_names
 
 READING = "0: zero-shot"
 LONGEST_NAME = 26  # characters
 
-Curves = Mapping[
-    str, list[NDArray[np.float64]]
-]  # title of a panel -> a line for every method, [1 + T]
+Panel = tuple[str, list[NDArray[np.float64]]]  # title; a line for every method, [1 + T]
+
+
+def shown_names(names: Sequence[str], look: Look) -> list[str]:
+    """What data sets are called above a panel."""
+    return [clip(one_line(name), look.clipped(LONGEST_NAME)) for name in short_names(names)]
 
 
 def draw_beside(
-    group: Group, shown: tuple[Series, ...], curves: Curves, what: str, axis: str, look: Look
+    group: Group,
+    shown: tuple[Series, ...],
+    curves: Sequence[Panel],
+    what: str,
+    axis: str,
+    look: Look,
 ) -> Figure:
-    """One panel per title: before anything was learned and after each task.
+    """One panel per curve: before anything was learned and after each task.
 
     Args:
         group: the runs.
@@ -43,14 +51,15 @@ def draw_beside(
     height = 1.4 * down + 0.9 if look.paper else 2.4 * down + 0.9
     figure = new_figure(look.width(3.4 * across + 0.4, fits_a_column=False), height)
     panels = figure.subplots(down, across, sharex=True, squeeze=False).ravel()
-    for title, lines, axes in zip(curves, curves.values(), panels, strict=False):
+    for (title, lines), axes in zip(curves, panels, strict=False):
         _panel(axes, shown, lines)
-        name_panel(axes, clip(one_line(title), look.clipped(LONGEST_NAME)), look, loc="left")
+        name_panel(axes, title, look, loc="left")
     for axes in panels[len(curves) :]:
         axes.axis("off")
     if look.paper:
         legend_below(figure, shown, zero_shot_label(group))
-        figure.supxlabel("tasks learned")
+        for axes in panels[max(0, len(curves) - across) : len(curves)]:
+            axes.set_xlabel("tasks learned")  # one below all would be on the legend
     else:
         line_legend(panels[len(curves)], shown, zero_shot_label(group))
         figure.supxlabel(f"tasks learned ({READING})")

@@ -6,11 +6,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from cl_bench.reports.plots.beside import draw_beside
+from cl_bench.reports.plots.beside import draw_beside, shown_names
 from cl_bench.reports.plots.look import SCREEN, Look, in_style
 from cl_bench.reports.plots.series import series
 from cl_bench.reports.runs.group import Group, Row
-from cl_bench.reports.runs.names import short_names
 
 WHAT = "Accuracy on held-out data sets, which are never learned; every panel has its own scale"
 
@@ -25,10 +24,10 @@ def draw_held_out(group: Group, look: Look = SCREEN) -> Figure | None:
     if not shown or not names:
         return None
     curves = [[_curve(s.row, name) for s in shown] for name in names]
-    panels = dict(zip(short_names(names), curves, strict=True))
+    panels = list(zip(shown_names(names, look), curves, strict=True))
     if len(names) > 1:
         mean = [np.mean([of_set[i] for of_set in curves], axis=0) for i in range(len(shown))]
-        panels = {f"mean of {len(names)} sets": mean, **panels}
+        panels = [(f"mean of {len(names)} sets", mean), *panels]
     return draw_beside(group, shown, panels, WHAT, "accuracy (%)", look)
 
 

@@ -7,11 +7,10 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from cl_bench.benchmark.record import RECALL_AT, WAYS, recall_name
-from cl_bench.reports.plots.beside import draw_beside
+from cl_bench.reports.plots.beside import draw_beside, shown_names
 from cl_bench.reports.plots.look import SCREEN, Look, in_style
 from cl_bench.reports.plots.series import series
 from cl_bench.reports.runs.group import Group, Row
-from cl_bench.reports.runs.names import short_names
 
 WHAT = "Recall of image-text retrieval, on pictures that are never learned; every panel has its own scale"
 
@@ -25,13 +24,13 @@ def draw_retrieval(group: Group, look: Look = SCREEN) -> Figure | None:
     shown, names = series(group), tuple(group.config.retrieval)
     if not shown or not names:
         return None
-    panels = {}
-    for name, short in zip(names, short_names(names), strict=True):
+    panels = []
+    for name, short in zip(names, shown_names(names, look), strict=True):
         whose = f"{short}, " if len(names) > 1 else ""
         for k in RECALL_AT:
             for way, said in WAYS.items():
                 lines = [_curve(s.row, name, recall_name(way, k)) for s in shown]
-                panels[f"{whose}{said}, R@{k}"] = lines
+                panels.append((f"{whose}{said}, R@{k}", lines))
     return draw_beside(group, shown, panels, WHAT, "recall (%)", look)
 
 
