@@ -143,9 +143,10 @@ def _held_out(run: RunResult) -> list[str]:
 
 
 def _metrics(run: RunResult) -> str:
-    summary, again = read_json(run.path / "matrix.json"), run.matrix.metrics()
-    if not summary.keys() >= {"rows", "metrics"}:
+    summary = read_json(run.path / "matrix.json")
+    if not summary.keys() >= {"rows", "metrics"} or not isinstance(summary["metrics"], dict):
         raise UserError("matrix.json is damaged: its rows or metrics are missing")
+    again = run.matrix.metrics_as_in(summary["metrics"])
     ahead = len(summary["rows"]) - len(run.matrix.rows)
     if ahead and not (run.manifest.status == "running" and ahead == 1):
         raise UserError("matrix.json has other rows than matrix.csv")
@@ -188,7 +189,7 @@ def _end(run: RunResult) -> str:
     if not run.finished:
         raise UserError(f"{run.path} is not finished: status {run.manifest.status!r}")
     ends = those(run.events[-1:], Finished)
-    if [event.metrics for event in ends] != [run.matrix.metrics()]:
+    if not ends or ends[0].metrics != run.matrix.metrics_as_in(ends[0].metrics):
         raise UserError("the log does not end with the metrics of the matrix")
     return "the log ends with the metrics of the matrix"
 

@@ -21,6 +21,7 @@ METRICS = {
     "learned": "Learning acc.",
     "forgetting": "Forgetting",
     "backward_transfer": "BWT",
+    "forward_transfer": "FWT",
 }
 HELD_OUT = {  # means over the held-out data sets; they are in no other metric
     "held_out_before": "Held-out before",

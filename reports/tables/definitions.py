@@ -19,6 +19,8 @@ DEFINITIONS = {
     "last, in points. Lower is better.",
     "BWT": "Backward transfer: last accuracy minus learning accuracy, mean over all tasks but the last, in "
     "points.",
+    "FWT": "Forward transfer: accuracy on a task right before it is learned, minus its zero-shot accuracy; mean "
+    "over all tasks but the first, in points.",
     "Verdict (Average)": "Whether the difference from the highest Average is real: for other test images "
     "and other seeds together, all pairs tested at 5 % after Holm.",
     "Trainable": "Parameters that train in one task, mean over the tasks.",

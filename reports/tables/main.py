@@ -48,6 +48,7 @@ AGAINST = {
 }
 COSTS = ("Trainable", "Stored (MiB)", "Time (s)")
 OTHERS = ("learned", "forgetting", "backward_transfer")  # metrics behind the main ones
+EVERY = (*MAIN, *OTHERS, "forward_transfer")  # no screen has room for all beside verdict and cost
 SEPARATE = (
     "Runs in different tables must not be compared: suite, order, tasks, preset, protocol or budget "
     "differ."
@@ -105,15 +106,15 @@ def metrics_table(judged: Judged) -> Table:
     """Every metric of every row, narrow enough for a printed page; zero-shot above."""
     g = judged.group
     rows = rows_beside_zero_shot(g)
-    columns = [_metrics(judged, metric, rows) for metric in (*MAIN, *OTHERS)]
+    columns = [_metrics(judged, metric, rows) for metric in EVERY]
     body = tuple(
         (Cell(row.name), Cell(str(len(row.runs))), *(column[i] for column in columns),
          *held_out_cells(row))
         for i, row in enumerate(rows)
     )  # fmt: skip
     beside = held_out_header(g)
-    above = (*_zero_shot(g, MAIN), *(Cell("-") for _ in (*OTHERS, *beside)))
-    header = ("Method", "n", *_names((*MAIN, *OTHERS)), *beside)
+    above = (*_zero_shot(g, MAIN), *(Cell("-") for _ in (*EVERY[len(MAIN) :], *beside)))
+    header = ("Method", "n", *_names(EVERY), *beside)
     return Table(header, body, notes=_notes(judged), above=above)
 
 
@@ -238,7 +239,8 @@ def _latex_notes(g: Group) -> tuple[str, ...]:
 
 def latex(groups: Sequence[Judged]) -> str:
     """The tables in LaTeX for the package booktabs, one ``table`` per group that has results."""
-    lines = [LATEX_PACKAGES, f"% {MEANINGS}"]
+    fwt = "FWT: on each task right before it is learned, minus zero-shot."
+    lines = [LATEX_PACKAGES, f"% {MEANINGS} {fwt}"]
     for judged, slug in zip(groups, group_slugs([g.group for g in groups]), strict=True):
         g = judged.group
         if g.rows:
