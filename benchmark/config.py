@@ -193,6 +193,8 @@ class RunConfig(Settings):
     """What the method uses besides the current task's training images: need -> source, pinned."""
     caveats: tuple[str, ...] = ()
     """What a reader must know about this run's metrics, shown wherever they are."""
+    departures: tuple[str, ...] = ()
+    """In what the run differs from what its preset's published settings are from, shown with the caveats."""
     bound: bool = False
     """A reference that is not a continual learner: shown beside the methods, never ranked."""
     recipe: Recipe
@@ -209,10 +211,15 @@ class RunConfig(Settings):
 
     def digest(self) -> str:
         """Twelve hexadecimal digits that differ where results may differ (not with the device)."""
-        content = self.model_dump(mode="json", exclude={"device", "choices"})
+        content = self.model_dump(mode="json", exclude={"device", "choices", "departures"})
         for table, name in self._as_before():
             del (content[table] if table else content)[name]
         return digest_of(content | {"backbone": self.backbone.identity()})
+
+    @property
+    def beware(self) -> tuple[str, ...]:
+        """All that a reader of this run's metrics must know of its rules and settings."""
+        return (*self.caveats, *self.departures)
 
     def question(self) -> dict[str, Any]:
         """What the accuracies answer, whatever the method, its rules and the seed.

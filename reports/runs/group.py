@@ -138,7 +138,7 @@ class Group:
             for need, source in config.extra_data.items():
                 lines[f"{config.method} uses {need}: {source}"] = None
             for run in row.runs:
-                lines |= dict.fromkeys((*run.config.caveats, *run.remarks))
+                lines |= dict.fromkeys((*run.config.beware, *run.remarks))
         for row in self.rows:
             if row.dirty:
                 words = "was made from a source tree with uncommitted changes and is not ranked"

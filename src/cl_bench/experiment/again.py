@@ -47,7 +47,9 @@ def resolve_again(config: RunConfig, run: Path, given: Mapping[str, Path]) -> Pl
 
 def _changed(now: RunConfig, then: RunConfig) -> UserError:
     """Says in what a run differs from the one that it was to be."""
-    a, b = (c.model_dump(mode="json", exclude={"device", "choices"}) for c in (now, then))
+    a, b = (
+        c.model_dump(mode="json", exclude={"device", "choices", "departures"}) for c in (now, then)
+    )
     return UserError(
         f"the run cannot be continued: its {', '.join(differences(b, a))} would not be what it began "
         "with. The code, the suite file or its data has changed since."
