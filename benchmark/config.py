@@ -24,6 +24,12 @@ CAME_LATER: dict[str, dict[str, tuple[Any, ...]]] = {
         "clients": (None,), "rounds": (None,), "client_alpha": (None,),
     },
 }  # fmt: skip
+NOT_IN_DIGEST = (
+    "device",
+    "choices",
+    "departures",
+    "fitted_per_task",
+)  # the last two follow from all else
 ASKED_LATER = {  # those that are part of a question
     "held_out": "held-out data sets",
     "namesakes": "rule for classes of one name",
@@ -204,6 +210,8 @@ class RunConfig(Settings):
     tasks were made rare; else empty."""
     passes: dict[str, int] = Field(default_factory=dict)
     """Passes over these images, where the budget's steps follow from them; else empty."""
+    fitted_per_task: dict[str, int] | None = None
+    """Setting -> how many of the tasks have a value of their own for it; absent: not recorded."""
     seed: Annotated[int, Field(ge=0)]
     device: str
     choices: dict[str, Any] = Field(default_factory=dict)
@@ -211,7 +219,7 @@ class RunConfig(Settings):
 
     def digest(self) -> str:
         """Twelve hexadecimal digits that differ where results may differ (not with the device)."""
-        content = self.model_dump(mode="json", exclude={"device", "choices", "departures"})
+        content = self.model_dump(mode="json", exclude=set(NOT_IN_DIGEST))
         for table, name in self._as_before():
             del (content[table] if table else content)[name]
         return digest_of(content | {"backbone": self.backbone.identity()})

@@ -27,6 +27,8 @@ DEFINITIONS = {
     "Stored (MiB)": "Size of the checkpoint after the last task: what differs from the pretrained weights "
     "or comes on top.",
     "Time (s)": "Seconds of learning, all tasks together, without evaluation, on the machine of the run.",
+    "Fitted per task": "Settings fitted per task: how many learning rates, numbers of epochs and other values the "
+    "settings hold for single tasks; - where a run did not record it.",
     "Difference": "In points, the best row minus this one.",
     "These images: p": "Probability of such a difference by chance of the test images, the trained models "
     "given.",
