@@ -28,6 +28,7 @@ from cl_bench.benchmark.processes.first import by_the_first
 from cl_bench.benchmark.question import Question
 from cl_bench.benchmark.record import RunFolder, RunResult, read_run
 from cl_bench.benchmark.records.circumstances import session
+from cl_bench.benchmark.records.collapses import collapses_of
 from cl_bench.benchmark.records.events import Evaluated, Event, Finished, Listener, Saved
 from cl_bench.benchmark.records.ledger import write_ledger
 from cl_bench.benchmark.records.manifest import Session, Status, read_manifest, write_manifest
@@ -194,6 +195,8 @@ class RunSession:
         folder.write_predictions(learned, {t: as_stored(p) for t, p in predictions.items()})
         beside = {name: as_stored(p) for name, p in held_out.items()}
         folder.write_held_out(folder.held_out(learned), beside)
+        for collapse in collapses_of(folder, self._config, learned):
+            self._log(collapse)
         self._log(
             Evaluated(
                 learned=learned,

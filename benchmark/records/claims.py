@@ -12,6 +12,7 @@ from cl_bench.benchmark.errors import UserError, in_one_line
 from cl_bench.benchmark.matrix import accuracy
 from cl_bench.benchmark.record import RunFolder, RunResult, open_run
 from cl_bench.benchmark.records import damage
+from cl_bench.benchmark.records.collapses import must_follow
 from cl_bench.benchmark.records.events import Evaluated, Finished, Learned, Saved, Started, those
 from cl_bench.benchmark.records.files import read_json, sha256_of
 from cl_bench.benchmark.records.ledger import NAME, read_ledger
@@ -165,6 +166,7 @@ def _rows(run: RunResult) -> str:
     logged = [(event.learned, event.accuracies) for event in those(run.events, Evaluated)]
     if logged[: len(rows)] != rows or (run.finished and len(logged) > len(rows)):
         raise UserError("the evaluations in the log are not the rows of the matrix")
+    must_follow(RunFolder(run.path), run.config, run.events, len(run.matrix.rows))
     return f"the log holds {len(rows)} evaluations, those of the matrix, in its order"
 
 

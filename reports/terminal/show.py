@@ -38,6 +38,7 @@ def _heading(run: RunResult) -> Text:
         f"seed {config.seed} on {config.device}, {circumstances(config)}: {protocol(config)}\n",
         *(f"{need}: {source}\n" for need, source in config.extra_data.items()),
         *((f"note: {caveat}\n", "yellow") for caveat in (*config.beware, *run.remarks)),
+        *((f"alert: {words}\n", "bold red") for words in run.collapses),
         *_status(run),
         "\n",
     )
