@@ -21,6 +21,7 @@ from cl_bench.benchmark.records.files import read_json, write_atomically, write_
 from cl_bench.benchmark.records.held_out_rows import HeldOutRows, held_out_rows
 from cl_bench.benchmark.records.manifest import Manifest, read_manifest
 from cl_bench.benchmark.records.matrix_file import ZERO_SHOT, must_agree, read_matrix
+from cl_bench.benchmark.records.migrations import migrated
 from cl_bench.benchmark.records.order import must_be_in_order
 from cl_bench.benchmark.records.run_folder import RunFolder
 from cl_bench.benchmark.records.run_log import NoEventError, read_log
@@ -159,7 +160,7 @@ def read_config(path: Path) -> RunConfig:
     Raises:
         UserError: it is missing, damaged, or of a newer version.
     """
-    content = read_json(path / "config.json")
+    content = migrated(path)
     try:
         return RunConfig.model_validate(content)
     except ValidationError as error:

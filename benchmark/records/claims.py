@@ -16,6 +16,7 @@ from cl_bench.benchmark.records.collapses import must_follow
 from cl_bench.benchmark.records.events import Evaluated, Finished, Learned, Saved, Started, those
 from cl_bench.benchmark.records.files import read_json, sha256_of
 from cl_bench.benchmark.records.ledger import NAME, read_ledger
+from cl_bench.benchmark.records.migrations import recorded_digest
 from cl_bench.benchmark.records.order import must_be_in_order
 
 Verdict = Literal["proven", "not checkable here", "false"]
@@ -93,7 +94,7 @@ def _ledger(path: Path) -> str:
 
 
 def _config(run: RunResult) -> str:
-    digest = run.config.digest()
+    digest = recorded_digest(run.path, run.config)
     started = next((event.digest for event in those(run.events[:1], Started)), None)
     others = {"the log": started, "manifest.json": run.manifest.digest or digest}
     if named := re.fullmatch(r"seed\d+-([0-9a-f]{12})", run.path.resolve().name):
