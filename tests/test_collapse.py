@@ -165,7 +165,7 @@ def test_the_run_goes_on_and_its_log_says_what_fell_and_when(collapsed: RunResul
     rows = dict(enumerate((collapsed.matrix.zero_shot, *collapsed.matrix.rows)))
     for c in those(collapsed.events, Collapsed):
         assert c.accuracy == rows[c.learned][tasks.index(c.task)] and c.chance >= 100 / 20
-        assert f"after {c.learned} tasks: {c.task}" in c.words and "\n" not in c.words
+        assert f"after task {c.learned}: {c.task}" in c.words and "\n" not in c.words
     for before, event in pairwise(collapsed.events):
         if isinstance(before, Collapsed):
             assert isinstance(event, Collapsed | Evaluated)

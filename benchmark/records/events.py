@@ -161,15 +161,13 @@ class Collapsed(Logged):
     def words(self) -> str:
         """In one line."""
         who = {
-            "learned": f"{self.task}, just learned, is",
-            "forgotten": f"{self.task}, learned before, fell to where it is",
-            "zero-shot": f"{self.task}, not learned yet, fell to where it is",
-            "held-out": f"the held-out set {self.task} fell to where it is",
+            "learned": f"{self.task}, just learned, is at chance",
+            "forgotten": f"{self.task}, learned before, fell to chance",
+            "zero-shot": f"{self.task}, not learned yet, fell to chance",
+            "held-out": f"the held-out set {self.task} fell to chance",
         }[self.kind]
-        return (
-            f"collapse after {self.learned} tasks: {who} at chance, {self.accuracy:.1f} % of {self.images:,} "
-            f"images (guesses: {self.chance:.1f} %)"
-        )
+        found = f"{self.accuracy:.1f} % of {self.images:,} images (guesses: {self.chance:.1f} %)"
+        return f"collapse after task {self.learned}: {who}: {found}"
 
 
 class Evaluated(Logged):
