@@ -56,7 +56,7 @@ class Caller(Audience):
 
     def shown(self, result: RunResult, before: bool) -> None:
         """Warn of what the record holds, too: nothing was said of a run that was finished before."""
-        for words in (*result.config.beware, *result.remarks, *result.collapses):
+        for words in (*result.config.beware, *result.remarks):
             self.remark(words)
 
 
