@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
+from cl_bench.benchmark.classified_over import Labels
 from cl_bench.benchmark.config import Settings
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.user_file import first_problem
@@ -24,7 +25,7 @@ class Published(Settings):
     """Suites by name; data that is no suite here in words."""
     orders: Names = ()
     """Orders that the numbers were given for; none: the same numbers for any order."""
-    labels: Literal["own", "all"] | None = None
+    labels: Labels | None = None
     """Over which classes an image was classified, as in ``Protocol.labels``; absent: not said."""
 
 

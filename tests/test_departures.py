@@ -61,6 +61,7 @@ def test_nothing_is_said_of_what_was_published() -> None:
         ({"method": "moe-adapters"}, "order I, not II"),
         ({"method": "condu-lora"}, "order I, not II"),
         ({"protocol": ALL}, "the classes of an image's own task, not the classes of all tasks"),
+        ({"protocol": Protocol(labels="seen")}, "not the classes of the tasks learned so far"),
         ({"method": "rail"}, "the suite x-tail, not mtil"),
         ({"method": "inflora"}, "the suite CIFAR-100, not mtil"),
         ({"method": "gpm"}, "the suite CIFAR-100, not mtil"),
@@ -96,7 +97,7 @@ def test_a_method_of_ones_own_says_it_or_it_is_not_known(tmp_path: Path) -> None
     for wrong, words in (
         ('[published]\nbackbone = "x"\n', "backbones: Field required"),
         ('[published]\nbackbones = []\nsuites = ["mini"]\n', "backbones: Tuple should have at least 1"),
-        (f'{mine}labels = "some"\n', "labels: Input should be 'own' or 'all'"),
+        (f'{mine}labels = "some"\n', "labels: Input should be 'own', 'seen' or 'all'"),
     ):  # fmt: skip
         with pytest.raises(UserError) as refused:
             plugin(tmp_path, f"{wrong}{numbers}")

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cl_bench.benchmark.classified_over import Labels
 from cl_bench.benchmark.config import Backbone, Protocol
 from cl_bench.datasets.pretrained.tags import tags_of
 from cl_bench.methods.catalog import MethodEntry
 from cl_bench.methods.published import published_on
 
-LABELS = {"own": "the classes of an image's own task", "all": "the classes of all tasks"}
+LABELS: dict[Labels, str] = {
+    "own": "the classes of an image's own task",
+    "seen": "the classes of the tasks learned so far",
+    "all": "the classes of all tasks",
+}
 
 
 def departures(
@@ -43,8 +48,8 @@ def departures(
         *_other("the suite", origin.suites, suite),
         *(_other("order", origin.orders, order) if origin.orders else ()),
     ]
-    if origin.labels not in (None, protocol.labels):
-        parts.append(f"{LABELS[str(origin.labels)]}, not {LABELS[protocol.labels]}")
+    if origin.labels is not None and origin.labels != protocol.labels:
+        parts.append(f"{LABELS[origin.labels]}, not {LABELS[protocol.labels]}")
     found = "; ".join(parts)
     return (f"preset paper: the numbers of {entry.name} are from {found}",) if found else ()
 
