@@ -62,6 +62,7 @@ def test_nothing_is_said_of_what_was_published() -> None:
         ({"method": "condu-lora"}, "order I, not II"),
         ({"protocol": ALL}, "the classes of an image's own task, not the classes of all tasks"),
         ({"protocol": Protocol(labels="seen")}, "not the classes of the tasks learned so far"),
+        ({"protocol": Protocol(clients=3, rounds=2)}, "training in one place, not 3 clients"),
         ({"method": "rail"}, "the suite x-tail, not mtil"),
         ({"method": "inflora"}, "the suite CIFAR-100, not mtil"),
         ({"method": "gpm"}, "the suite CIFAR-100, not mtil"),

@@ -50,6 +50,8 @@ def departures(
     ]
     if origin.labels is not None and origin.labels != protocol.labels:
         parts.append(f"{LABELS[origin.labels]}, not {LABELS[protocol.labels]}")
+    if protocol.clients is not None:
+        parts.append(f"training in one place, not {protocol.clients} clients")
     found = "; ".join(parts)
     return (f"preset paper: the numbers of {entry.name} are from {found}",) if found else ()
 
