@@ -17,11 +17,12 @@ from cl_bench.benchmark.namesakes import indices_of
 from cl_bench.benchmark.recall import RECALL_AT, WAYS, recall_name
 from cl_bench.benchmark.records.arrays_file import read_arrays
 from cl_bench.benchmark.records.damage import is_checkable, must_be_whole
-from cl_bench.benchmark.records.events import Evaluated, Event, those
+from cl_bench.benchmark.records.events import Collapsed, Evaluated, Event, those
 from cl_bench.benchmark.records.files import read_json, write_atomically, write_json
 from cl_bench.benchmark.records.held_out_rows import HeldOutRows, held_out_rows
 from cl_bench.benchmark.records.manifest import Manifest, read_manifest
 from cl_bench.benchmark.records.matrix_file import ZERO_SHOT, must_agree, read_matrix
+from cl_bench.benchmark.records.migrations import migrated
 from cl_bench.benchmark.records.order import must_be_in_order
 from cl_bench.benchmark.records.retrieval_rows import RetrievalRows, retrieval_rows
 from cl_bench.benchmark.records.run_folder import RunFolder
@@ -59,6 +60,11 @@ class RunResult:
         """What was found in the data when the run began, and what of the log is lost, one line each."""
         _, lost = self._history
         return (*self.manifest.remarks, *([f"its cost is not known: {lost}"] if lost else []))
+
+    @property
+    def collapses(self) -> tuple[str, ...]:
+        """Which accuracies were at chance after which task, one line each."""
+        return tuple(event.words for event in those(self.known_events, Collapsed))
 
     @property
     def picture(self) -> Path:
@@ -165,20 +171,20 @@ class RunResult:
 
 
 def read_config(path: Path) -> RunConfig:
-    """Read ``config.json`` of the run directory ``path``.
+    """Read ``config.json`` of the run directory ``path``; one of an older version is brought to this one.
 
     Raises:
-        UserError: it is missing, damaged, or of another version of these files.
+        UserError: it is missing, damaged, or of a newer version.
     """
-    raw = read_json(path / "config.json")
+    content = migrated(path)
     try:
-        return RunConfig.model_validate(raw)
+        return RunConfig.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise UserError(
             f"{path / 'config.json'} was made by another version of cl-bench or is damaged: "
-            f"{where}: {first['msg']}"
+            f"{where}: {first['msg']}; use the cl-bench that made the run, or a newer one"
         ) from error
 
 

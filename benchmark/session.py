@@ -29,6 +29,7 @@ from cl_bench.benchmark.question import Question
 from cl_bench.benchmark.recall import Ranks, as_arrays
 from cl_bench.benchmark.record import RunFolder, RunResult, read_run
 from cl_bench.benchmark.records.circumstances import session
+from cl_bench.benchmark.records.collapses import collapses_of
 from cl_bench.benchmark.records.events import Evaluated, Event, Finished, Listener, Saved
 from cl_bench.benchmark.records.ledger import write_ledger
 from cl_bench.benchmark.records.manifest import Session, Status, read_manifest, write_manifest
@@ -199,6 +200,8 @@ class RunSession:
         folder.write_held_out(folder.held_out(learned), beside)
         folder.write_retrieval(folder.retrieval(learned), as_arrays(ranks))
         written = folder.predictions(learned), folder.held_out(learned), folder.retrieval(learned)
+        for collapse in collapses_of(folder, self._config, learned):
+            self._log(collapse)
         self._log(
             Evaluated(
                 learned=learned,

@@ -13,9 +13,11 @@ from cl_bench.benchmark.matrix import accuracy
 from cl_bench.benchmark.recall import of_arrays
 from cl_bench.benchmark.record import RunFolder, RunResult, open_run
 from cl_bench.benchmark.records import damage
+from cl_bench.benchmark.records.collapses import must_follow
 from cl_bench.benchmark.records.events import Evaluated, Finished, Learned, Saved, Started, those
 from cl_bench.benchmark.records.files import read_json, sha256_of
 from cl_bench.benchmark.records.ledger import NAME, read_ledger
+from cl_bench.benchmark.records.migrations import recorded_digest
 from cl_bench.benchmark.records.order import must_be_in_order
 
 Verdict = Literal["proven", "not checkable here", "false"]
@@ -93,7 +95,7 @@ def _ledger(path: Path) -> str:
 
 
 def _config(run: RunResult) -> str:
-    digest = run.config.digest()
+    digest = recorded_digest(run.path, run.config)
     started = next((event.digest for event in those(run.events[:1], Started)), None)
     others = {"the log": started, "manifest.json": run.manifest.digest or digest}
     if named := re.fullmatch(r"seed\d+-([0-9a-f]{12})", run.path.resolve().name):
@@ -167,9 +169,10 @@ def _retrieval(run: RunResult) -> list[str]:
 
 
 def _metrics(run: RunResult) -> str:
-    summary, again = read_json(run.path / "matrix.json"), run.matrix.metrics()
-    if not summary.keys() >= {"rows", "metrics"}:
+    summary = read_json(run.path / "matrix.json")
+    if not summary.keys() >= {"rows", "metrics"} or not isinstance(summary["metrics"], dict):
         raise UserError("matrix.json is damaged: its rows or metrics are missing")
+    again = run.matrix.metrics_as_in(summary["metrics"])
     ahead = len(summary["rows"]) - len(run.matrix.rows)
     if ahead and not (run.manifest.status == "running" and ahead == 1):
         raise UserError("matrix.json has other rows than matrix.csv")
@@ -188,6 +191,7 @@ def _rows(run: RunResult) -> str:
     logged = [(event.learned, event.accuracies) for event in those(run.events, Evaluated)]
     if logged[: len(rows)] != rows or (run.finished and len(logged) > len(rows)):
         raise UserError("the evaluations in the log are not the rows of the matrix")
+    must_follow(RunFolder(run.path), run.config, run.events, len(run.matrix.rows))
     return f"the log holds {len(rows)} evaluations, those of the matrix, in its order"
 
 
@@ -212,7 +216,7 @@ def _end(run: RunResult) -> str:
     if not run.finished:
         raise UserError(f"{run.path} is not finished: status {run.manifest.status!r}")
     ends = those(run.events[-1:], Finished)
-    if [event.metrics for event in ends] != [run.matrix.metrics()]:
+    if not ends or ends[0].metrics != run.matrix.metrics_as_in(ends[0].metrics):
         raise UserError("the log does not end with the metrics of the matrix")
     return "the log ends with the metrics of the matrix"
 

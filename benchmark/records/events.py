@@ -10,9 +10,8 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-LOG_VERSION = (
-    3  # 2: runs went on from whole tasks alone. 1: events without types; it does not say so
-)
+# 3: a collapse was not said. 2: runs went on from whole tasks alone. 1: events without types; it does not say so
+LOG_VERSION = 4
 NOT_IN_1 = frozenset(  # or not in all of them
     {"sha256", "step_flops", "skipped_steps", "kept_images", "kept_bytes"}
 )
@@ -25,6 +24,8 @@ Percent = Annotated[float, Field(ge=0, le=100)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Phase = Annotated[str, Field(pattern="^(prepare|train|consolidate)$")]
 """Of learning a task, in their order."""
+Kind = Annotated[str, Field(pattern="^(learned|forgotten|zero-shot|held-out)$")]
+"""Whose accuracy is at chance."""
 Where = Annotated[str, Field(pattern="^(process|gpu)$")]
 """Whose memory."""
 
@@ -138,6 +139,37 @@ class Saved(Logged):
     """SHA-256 of the checkpoint, by path below the run; empty before ledgers."""
 
 
+class Collapsed(Logged):
+    """An accuracy is at chance since the last task was learned; logged before its row. The run goes on."""
+
+    event: Literal["collapsed"] = "collapsed"
+    learned: Annotated[int, Field(ge=1)]
+    """Number of tasks learned."""
+    task: str
+    """Name of the task, or of the held-out data set."""
+    kind: Kind
+    """`learned`: the last task itself; `forgotten`: a task learned before; `zero-shot`: one not learned yet;
+    `held-out`: a data set that is never learned."""
+    accuracy: Percent
+    """On its images, in per cent."""
+    chance: Percent
+    """What guesses would reach, in per cent."""
+    images: Annotated[int, Field(ge=1)]
+    """Number of its test images."""
+
+    @property
+    def words(self) -> str:
+        """In one line."""
+        who = {
+            "learned": f"{self.task}, just learned, is at chance",
+            "forgotten": f"{self.task}, learned before, fell to chance",
+            "zero-shot": f"{self.task}, not learned yet, fell to chance",
+            "held-out": f"the held-out set {self.task} fell to chance",
+        }[self.kind]
+        found = f"{self.accuracy:.1f} % of {self.images:,} images (guesses: {self.chance:.1f} %)"
+        return f"collapse after task {self.learned}: {who}: {found}"
+
+
 class Evaluated(Logged):
     """All tasks' test images are classified: a row of the matrix."""
 
@@ -166,7 +198,7 @@ class Finished(Logged):
 
 
 Event = Annotated[
-    Started | Resumed | Step | Learned | Saved | Evaluated | Finished,
+    Started | Resumed | Step | Learned | Saved | Collapsed | Evaluated | Finished,
     Field(discriminator="event"),
 ]
 Listener = Callable[[Event], None]

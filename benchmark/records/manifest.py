@@ -18,6 +18,7 @@ from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.records import ledger
 from cl_bench.benchmark.records.files import read_json, write_json
 from cl_bench.benchmark.records.secrets import without_secrets
+from cl_bench.benchmark.records.versions import must_be_known
 
 NAME = "manifest.json"
 MANIFEST_VERSION = 2  # 1: manifests from before they had types; they do not say so
@@ -196,12 +197,8 @@ def read_manifest(run: Path) -> Manifest:
         raise UserError(f"{run / NAME} is damaged: {error}") from error
     if not is_said and (said is not None or needed):
         raise UserError(f"{run / NAME} is damaged: its content is not what its own digest says")
-    version = content.get("schema_version", 1)
-    if isinstance(version, int) and version > MANIFEST_VERSION:
-        raise UserError(
-            f"{run / NAME} is of version {version}, and this cl-bench reads versions up to "
-            f"{MANIFEST_VERSION}: use the cl-bench that made the run, or a newer one"
-        )
+    must_be_known(run / NAME, content.get("schema_version"), MANIFEST_VERSION)
+    must_be_known(run / ledger.NAME, content.get("ledger"), ledger.VERSION)
     return _typed(run, content)
 
 

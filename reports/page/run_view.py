@@ -108,7 +108,7 @@ def _facts(run: RunResult) -> tuple[tuple[str, str], ...]:
         "folder": run.path.as_posix(),
     }
     extra = [(f"uses {need}", source) for need, source in config.extra_data.items()]
-    notes = [("note", words) for words in (*config.caveats, *run.remarks)]
+    notes = [("note", words) for words in (*config.beware, *run.remarks, *run.collapses)]
     return (*((k, str(v)) for k, v in known.items() if v), *extra, *notes)
 
 

@@ -21,6 +21,7 @@ METRICS = {
     "learned": "Learning acc.",
     "forgetting": "Forgetting",
     "backward_transfer": "BWT",
+    "forward_transfer": "FWT",
 }
 HELD_OUT = {  # means over the held-out data sets; they are in no other metric
     "held_out_before": "Held-out before",
@@ -77,11 +78,12 @@ class Row:
         """Whether one of its runs was made from a source tree with uncommitted changes."""
         return any(run.manifest.dirty for run in self.runs)
 
-    @property
+    @cached_property
     def name(self) -> str:
-        """The label, and why it is not ranked."""
+        """The label, why it is not ranked, and whether an accuracy of one of its runs was at chance."""
         kept_out = " (bound)" if self.bound else " (dirty tree)" if self.dirty else ""
-        return f"{self.label}{kept_out}"
+        collapse = " (collapse)" if any(run.collapses for run in self.runs) else ""
+        return f"{self.label}{kept_out}{collapse}"
 
     def values(self, metric: str) -> tuple[float, ...]:
         """The metric of every seed; of a model that saw all tasks from the start, Last alone."""
@@ -147,7 +149,9 @@ class Group:
             for need, source in config.extra_data.items():
                 lines[f"{config.method} uses {need}: {source}"] = None
             for run in row.runs:
-                lines |= dict.fromkeys((*run.config.caveats, *run.remarks))
+                lines |= dict.fromkeys((*run.config.beware, *run.remarks))
+                of_run = f"{row.label}, seed {run.config.seed}"
+                lines |= dict.fromkeys(f"{of_run}: {words}" for words in run.collapses)
         for row in self.rows:
             if row.dirty:
                 words = "was made from a source tree with uncommitted changes and is not ranked"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from cl_bench.reports.runs.group import HELD_OUT, METRICS, RETRIEVAL, Group, Row
 from cl_bench.reports.statistics.spread import Spread
 from cl_bench.reports.tables.csv_file import GROUP_HEADER, Value, group_values, to_csv
+from cl_bench.reports.tables.fitted import fitted_total
 
 
 def rows_csv(groups: Sequence[Group]) -> str:
@@ -14,11 +15,21 @@ def rows_csv(groups: Sequence[Group]) -> str:
     beside = metrics_beside(groups)
     names = [name for m in (*METRICS, *beside) for name in (m, f"{m}_interval95")]
     lines = [
-        (*group_values(g), row.label, row.differs, _seeds(row), len(row.runs), *_pairs(row, beside))
+        (
+            *group_values(g),
+            row.label,
+            row.differs,
+            _seeds(row),
+            len(row.runs),
+            *_pairs(row, beside),
+            fitted_total(row),
+        )
         for g in groups
         for row in g.rows
     ]
-    return to_csv((*GROUP_HEADER, "method", "differs", "seeds", "n", *names), lines)
+    return to_csv(
+        (*GROUP_HEADER, "method", "differs", "seeds", "n", *names, "fitted_per_task"), lines
+    )
 
 
 def _seeds(row: Row) -> str:

@@ -37,7 +37,8 @@ def _heading(run: RunResult) -> Text:
         f" on {suite_in_words(config)}\n",
         f"seed {config.seed} on {config.device}, {circumstances(config)}: {protocol(config)}\n",
         *(f"{need}: {source}\n" for need, source in config.extra_data.items()),
-        *((f"note: {caveat}\n", "yellow") for caveat in (*config.caveats, *run.remarks)),
+        *((f"note: {caveat}\n", "yellow") for caveat in (*config.beware, *run.remarks)),
+        *((f"alert: {words}\n", "bold red") for words in run.collapses),
         *_status(run),
         "\n",
     )

@@ -153,6 +153,7 @@ class Listable(StrEnum):
     orders = "orders"
     datasets = "datasets"
     backbones = "backbones"
+    licences = "licences"
     settings = "settings"
     recipe = "recipe"
     budget = "budget"

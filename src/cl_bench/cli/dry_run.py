@@ -63,7 +63,7 @@ def _show_head(plan: Plan) -> None:
     _say("device", f"{config.device}, {config.protocol.precision}")
     for need, source in config.extra_data.items():
         _say("needs", f"{need}: {source}")
-    for note in (*config.caveats, *plan.suite.remarks):
+    for note in (*config.beware, *plan.suite.remarks):
         _fold("note", note)
     trainable = plan.entry.settings.get("about", {}).get("trainable")
     if trainable is not None:

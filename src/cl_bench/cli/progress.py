@@ -16,7 +16,15 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from cl_bench.benchmark.records.events import Evaluated, Event, Learned, Listener, Resumed, Step
+from cl_bench.benchmark.records.events import (
+    Collapsed,
+    Evaluated,
+    Event,
+    Learned,
+    Listener,
+    Resumed,
+    Step,
+)
 from cl_bench.cli.console import warn
 from cl_bench.datasets.progress import ProgressCallback
 
@@ -103,6 +111,8 @@ class _Lines:
             case Learned():
                 self.done = self._before(event.learned)
                 self._learned = event
+            case Collapsed():
+                warn(f"alert  {event.words}")
             case Evaluated():
                 self._row(event)
 

@@ -20,7 +20,9 @@ from cl_bench.datasets.retrieval_set import RetrievalSpec
 from cl_bench.datasets.suite import Suite, TaskSpec
 from cl_bench.experiment.arithmetic import choose_device, computed_on, must_compute
 from cl_bench.experiment.choices import RUNS, Choices
+from cl_bench.experiment.departures import departures
 from cl_bench.experiment.federation import AVERAGED, must_be_shared
+from cl_bench.experiment.fitted import fitted_per_task
 from cl_bench.experiment.places import recorded
 from cl_bench.experiment.settle import Settled, must_have_data, settle
 from cl_bench.experiment.suites import cache_folder
@@ -130,11 +132,15 @@ def _config(settled: Settled, caveats: tuple[str, ...], device: str) -> RunConfi
         method_settings=said.method.model_dump(mode="json"),
         extra_data={need: _about(need, settled.sources) for need in said.method.needs()},
         caveats=_caveats(settled, caveats),
+        departures=departures(
+            entry, said.preset, suite.name, suite.backbone, settled.order, said.protocol
+        ),
         bound=entry.bound,
         recipe=said.recipe,
         budget=budget_of(said.budget, suite, settled.order, tasks, images),
         training_images=images,
         passes=passes_of(said.budget, suite, settled.order, tuple(images)),
+        fitted_per_task=fitted_per_task(said, suite, settled.order, [task.name for task in tasks]),
         seed=settled.choices.seed,
         device=device,
     )
