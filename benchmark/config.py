@@ -20,6 +20,7 @@ CAME_LATER: dict[str, dict[str, tuple[Any, ...]]] = {
     "": {
         "plugin": (None,),
         "held_out": ({},),
+        "retrieval": ({},),
         "training_images": ({},),
         "passes": ({},),
         "start": (None,),
@@ -30,8 +31,15 @@ CAME_LATER: dict[str, dict[str, tuple[Any, ...]]] = {
         "clients": (None,), "rounds": (None,), "client_alpha": (None,),
     },
 }  # fmt: skip
+NOT_IN_DIGEST = (
+    "device",
+    "choices",
+    "departures",
+    "fitted_per_task",
+)  # the last two follow from all else
 ASKED_LATER = {  # those that are part of a question
     "held_out": "held-out data sets",
+    "retrieval": "retrieval sets",
     "namesakes": "rule for classes of one name",
     "imbalance": "imbalance of classes",
     "task_imbalance": "imbalance of tasks",
@@ -207,6 +215,8 @@ class RunConfig(Settings):
     """Task names in the order in which they are learned."""
     held_out: dict[str, str] = Field(default_factory=dict)
     """Data sets that are evaluated beside the tasks and never learned: name -> digest of its content."""
+    retrieval: dict[str, str] = Field(default_factory=dict)
+    """Captioned pictures that are searched beside the tasks and never learned: name -> digest of the content."""
     start: Start | None = None
     """The state of another run that it begins with; absent: the pre-trained model."""
     method: str
@@ -221,6 +231,8 @@ class RunConfig(Settings):
     """What the method uses besides the current task's training images: need -> source, pinned."""
     caveats: tuple[str, ...] = ()
     """What a reader must know about this run's metrics, shown wherever they are."""
+    departures: tuple[str, ...] = ()
+    """In what the run differs from what its preset's published settings are from, shown with the caveats."""
     bound: bool = False
     """A reference that is not a continual learner: shown beside the methods, never ranked."""
     recipe: Recipe
@@ -230,6 +242,8 @@ class RunConfig(Settings):
     tasks were made rare; else empty."""
     passes: dict[str, int] = Field(default_factory=dict)
     """Passes over these images, where the budget's steps follow from them; else empty."""
+    fitted_per_task: dict[str, int] | None = None
+    """Setting -> how many of the tasks have a value of their own for it; absent: not recorded."""
     seed: Annotated[int, Field(ge=0)]
     device: str
     choices: dict[str, Any] = Field(default_factory=dict)
@@ -237,10 +251,15 @@ class RunConfig(Settings):
 
     def digest(self) -> str:
         """Twelve hexadecimal digits that differ where results may differ (not with the device)."""
-        content = self.model_dump(mode="json", exclude={"device", "choices"})
+        content = self.model_dump(mode="json", exclude=set(NOT_IN_DIGEST))
         for table, name in self._as_before():
             del (content[table] if table else content)[name]
         return digest_of(content | {"backbone": self.backbone.identity()})
+
+    @property
+    def beware(self) -> tuple[str, ...]:
+        """All that a reader of this run's metrics must know of its rules and settings."""
+        return (*self.caveats, *self.departures)
 
     def question(self) -> dict[str, Any]:
         """What the accuracies answer, whatever the method, its rules and the seed.
@@ -264,6 +283,7 @@ class RunConfig(Settings):
             "precision": None if self.preset == "paper" else p.precision,
             "rule for classes of one name": "one class" if p.namesakes == "one" else "apart",
             "held-out data sets": self.held_out,
+            "retrieval sets": self.retrieval,
             "state at the start": self.start and f"{self.start.in_words}, {self.start.sha256}",
         }
 

@@ -100,7 +100,7 @@ def _of_all(
 
 def _own_parts(spaces: Iterable[str], tests: Mapping[str, Images]) -> dict[str, list[slice]]:
     """The images that this process classifies, by task: every n-th part of all tasks'."""
-    parts = [(task, part) for task in spaces for part in _parts(tests[task])]
+    parts = [(task, part) for task in spaces for part in parts_of(tests[task])]
     own: dict[str, list[slice]] = {}
     for task, part in parts[rank() :: size()]:
         own.setdefault(task, []).append(part)
@@ -124,11 +124,11 @@ def predict(classify: Classifier, images: Images, normalise: Pixels) -> Tensor:
         UserError: the logits have 16 bits.
     """
     found = torch.zeros(len(images), dtype=torch.int64)
-    _fill(found, classify, images, normalise, _parts(images), _best_class)
+    _fill(found, classify, images, normalise, parts_of(images), _best_class)
     return _finite(found)
 
 
-def _parts(images: Images) -> list[slice]:
+def parts_of(images: Images) -> list[slice]:
     """Which images are classified at once."""
     return [slice(i, i + EVALUATION_BATCH) for i in range(0, len(images), EVALUATION_BATCH)]
 
@@ -145,11 +145,7 @@ def _fill(
     made, order = [], ImageOrder.as_stored(len(images))
     for x in inputs(images, order, parts, normalise):
         logits = classify(x)  # [B, C]
-        if logits.dtype in (torch.float16, torch.bfloat16):
-            raise UserError(
-                f"the classifier's logits are {str(logits.dtype).removeprefix('torch.')}, in which "
-                "classes tie and the first of them wins: compute them by clip.logits"
-            )
+        must_not_be_short(logits)
         made.append(reduce(logits))
     for part, rows in zip(parts, torch.cat(made).cpu().split([len(m) for m in made]), strict=True):
         found[part] = rows
@@ -160,6 +156,15 @@ def _best_class(logits: Tensor) -> Tensor:
     classes = logits.argmax(dim=-1)  # NaN counts as the largest
     largest = logits.gather(-1, classes[:, None])[:, 0]
     return torch.where(largest.isfinite(), classes, NO_CLASS)
+
+
+def must_not_be_short(logits: Tensor) -> None:
+    """Raise ``UserError`` where logits have 16 bits."""
+    if logits.dtype in (torch.float16, torch.bfloat16):
+        raise UserError(
+            f"the classifier's logits are {str(logits.dtype).removeprefix('torch.')}, in which "
+            "classes tie and the first of them wins: compute them by clip.logits"
+        )
 
 
 def _finite(classes: Tensor) -> Tensor:

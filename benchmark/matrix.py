@@ -1,11 +1,11 @@
-"""Accuracy, the matrix of accuracies, and its metrics: Transfer, Average, Last, forgetting, BWT.
+"""Accuracy, the matrix of accuracies, and its metrics: Transfer, Average, Last, forgetting, BWT, FWT.
 
-Each of them is computed here and nowhere else. No torch.
+Each of them is computed here and nowhere else; docs/definitions.md holds their formulas. No torch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import TYPE_CHECKING
@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+METRICS_SINCE = frozenset({"forward_transfer"})  # what records from before them lack
 
 
 def accuracy(right: NDArray[np.bool_]) -> float:
@@ -114,6 +117,16 @@ class AccuracyMatrix:
             for n, row in enumerate(self.rows, start=1)
         )
 
+    @property
+    def forward_transfer_per_task(self) -> tuple[float, ...]:
+        """a_(j-1)j minus the accuracy on task j before anything was learned, for tasks 2..n+1 <= T.
+
+        After Lopez-Paz and Ranzato 2017 (arXiv 1706.08840, section 2). Their reference is a model at its
+        random start; a CLIP starts pre-trained, so here it is the zero-shot accuracy.
+        """
+        ahead = range(1, min(len(self.rows) + 1, len(self.tasks)))
+        return tuple(self.rows[j - 1][j] - self.zero_shot[j] for j in ahead)
+
     def to_frame(self) -> pd.DataFrame:
         """Accuracies in per cent: a row ``zero-shot``, then one after each task; a column per task."""
         import pandas as pd
@@ -161,5 +174,15 @@ class AccuracyMatrix:
                 "zero_shot_transfer": fmean(self.zero_shot[1:]),
                 "forgetting": fmean(self.forgetting_per_task),
                 "backward_transfer": fmean(self.backward_transfer_per_task),
+                "forward_transfer": fmean(self.forward_transfer_per_task),
             }
         return metrics
+
+    def metrics_as_in(self, recorded: Collection[str]) -> dict[str, float]:
+        """``metrics``, without those that came after a record which does not hold them.
+
+        Args:
+            recorded: names of the metrics that the record holds.
+        """
+        missing = METRICS_SINCE.difference(recorded)
+        return {name: value for name, value in self.metrics().items() if name not in missing}

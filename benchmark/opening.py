@@ -64,6 +64,7 @@ def begin(
         data=question.fingerprints(),
         classes=question.classes(),
         held_out=question.held_out.fingerprints(),
+        retrieval=question.retrieval.fingerprints(),
         remarks=tuple(question.stream.remarks),
         left_out=question.left_out(),
         sessions=(here,),
@@ -97,8 +98,10 @@ def go_on(
     if words := trail.departures(path, checkpoints=True):
         raise UserError(f"the run cannot be continued: {'; '.join(words)}")
     data, held_out = question.fingerprints(), question.held_out.fingerprints()
+    retrieval = question.retrieval.fingerprints()
     changed = [name for name in data if data[name] != earlier.data.get(name)]
     changed += [name for name in held_out if held_out[name] != earlier.held_out.get(name)]
+    changed += [name for name in retrieval if retrieval[name] != earlier.retrieval.get(name)]
     changed += question.other_clients(folder)
     if changed:
         raise UserError(f"{path}: the images of {', '.join(changed)} are not those it began with")

@@ -16,6 +16,7 @@ from cl_bench.benchmark.record import RunFolder
 from cl_bench.benchmark.records.arrays_file import read_arrays
 from cl_bench.benchmark.records.files import write_json
 from cl_bench.benchmark.records.manifest import ClassImages, Fingerprints
+from cl_bench.benchmark.retrieval import RetrievalSets
 from cl_bench.benchmark.task import TaskStream
 
 
@@ -28,12 +29,14 @@ class Question:
         stream: its tasks.
         targets: the true classes of every task's test images, int64 [N].
         held_out: what is evaluated beside the tasks and never learned.
+        retrieval: captioned pictures that are searched beside them.
     """
 
     config: RunConfig
     stream: TaskStream
     targets: Mapping[str, Tensor]
     held_out: HeldOutSets
+    retrieval: RetrievalSets
 
     def write(self, folder: RunFolder) -> dict[str, str]:
         """Write it; returns the files' SHA-256 by their path below the run's directory."""
@@ -42,14 +45,19 @@ class Question:
         folder.write_targets({name: as_stored(t) for name, t in self.targets.items()})
         true = {name: as_stored(t) for name, t in self.held_out.targets().items()}
         folder.write_held_out(folder.held_out_targets, true)
+        pictures = {
+            name: of.numpy().astype(np.uint32) for name, of in self.retrieval.pictures().items()
+        }
+        folder.write_retrieval(folder.retrieval_pictures, pictures)
         tasks = self.stream.tasks
         chosen = {t.name: t.train.rows.numpy() for t in tasks if t.train.rows is not None}
         if chosen:  # few of a class, or not as many of each
             folder.write_shots(chosen)
         if shared := self.clients():
             folder.write_clients(shared)
-        files = folder.targets, folder.shots, folder.clients, folder.held_out_targets
-        return folder.digests(config_json, *files)
+        files = folder.targets, folder.shots, folder.clients
+        beside = folder.held_out_targets, folder.retrieval_pictures
+        return folder.digests(config_json, *files, *beside)
 
     def clients(self) -> dict[str, NDArray[np.int64]]:
         """Of every task, which client has each training image; empty where one learner has all."""
@@ -76,10 +84,10 @@ class Question:
         }
 
     def left_out(self) -> dict[str, tuple[str, ...]]:
-        """The image files that could not be read, by task or held-out data set."""
+        """The image files that could not be read, by task, held-out data set or retrieval set."""
         of_tasks = {
             t.name: (*t.train.left_out, *t.test.left_out)
             for t in self.stream.tasks
             if t.train.left_out or t.test.left_out
         }
-        return of_tasks | self.held_out.left_out()
+        return of_tasks | self.held_out.left_out() | self.retrieval.left_out()

@@ -14,21 +14,24 @@ from cl_bench.benchmark.config import RunConfig
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.matrix import AccuracyMatrix
 from cl_bench.benchmark.namesakes import indices_of
+from cl_bench.benchmark.recall import RECALL_AT, WAYS, recall_name
 from cl_bench.benchmark.records.arrays_file import read_arrays
 from cl_bench.benchmark.records.damage import is_checkable, must_be_whole
-from cl_bench.benchmark.records.events import Evaluated, Event, those
+from cl_bench.benchmark.records.events import Collapsed, Evaluated, Event, those
 from cl_bench.benchmark.records.files import read_json, write_atomically, write_json
 from cl_bench.benchmark.records.held_out_rows import HeldOutRows, held_out_rows
 from cl_bench.benchmark.records.kept_scores import KeptScores, kept_scores
 from cl_bench.benchmark.records.manifest import Manifest, read_manifest
 from cl_bench.benchmark.records.matrix_file import ZERO_SHOT, must_agree, read_matrix
+from cl_bench.benchmark.records.migrations import migrated
 from cl_bench.benchmark.records.order import must_be_in_order
+from cl_bench.benchmark.records.retrieval_rows import RetrievalRows, retrieval_rows
 from cl_bench.benchmark.records.run_folder import RunFolder
 from cl_bench.benchmark.records.run_log import NoEventError, read_log
 
 __all__ = [
-    "ZERO_SHOT", "RunFolder", "RunResult", "must_be_whole", "open_run", "read_config", "read_json",
-    "read_matrix", "read_run", "write_atomically", "write_json",
+    "RECALL_AT", "WAYS", "ZERO_SHOT", "RunFolder", "RunResult", "must_be_whole", "open_run",
+    "read_config", "read_json", "read_matrix", "read_run", "recall_name", "write_atomically", "write_json",
 ]  # fmt: skip
 
 
@@ -58,6 +61,11 @@ class RunResult:
         """What was found in the data when the run began, and what of the log is lost, one line each."""
         _, lost = self._history
         return (*self.manifest.remarks, *([f"its cost is not known: {lost}"] if lost else []))
+
+    @property
+    def collapses(self) -> tuple[str, ...]:
+        """Which accuracies were at chance after which task, one line each."""
+        return tuple(event.words for event in those(self.known_events, Collapsed))
 
     @property
     def picture(self) -> Path:
@@ -133,6 +141,20 @@ class RunResult:
         """True class per image and held-out data set."""
         return read_arrays(RunFolder(self.path).held_out_targets)
 
+    def retrieval_ranks(self, learned: int) -> dict[str, NDArray[np.uint32]]:
+        """The ranks in every retrieval set, as ``recall.as_arrays`` names them, after ``learned`` tasks."""
+        return read_arrays(RunFolder(self.path).retrieval(learned))
+
+    def retrieval_pictures(self) -> dict[str, NDArray[np.uint32]]:
+        """Of every caption of a retrieval set the place of its picture."""
+        return read_arrays(RunFolder(self.path).retrieval_pictures)
+
+    @cached_property
+    def retrieval(self) -> RetrievalRows:
+        """The recalls in retrieval sets: as many rows as the matrix has; raises as ``held_out`` does."""
+        evaluated = those(self.known_events, Evaluated)[: 1 + len(self.matrix.rows)]
+        return retrieval_rows(self.path, self.config, evaluated)
+
     @cached_property
     def held_out(self) -> HeldOutRows:
         """The accuracies on held-out data sets: as many rows as the matrix has.
@@ -161,20 +183,20 @@ class RunResult:
 
 
 def read_config(path: Path) -> RunConfig:
-    """Read ``config.json`` of the run directory ``path``.
+    """Read ``config.json`` of the run directory ``path``; one of an older version is brought to this one.
 
     Raises:
-        UserError: it is missing, damaged, or of another version of these files.
+        UserError: it is missing, damaged, or of a newer version.
     """
-    raw = read_json(path / "config.json")
+    content = migrated(path)
     try:
-        return RunConfig.model_validate(raw)
+        return RunConfig.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise UserError(
             f"{path / 'config.json'} was made by another version of cl-bench or is damaged: "
-            f"{where}: {first['msg']}"
+            f"{where}: {first['msg']}; use the cl-bench that made the run, or a newer one"
         ) from error
 
 
@@ -189,7 +211,7 @@ def read_run(path: Path) -> RunResult:
     """
     must_be_whole(path)
     run = open_run(path)
-    _ = run.held_out  # what is wrong with the log is named here
+    _ = run.held_out, run.retrieval  # what is wrong with the log is named here
     return run
 
 

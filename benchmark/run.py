@@ -33,6 +33,7 @@ from cl_bench.benchmark.record import RunFolder, RunResult
 from cl_bench.benchmark.records.events import Learned, Listener, Step
 from cl_bench.benchmark.records.keeps import Keeps
 from cl_bench.benchmark.records.manifest import is_finished
+from cl_bench.benchmark.retrieval import RetrievalSets
 from cl_bench.benchmark.rows import WHOLE, Division
 from cl_bench.benchmark.session import RunSession
 from cl_bench.benchmark.stopping import Stopping
@@ -49,6 +50,7 @@ def run(
     division: Division = WHOLE,
     interval: Interval = Interval.of(USUAL),  # noqa: B008 (frozen)
     held_out: HeldOutSets = HeldOutSets(),  # noqa: B008 (frozen)
+    retrieval: RetrievalSets = RetrievalSets(),  # noqa: B008 (frozen)
     keeps: Keeps = Keeps(),  # noqa: B008 (frozen)
     start: Path | None = None,
 ) -> RunResult:
@@ -69,6 +71,7 @@ def run(
         division: of the batches of training.
         interval: between two states that are kept within a task.
         held_out: what is evaluated beside the tasks and never learned.
+        retrieval: captioned pictures that are searched beside them.
         keeps: what stays of the run beside its results.
         start: the checkpoint of ``config.start``.
 
@@ -85,11 +88,11 @@ def run(
             return finished
         held.enter_context(stopping.heard())
         spaces = label_spaces(config.protocol, stream)
-        question = Question(config, stream, spaces.targets, held_out)
+        question = Question(config, stream, spaces.targets, held_out, retrieval)
         at_once = division.images_at_once
         session = RunSession(question, folder, listen, at_once, interval, stopping, keeps, start)
         with tf32_products(False):  # statistics are in float32 even where steps are in TF32
-            return _run(config, make_method(), stream, spaces, session, division, held_out)
+            return _run(question, make_method(), spaces, session, division)
 
 
 def _as_begun(folder: RunFolder, keeps: Keeps) -> None:
@@ -108,25 +111,24 @@ def _finished(config: RunConfig, folder: RunFolder) -> RunResult | None:
 
 
 def _run(
-    config: RunConfig,
+    question: Question,
     method: Method,
-    stream: TaskStream,
     spaces: LabelSpaces,
     session: RunSession,
     division: Division,
-    held_out: HeldOutSets,
 ) -> RunResult:
     """The loop over the tasks that are not learned yet."""
-    device = method.clip.device
+    config, stream, device = question.config, question.stream, method.clip.device
     tests = {task.name: task.test.to(device) for task in stream.tasks}
 
     def evaluate(learned: int) -> None:
         watch = Stopwatch(device)
         with watch.phase("evaluate"):
             found = classified(method, spaces, tests, config.protocol.precision, learned, top)
-            beside = held_out.predict(method, config.protocol)
+            beside = question.held_out.predict(method, config.protocol)
+            ranks = question.retrieval.ranks(method, config.protocol)
         seconds = watch.seconds["evaluate"]
-        session.keep_row(learned, found.classes, beside, seconds, found.scores)
+        session.keep_row(learned, found.classes, beside, ranks, seconds, found.scores)
 
     rows, under_way, top = _taken_up(session, method)
     done = max(rows - 1, 0)

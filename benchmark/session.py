@@ -27,12 +27,15 @@ from cl_bench.benchmark.mid_task import MidTask
 from cl_bench.benchmark.opening import begin, drop_at_the_end, go_on, state_at_the_start
 from cl_bench.benchmark.processes.first import by_the_first
 from cl_bench.benchmark.question import Question
+from cl_bench.benchmark.recall import Ranks, as_arrays
 from cl_bench.benchmark.record import RunFolder, RunResult, read_run
+from cl_bench.benchmark.records.collapses import collapses_of
 from cl_bench.benchmark.records.events import Evaluated, Event, Finished, Listener, Saved
 from cl_bench.benchmark.records.keeps import Keeps
 from cl_bench.benchmark.records.ledger import write_ledger
 from cl_bench.benchmark.records.manifest import Status, read_manifest, write_manifest
 from cl_bench.benchmark.records.matrix_file import write_matrix
+from cl_bench.benchmark.retrieval import recalls_of
 from cl_bench.benchmark.scores import Scores
 from cl_bench.benchmark.stopping import Stopping
 from cl_bench.benchmark.train import Training
@@ -179,10 +182,11 @@ class RunSession:
         learned: int,
         predictions: Mapping[str, Tensor],
         held_out: Mapping[str, Tensor],
+        ranks: Mapping[str, Ranks],
         seconds: float,
         scores: Mapping[str, Scores],
     ) -> None:
-        """Keep every task's and held-out set's predicted classes, int64 [N], their accuracies, and scores if any."""
+        """Keep all predicted classes, int64 [N], all ranks, scores if any, and what follows from them."""
         true, folder = self._question.targets, self._folder
         row = tuple(accuracy(predictions[t], true[t]) for t in self._config.tasks)
         if self.matrix is None:
@@ -193,16 +197,20 @@ class RunSession:
         folder.write_predictions(learned, {t: as_stored(p) for t, p in predictions.items()})
         beside = {name: as_stored(p) for name, p in held_out.items()}
         folder.write_held_out(folder.held_out(learned), beside)
+        folder.write_retrieval(folder.retrieval(learned), as_arrays(ranks))
         folder.write_scores(
             learned,
             {t: as_stored(s.classes) for t, s in scores.items()},
             {t: torch.cat([s.logits, s.log_sum[:, None]], -1).numpy() for t, s in scores.items()},
         )
+        for collapse in collapses_of(folder, self._config, learned):
+            self._log(collapse)
         self._log(
             Evaluated(
                 learned=learned,
                 accuracies=dict(zip(self._config.tasks, row, strict=True)),
                 held_out=self._question.held_out.accuracies(held_out),
+                retrieval=recalls_of(ranks),
                 seconds=seconds,
                 sha256=folder.digests(*folder.of_row(learned)),
             )

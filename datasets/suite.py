@@ -14,9 +14,10 @@ from cl_bench.benchmark.config import Backbone, Protocol, Settings, SuiteId, dig
 from cl_bench.benchmark.errors import UserError, unknown
 from cl_bench.datasets.budget_rule import BudgetRule, Count
 from cl_bench.datasets.random_orders import drawn
+from cl_bench.datasets.retrieval_set import NAME, RetrievalSpec
 
 MARKS = ("<start_of_text>", "<end_of_text>", "<|startoftext|>", "<|endoftext|>")
-ALL, NONE = "all", "none"  # words of --held-out
+ALL, NONE = "all", "none"  # words of --held-out and --retrieval
 NO_LETTERS = frozenset({"Cc", "Cs", "Zl", "Zp"})  # control characters and ends of lines
 
 
@@ -32,9 +33,14 @@ def _has_one_hole(template: str) -> bool:
         return False
 
 
+def mark_in(text: str) -> str | None:
+    """What a tokenizer would take for an end of the text."""
+    return next((mark for mark in MARKS if mark in text.lower()), None)
+
+
 def _must_be_no_mark(text: str) -> None:
     """Raise ``ValueError`` where a tokenizer would take a part of ``text`` for an end of the text."""
-    if mark := next((mark for mark in MARKS if mark in text.lower()), None):
+    if mark := mark_in(text):
         raise ValueError(
             f"{text!r} holds {mark!r}, which means an end of the text to the tokenizer"
         )
@@ -87,7 +93,7 @@ Source = Annotated[
 class TaskSpec(Settings):
     """A task before its images are loaded."""
 
-    name: Annotated[str, Field(pattern=r"^[\w.+-]([\w.+ -]*[\w.+-])?$")]
+    name: Annotated[str, Field(pattern=NAME)]
     classnames: Annotated[tuple[str, ...], Field(min_length=2)]
     templates: Annotated[tuple[str, ...], Field(min_length=1)]
     other_templates: dict[str, tuple[str, ...]] = Field(default_factory=dict)
@@ -156,8 +162,10 @@ class Suite(Settings):
     held_out: tuple[TaskSpec, ...] = ()
     """Data sets of which test images are evaluated and nothing is learned. They are not in the suite's
     digest: a run that evaluates them holds theirs."""
+    retrieval: tuple[RetrievalSpec, ...] = ()
+    """Captioned pictures that are searched and never learned; not in the suite's digest either."""
     always_held_out: bool = False
-    """Whether they are evaluated where nothing is said."""
+    """Whether both are evaluated where nothing is said."""
     backbone: Backbone
     protocol: Protocol = Protocol()
     budget: BudgetRule = BudgetRule()
@@ -172,9 +180,9 @@ class Suite(Settings):
 
     @model_validator(mode="after")
     def _names_differ(self) -> Suite:
-        sets = [("task", t.name) for t in self.tasks] + [
-            ("held-out set", h.name) for h in self.held_out
-        ]
+        sets = [("task", t.name) for t in self.tasks]
+        sets += [("held-out set", h.name) for h in self.held_out]
+        sets += [("retrieval set", r.name) for r in self.retrieval]
         if twice := _twice(self.key(name) for _, name in sets):
             (a, first), (b, second) = [s for s in sets if self.key(s[1]) == twice][:2]
             both = f"two {a}s" if a == b else f"a {a} and a {b}"
@@ -182,8 +190,10 @@ class Suite(Settings):
                 f"{both} have the names {first!r} and {second!r}, which are the same to "
                 "--order: neither case nor the suite's name before a task's counts"
             )
-        if word := next((h.name for h in self.held_out if self.key(h.name) in (ALL, NONE)), None):
-            raise ValueError(f"the held-out set {word!r} has the name of a word of --held-out")
+        for kind, name in sets:
+            if kind != "task" and self.key(name) in (ALL, NONE):
+                option = f"--{kind.removesuffix(' set')}"
+                raise ValueError(f"the {kind} {name!r} has the name of a word of {option}")
         return self
 
     @model_validator(mode="after")

@@ -74,7 +74,7 @@ def _check_tables(own: Mapping[str, Any], path: Path) -> None:
     for name, table in own.items():
         if not isinstance(table, dict):
             raise UserError(f"the settings file {path}: {name} must stand in a table")
-        if name not in ("about", *TABLES):  # ``paper``, or the name of a suite
+        if name not in ("about", "published", *TABLES):  # ``paper``, or the name of a suite
             for inner in table:
                 if inner not in TABLES:
                     known = ", ".join(f"[{name}.{t}]" for t in TABLES)
@@ -115,7 +115,7 @@ def _check_that_own_values_count(own: Table, inherited: Table, path: Path) -> No
 
     A value for ``paper`` or for a suite replaces the general one, also where it was taken over.
     """
-    for special in inherited.keys() - {*TABLES}:
+    for special in inherited.keys() - {*TABLES, "published"}:
         for name, values in inherited[special].items():
             for key in own.get(name, {}).keys() & values.keys():
                 if key not in own.get(special, {}).get(name, {}):

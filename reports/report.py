@@ -39,6 +39,7 @@ from cl_bench.reports.tables import (
     orders,
     per_class,
     per_task,
+    retrieval,
     sheets,
 )
 from cl_bench.reports.tables.chapter import Chapter
@@ -65,10 +66,10 @@ def write_report(paths: Sequence[Path], out: Path, style: str = "screen") -> Rep
 
     ``table`` compares the methods, ``per_task`` does so task by task; ``differences`` says which
     differences are real, ``cost`` what it takes and ``literature`` what others published; with held-out data
-    sets ``held_out`` says what becomes of these, from twenty tasks on ``along`` what becomes of the run, with
-    rare classes or tasks ``imbalance`` and ``per_class`` how well they are known, and ``incremental`` how well the
-    classes seen so far are told apart where images are classified over those; ``orders`` compares orders of the
-    same tasks, from three on. Each is there as Markdown,
+    sets ``held_out`` says what becomes of these, with retrieval sets ``retrieval`` of those, from twenty tasks on
+    ``along`` what becomes of the run, with rare classes or tasks ``imbalance`` and ``per_class`` how well they are
+    known, and ``incremental`` how well the classes seen so far are told apart where images are classified over
+    those; ``orders`` compares orders of the same tasks, from three on. Each is there as Markdown,
     LaTeX and CSV; ``runs.csv`` has one line per run. ``plots/`` holds a heat map of
     every run and the pictures of every group as PNG, SVG and PDF, and ``report.html`` all of it on
     one page. The same runs give the same bytes. The page is deleted first and written last: where it is,
@@ -168,7 +169,8 @@ def _write_tables(
 
 def _chapters(groups: list[Judged]) -> tuple[Chapter, ...]:
     """What is said of the groups; of rare classes and the like only where a run has some."""
-    beside_tasks = any(g.group.config.held_out for g in groups)
+    held = any(g.group.config.held_out for g in groups)
+    searched = any(g.group.config.retrieval for g in groups)
     rare = any(map(imbalance.is_imbalanced, groups))
     seen = any(is_incremental(g.group) for g in groups)
     long = any(is_long(g.group) for g in groups)
@@ -176,7 +178,8 @@ def _chapters(groups: list[Judged]) -> tuple[Chapter, ...]:
         *USUAL,
         *((along.CHAPTER,) if long else ()),
         *((incremental.CHAPTER,) if seen else ()),
-        *((held_out.CHAPTER,) if beside_tasks else ()),
+        *((held_out.CHAPTER,) if held else ()),
+        *((retrieval.CHAPTER,) if searched else ()),
         *((calibration.CHAPTER,) if any(map(calibration.keeps_scores, groups)) else ()),
         *(OF_IMBALANCE if rare else ()),
     )

@@ -46,6 +46,9 @@ def by_loops(a: AccuracyMatrix) -> dict[str, float]:
             transfers.append(sum(before) / len(before))
         found["transfer"] = sum(transfers) / len(transfers)
         found["zero_shot_transfer"] = sum(a.zero_shot[1:]) / (T - 1)
+    if n == T > 1:
+        ahead = [A[j - 1, j] - a.zero_shot[j] for j in range(1, T)]
+        found["forward_transfer"] = sum(ahead) / len(ahead)
     if n > 1:
         best = [max(A[i, j] for i in range(j, n - 1)) for j in range(n - 1)]
         found["forgetting"] = sum(best[j] - A[n - 1, j] for j in range(n - 1)) / (n - 1)

@@ -24,6 +24,7 @@ from cl_bench.datasets.client_split import ClientSplit
 from cl_bench.datasets.extra.references import find_sources, load_assets
 from cl_bench.datasets.extra.source import TaskNames
 from cl_bench.datasets.images.store import Store
+from cl_bench.datasets.retrieval_images import load_retrieval
 from cl_bench.datasets.streams import build_stream, load_held_out
 from cl_bench.datasets.suite import TaskSpec
 from cl_bench.experiment.assemble import MethodFactory
@@ -111,10 +112,8 @@ def small_run(
     folder, keeps, start = RunFolder(path), plan.keeps, plan.start
     make = make_method or (lambda: fresh(plan))
     stream, interval = small_stream(plan), Interval.of(every)
-    held_out = small_held_out(plan.held_out)
-    return run(
-        plan.config, make, stream, folder, listen, division, interval, held_out, keeps, start
-    )
+    beside = small_held_out(plan.held_out), load_retrieval(plan.retrieval, 32, Store())
+    return run(plan.config, make, stream, folder, listen, division, interval, *beside, keeps, start)
 
 
 def small_held_out(specs: tuple[TaskSpec, ...]) -> HeldOutSets:

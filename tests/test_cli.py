@@ -39,7 +39,7 @@ MISTAKES = {
     "--set prompts=all": r"setting prompts: Input should be 'first' or 'ensemble'",
     "--precision fp8": r"setting precision: Input should be 'fp32', 'bf16', 'fp16' or 'tf32'",
     "--tasks 12": r"the order has 11 tasks",
-    "--protocol y-tail": r"setting protocol: Input should be 'mtil' or 'x-tail'",
+    "--protocol y-tail": r"setting protocol: Input should be 'mtil', 'seen' or 'x-tail'",
     "--partial-data": r"--partial-data needs --data-root",
     "--device tpu": r"the device 'tpu' cannot be used here",
     "--seeds 1,x": r"not a list of whole numbers",

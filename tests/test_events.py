@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from cl_bench.benchmark.records.events import (
     LOG_VERSION,
+    Collapsed,
     Evaluated,
     Event,
     Finished,
@@ -33,6 +34,7 @@ EVENTS: list[Event] = [
     Step(time=1.0, task="a", step=10, steps=10, loss=-0.5, lr=0.0),
     LEARNED,
     Saved(time=1.0, learned=1, stored_parameters=64, bytes=256, bytes_added=-10),
+    Collapsed(time=1.0, learned=1, task="a", kind="learned", accuracy=10.0, chance=12.5, images=80),
     Evaluated(time=1.0, learned=0, accuracies={"a": 50.0, "b": 100.0}, seconds=0.5),
     Finished(time=1.0, metrics={"last": 50.0, "backward_transfer": -1.0}),
 ]
@@ -56,7 +58,7 @@ def test_an_event_comes_back_as_it_was(event: Event) -> None:
 
 def test_every_kind_is_tried_and_every_field_says_what_it_is() -> None:
     assert {type(e) for e in EVENTS} == {
-        Started, Resumed, Step, Learned, Saved, Evaluated, Finished
+        Started, Resumed, Step, Learned, Saved, Collapsed, Evaluated, Finished
     }  # fmt: skip
     for event in EVENTS:
         for name, field in type(event).model_fields.items():
@@ -73,6 +75,7 @@ def test_a_missing_or_unknown_field_is_named(event: Event) -> None:
         "set_aside",
         "matrix_gflops",
         "held_out",
+        "retrieval",
     }
     for name in line_of(event).keys() - optional:
         with pytest.raises(ValueError, match=f"^event '{event.event}': {name}: Field required$"):

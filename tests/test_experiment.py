@@ -38,7 +38,7 @@ EVERY_OPTION: dict[str, Any] = {
     "method": "lora", "order": "II", "suite": "mini", "backbone": "tiny-clip", "seed": 3,
     "device": "cpu", "precision": "bf16", "preset": "fair", "overrides": ("lr=0.1", "rank=2"),
     "plugin": Path("mine.py"), "data_root": Path("data"), "cache": Path("cache"),
-    "protocol": "x-tail", "namesakes": "apart", "held_out": "all", "shots": 5, "imbalance": 10.0, "task_imbalance": 2.5, "clients": 4, "rounds": 10, "client_alpha": 0.5, "skip_broken": True, "partial_data": True,
+    "protocol": "x-tail", "namesakes": "apart", "held_out": "all", "retrieval": "all", "shots": 5, "imbalance": 10.0, "task_imbalance": 2.5, "clients": 4, "rounds": 10, "client_alpha": 0.5, "skip_broken": True, "partial_data": True,
     "reference_images": Path("images"), "reference_texts": Path("texts.txt"),
     "reference_pairs": Path("pairs"), "selector_weights": Path("alexnet.pth"), "tasks": 2,
     "micro_batch": "8", "checkpoint_every": "30s", "start_from": "earlier:after-1", "keep": "all", "scores": 4, "deterministic": True,

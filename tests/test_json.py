@@ -27,7 +27,7 @@ SECTIONS = {
     re.findall(r"cl-bench ([a-z ]+?)[ `]*(?:[A-Z.]|--json)", section)[0]: section
     for section in DOCS.split("\n## ")[1:]
 }
-LISTS = ("methods", "suites", "orders", "datasets", "backbones", "settings")
+LISTS = ("methods", "suites", "orders", "datasets", "backbones", "licences", "settings")
 
 
 def printed(

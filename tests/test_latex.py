@@ -57,7 +57,7 @@ def test_labels_of_two_groups_with_one_name_differ(tmp_path: Path) -> None:
         write_run(tmp_path / "runs", "lora", 0, TASKS, images=images, budget=steps)
     write_report([tmp_path / "runs"], tmp_path / "out")
     labels = latex_reader.read((tmp_path / "out" / "per_task.tex").read_text()).labels
-    assert len(labels) == len(set(labels)) == 10
+    assert len(labels) == len(set(labels)) == 12
 
 
 def test_minus_signs_stand_in_math_mode_and_hyphens_do_not(out: Path) -> None:

@@ -35,9 +35,9 @@ PAPER = {
 
 
 def test_every_number_is_there_with_its_source() -> None:
-    assert len(published()) == 3399
+    assert len(published()) == 3405
     assert Counter(p.status for p in published()) == {
-        "authors-data": 2335, "paper-table": 926, "secondary-summary": 138,
+        "authors-data": 2335, "paper-table": 929, "paper-text": 3, "secondary-summary": 138,
     }  # fmt: skip
     assert all(0 <= p.value <= 100 and p.source and p.method for p in published())
     assert comparable_suite()[0] == MTIL.identify().digest, "the suite changed: look at splits.toml"
@@ -97,6 +97,35 @@ def test_origins() -> None:
     assert origins["ZSCL", "Thunderb"] == "reported" and origins["ZSCL", "DPW CVPR"] == "copied"
     assert origins["DPW", "DPW CVPR"] == "reported"
     assert origins["KeepLoRA", "KeepLoRA"] == "second-hand"
+
+
+@pytest.mark.parametrize(
+    ("method", "order", "setting", "numbers", "split", "origin"),
+    [
+        ("CMAP", "I", "full", (74.2, 80.5, 88.7), "unknown", "reported"),
+        ("ConDU (FT)", "I", "full", (70.8, 78.8, 87.1), "ZSCL", "second-hand"),
+        ("DPW", "I", "full", (70.4, 79.3, 88.3), "CoOp", "reported"),
+        ("LADA", "X-TAIL I", "X-TAIL 16-shot", (61.5, 72.7, 83.1), "CoOp", "reported"),
+        ("LADA", "X-TAIL I", "X-TAIL full-shot", (61.9, 75.2, 86.9), "CoOp", "reported"),
+        ("MoRAM", "X-TAIL I", "X-TAIL 16-shot", (63.3, 72.7, 80.9), "CoOp", "reported"),
+        ("GIFT", "I", "full", (69.3, 77.3, 86.0), "ZSCL", "copied"),
+        ("GIFT", "II", "full", (65.9, 75.7, 85.3), "ZSCL", "copied"),
+        ("IAP", "I", "full", (69.2, 76.8, 85.7), "CoOp", "second-hand"),
+        ("IAP", "II", "full", (64.9, 75.1, 85.9), "CoOp", "second-hand"),
+        ("DIKI", "I", "full", (68.7, 76.3, 85.1), "CoOp", "copied"),
+        ("DIKI", "II", "full", (64.4, 74.5, 85.5), "CoOp", "copied"),
+        ("DIKI", "I", "16-shot (all 11)", (68.7, 72.5, 78.6), "CoOp", "reproduced"),
+    ],
+)
+def test_rows_that_people_ask_for(
+    method: str, order: str, setting: str, numbers: tuple[float, ...], split: str, origin: str
+) -> None:
+    told = [
+        (tuple(of.get(m) for m in ("transfer", "average", "last")), p.split, p.origin)
+        for p, of in means(order, setting)
+        if p.method == method
+    ]
+    assert (numbers, split, origin) in told
 
 
 def paper_group(tmp_path: Path, **changes: object) -> Judged:

@@ -43,6 +43,7 @@ def test_by_hand() -> None:
     assert HAND.forgetting_per_task == (30.0, 20.0)  # 90 -> 60, 70 -> 50
     assert HAND.learned_per_task == (80.0, 70.0, 85.0)
     assert HAND.backward_transfer_per_task == (-20.0, -20.0)  # 80 -> 60, 70 -> 50
+    assert HAND.forward_transfer_per_task == (5.0, -10.0)  # b: 20 -> 25; c: 30 -> 20
     expected = {
         "zero_shot": 20.0,
         "zero_shot_transfer": 25.0,
@@ -52,6 +53,7 @@ def test_by_hand() -> None:
         "learned": 235 / 3,
         "forgetting": 25.0,
         "backward_transfer": -20.0,
+        "forward_transfer": -2.5,
     }
     assert HAND.metrics() == pytest.approx(expected)
 
@@ -96,6 +98,8 @@ def test_after_two_of_three_tasks_by_hand() -> None:
     assert two == AccuracyMatrix(HAND.tasks, HAND.zero_shot, HAND.rows[:2])
     assert two.forgetting_per_task == (-10.0,), "80 -> 90: more than nothing was gained"
     assert two.backward_transfer_per_task == (10.0,)
+    assert two.forward_transfer_per_task == (5.0, -10.0), "c is the next one"
+    assert HAND.after(0).forward_transfer_per_task == ()
     assert two.so_far() == pytest.approx(
         {"average": (85 + 47.5 + 30) / 3, "last": 80.0, "learned": 75.0, "transfer": 27.5,
          "forgetting": -10.0}

@@ -16,11 +16,13 @@ from cl_bench.benchmark.evaluate import accuracy, predict
 from cl_bench.benchmark.method import Method
 from cl_bench.benchmark.method_config import MethodConfig
 from cl_bench.datasets import backbones
+from cl_bench.datasets.mini.captioned import captioned_things, captions, draw_captioned
+from cl_bench.datasets.mini.captions import every_caption
 from cl_bench.datasets.mini.domains import DOMAINS, draw
 from cl_bench.datasets.mini.held_out import HELD_OUT, draw_held_out
 from cl_bench.datasets.mini.pairs import drawn_pictures
 from cl_bench.datasets.mini.pretrain import pretraining_images
-from cl_bench.datasets.mini.references import reference_images
+from cl_bench.datasets.mini.references import reference_images, reference_texts
 from cl_bench.datasets.mini.suite import mini_suite, tiny_clip
 from cl_bench.datasets.mtil.layout import facts
 from cl_bench.datasets.streams import build_stream
@@ -66,10 +68,17 @@ def test_no_image_of_the_suite_occurs_in_pretraining() -> None:
             assert not seen & _hashes(draw(name, split)[0])  # type: ignore[arg-type]
 
 
-def test_no_held_out_image_is_in_pretraining_a_task_or_extra_data() -> None:
+@cache
+def _learned_or_used() -> set[bytes]:
+    """Images of pretraining, of all tasks and of extra data."""
     others = _seen_in_pretraining() | _hashes(reference_images()) | _hashes(drawn_pictures()[0])
     for name in DOMAINS:
         others |= _hashes(draw(name, "train")[0]) | _hashes(draw(name, "test")[0])
+    return others
+
+
+def test_no_held_out_image_is_in_pretraining_a_task_or_extra_data() -> None:
+    others = _learned_or_used()
     assert len(others) > 30_000
     drawn = {name: _hashes(draw_held_out(name)[0]) for name in HELD_OUT}
     for name, own in drawn.items():
@@ -79,6 +88,22 @@ def test_no_held_out_image_is_in_pretraining_a_task_or_extra_data() -> None:
         assert not own & others
     first, second = drawn.values()
     assert not first & second
+
+
+def test_no_captioned_picture_is_in_anything_else_and_every_caption_was_read_in_pretraining() -> (
+    None
+):
+    pictures = draw_captioned()
+    own = _hashes(pictures)
+    assert len(own) == len(pictures) == 128 and own == _hashes(draw_captioned())
+    assert not own & _learned_or_used()
+    assert not any(own & _hashes(draw_held_out(name)[0]) for name in HELD_OUT)
+    texts = [text for _, text in captions()]
+    assert len(set(texts)) == len(texts) == 3 * 128, "no text twice"
+    for place, text in captions():
+        assert text in every_caption(*captioned_things()[place])
+    prompts = {t.format(c) for d in DOMAINS.values() for t in d.templates for c in d.classnames}
+    assert not set(texts) & (prompts | set(reference_texts()) | set(drawn_pictures()[1]))
 
 
 def test_digits_are_the_real_ones() -> None:

@@ -113,7 +113,7 @@ def test_every_table_is_there_in_every_format(name: str, runs: Path, tmp_path: P
     )
     page = (tmp_path / "out" / "report.html").read_text()
     tables = [part for part in page.split("<table")[1:] if "<td>a_b</td>" in part]
-    assert len(tables) == 1 + (1 + 2 + 2) + 5 + 1, "main, differences, per task, cost"
+    assert len(tables) == 1 + (1 + 2 + 2) + 6 + 1, "main, differences, per task, cost"
     assert "| a\\_b |" in markdown and "a_b" in sheet
     body = latex[latex.index(r"\toprule") : latex.index(r"\bottomrule")]
     widths = {line.count(" & ") for line in body.splitlines() if line.endswith(r"\\")}
@@ -240,6 +240,6 @@ def test_bounds_stand_last_and_win_nothing(tmp_path: Path) -> None:
     assert line.split(" | ")[:5] == ["| joint (bound)", "1", "-", "-", "99.0"]
     text = (tmp_path / "out" / "per_task.md").read_text()
     of_joint = [line for line in text.splitlines() if line.startswith("| joint")]
-    assert ["99.0" in line for line in of_joint] == [False, False, True, False, False]
+    assert ["99.0" in line for line in of_joint] == [False, False, True, False, False, False]
     assert "- beware" in table and "joint uses all tasks: from the start" in table
     assert "beware." in (tmp_path / "out" / "table.tex").read_text()

@@ -115,7 +115,7 @@ def test_the_options_of_run_are_options_of_a_sweep_and_reach_every_run(
     given = [
         "--suite", "mtil", "--backbone", "tiny-clip", "--device", "cpu", "--precision", "bf16",
         "--preset", "fair", "--plugin", "mine.py", "--data-root", "data", "--cache", "cache",
-        "--protocol", "x-tail", "--namesakes", "apart", "--held-out", "none", "--shots", "5", "--imbalance", "10.0", "--task-imbalance", "2.5", "--clients", "4", "--rounds", "10", "--client-alpha", "0.5", "--skip-broken", "--partial-data",
+        "--protocol", "x-tail", "--namesakes", "apart", "--held-out", "none", "--retrieval", "none", "--shots", "5", "--imbalance", "10.0", "--task-imbalance", "2.5", "--clients", "4", "--rounds", "10", "--client-alpha", "0.5", "--skip-broken", "--partial-data",
         "--reference-images", "images", "--reference-texts", "texts.txt",
         "--reference-pairs", "pairs", "--selector-weights", "alexnet.pth", "--tasks", "3", "--micro-batch", "8", "--checkpoint-every", "30s", "--start-from", "earlier", "--keep", "all", "--scores", "4", "--deterministic",
         "--set", "lr=1e-4",

@@ -10,12 +10,15 @@ from typing import Literal, TypeVar
 
 from cl_bench.benchmark.errors import UserError, in_one_line
 from cl_bench.benchmark.matrix import accuracy
+from cl_bench.benchmark.recall import of_arrays
 from cl_bench.benchmark.record import RunFolder, RunResult, open_run
 from cl_bench.benchmark.records import damage
 from cl_bench.benchmark.records.checkpoints import kept_after
+from cl_bench.benchmark.records.collapses import must_follow
 from cl_bench.benchmark.records.events import Evaluated, Finished, Learned, Saved, Started, those
 from cl_bench.benchmark.records.files import read_json, sha256_of
 from cl_bench.benchmark.records.ledger import NAME, read_ledger
+from cl_bench.benchmark.records.migrations import recorded_digest
 from cl_bench.benchmark.records.order import must_be_in_order
 from cl_bench.benchmark.records.score_claim import scores_follow
 
@@ -94,7 +97,7 @@ def _ledger(path: Path) -> str:
 
 
 def _config(run: RunResult) -> str:
-    digest = run.config.digest()
+    digest = recorded_digest(run.path, run.config)
     started = next((event.digest for event in those(run.events[:1], Started)), None)
     others = {"the log": started, "manifest.json": run.manifest.digest or digest}
     if named := re.fullmatch(r"seed\d+-([0-9a-f]{12})", run.path.resolve().name):
@@ -116,11 +119,13 @@ def _accuracies(run: RunResult) -> str:
             wrong.append(f"row {learned}: predictions and targets are not of the same images")
         elif row != tuple(accuracy(predicted[t] == targets[t]) for t in tasks):
             wrong.append(f"row {learned} of matrix.csv does not follow from its predictions")
-    wrong += _held_out(run)
+    wrong += [*_held_out(run), *_retrieval(run)]
     if wrong:
         raise UserError("; ".join(wrong))
     images = sum(len(targets[t]) for t in tasks)
     beside = f" and {len(run.config.held_out)} held-out sets" if run.config.held_out else ""
+    searched = f", recalls in {len(run.config.retrieval)} retrieval sets from ranks"
+    beside += searched if run.config.retrieval else ""
     return (
         f"{len(run.matrix.rows) + 1} rows follow from the predictions on {images:,} images{beside}"
     )
@@ -144,10 +149,32 @@ def _held_out(run: RunResult) -> list[str]:
     return wrong
 
 
+def _retrieval(run: RunResult) -> list[str]:
+    """What of the recalls in retrieval sets does not follow from their ranks, in words."""
+    if not run.config.retrieval:
+        return []
+    pictures, wrong = run.retrieval_pictures(), []
+    rows = 1 + len(run.matrix.rows)
+    if len(run.retrieval.rows) != rows:
+        wrong.append(f"the log has {len(run.retrieval.rows)} rows of retrieval sets, not {rows}")
+    for learned, row in enumerate(run.retrieval.rows):
+        kept = run.retrieval_ranks(learned)
+        ranks = {name: of_arrays(kept, name) for name in run.config.retrieval}
+        wrong += [
+            f"row {learned}: the ranks in {name} are not those of its pictures and captions"
+            for name, of in ranks.items()
+            if not of.may_be_of(pictures[name])
+        ]
+        if row != tuple(of.recalls() for of in ranks.values()):
+            wrong.append(f"row {learned} of the retrieval sets does not follow from its ranks")
+    return wrong
+
+
 def _metrics(run: RunResult) -> str:
-    summary, again = read_json(run.path / "matrix.json"), run.matrix.metrics()
-    if not summary.keys() >= {"rows", "metrics"}:
+    summary = read_json(run.path / "matrix.json")
+    if not summary.keys() >= {"rows", "metrics"} or not isinstance(summary["metrics"], dict):
         raise UserError("matrix.json is damaged: its rows or metrics are missing")
+    again = run.matrix.metrics_as_in(summary["metrics"])
     ahead = len(summary["rows"]) - len(run.matrix.rows)
     if ahead and not (run.manifest.status == "running" and ahead == 1):
         raise UserError("matrix.json has other rows than matrix.csv")
@@ -166,6 +193,7 @@ def _rows(run: RunResult) -> str:
     logged = [(event.learned, event.accuracies) for event in those(run.events, Evaluated)]
     if logged[: len(rows)] != rows or (run.finished and len(logged) > len(rows)):
         raise UserError("the evaluations in the log are not the rows of the matrix")
+    must_follow(RunFolder(run.path), run.config, run.events, len(run.matrix.rows))
     return f"the log holds {len(rows)} evaluations, those of the matrix, in its order"
 
 
@@ -190,7 +218,7 @@ def _end(run: RunResult) -> str:
     if not run.finished:
         raise UserError(f"{run.path} is not finished: status {run.manifest.status!r}")
     ends = those(run.events[-1:], Finished)
-    if [event.metrics for event in ends] != [run.matrix.metrics()]:
+    if not ends or ends[0].metrics != run.matrix.metrics_as_in(ends[0].metrics):
         raise UserError("the log does not end with the metrics of the matrix")
     return "the log ends with the metrics of the matrix"
 

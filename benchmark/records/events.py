@@ -10,14 +10,13 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-LOG_VERSION = (
-    3  # 2: runs went on from whole tasks alone. 1: events without types; it does not say so
-)
+# 3: a collapse was not said. 2: runs went on from whole tasks alone. 1: events without types; it does not say so
+LOG_VERSION = 4
 NOT_IN_1 = frozenset(  # or not in all of them
     {"sha256", "step_flops", "skipped_steps", "kept_images", "kept_bytes"}
 )
 
-OPTIONAL = frozenset({"steps_done", "set_aside", "matrix_gflops", "held_out"})
+OPTIONAL = frozenset({"steps_done", "set_aside", "matrix_gflops", "held_out", "retrieval"})
 
 Count = Annotated[int, Field(ge=0)]
 Seconds = Annotated[float, Field(ge=0)]
@@ -25,6 +24,8 @@ Percent = Annotated[float, Field(ge=0, le=100)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Phase = Annotated[str, Field(pattern="^(prepare|train|consolidate)$")]
 """Of learning a task, in their order."""
+Kind = Annotated[str, Field(pattern="^(learned|forgotten|zero-shot|held-out)$")]
+"""Whose accuracy is at chance."""
 Where = Annotated[str, Field(pattern="^(process|gpu)$")]
 """Whose memory."""
 
@@ -138,6 +139,37 @@ class Saved(Logged):
     """SHA-256 of the checkpoint, by path below the run; empty before ledgers."""
 
 
+class Collapsed(Logged):
+    """An accuracy is at chance since the last task was learned; logged before its row. The run goes on."""
+
+    event: Literal["collapsed"] = "collapsed"
+    learned: Annotated[int, Field(ge=1)]
+    """Number of tasks learned."""
+    task: str
+    """Name of the task, or of the held-out data set."""
+    kind: Kind
+    """`learned`: the last task itself; `forgotten`: a task learned before; `zero-shot`: one not learned yet;
+    `held-out`: a data set that is never learned."""
+    accuracy: Percent
+    """On its images, in per cent."""
+    chance: Percent
+    """What guesses would reach, in per cent."""
+    images: Annotated[int, Field(ge=1)]
+    """Number of its test images."""
+
+    @property
+    def words(self) -> str:
+        """In one line."""
+        who = {
+            "learned": f"{self.task}, just learned, is at chance",
+            "forgotten": f"{self.task}, learned before, fell to chance",
+            "zero-shot": f"{self.task}, not learned yet, fell to chance",
+            "held-out": f"the held-out set {self.task} fell to chance",
+        }[self.kind]
+        found = f"{self.accuracy:.1f} % of {self.images:,} images (guesses: {self.chance:.1f} %)"
+        return f"collapse after task {self.learned}: {who}: {found}"
+
+
 class Evaluated(Logged):
     """All tasks' test images are classified: a row of the matrix."""
 
@@ -148,8 +180,11 @@ class Evaluated(Logged):
     """Accuracy on every task of the run, in their order, in per cent."""
     held_out: dict[str, Percent] | None = None
     """Accuracy on every held-out data set, in their order, in per cent; not there: the run has none."""
+    retrieval: dict[str, dict[str, Percent]] | None = None
+    """For every retrieval set, in their order, recall at 1, 5 and 10 both ways, in per cent; not there: the
+    run has none."""
     seconds: Seconds
-    """Wall-clock seconds of the evaluation, that of held-out data sets included."""
+    """Wall-clock seconds of the evaluation, that of held-out data sets and retrieval sets included."""
     sha256: dict[str, Sha256] = Field(default_factory=dict)
     """SHA-256 of the row's predictions, by path below the run; empty before ledgers."""
 
@@ -163,7 +198,7 @@ class Finished(Logged):
 
 
 Event = Annotated[
-    Started | Resumed | Step | Learned | Saved | Evaluated | Finished,
+    Started | Resumed | Step | Learned | Saved | Collapsed | Evaluated | Finished,
     Field(discriminator="event"),
 ]
 Listener = Callable[[Event], None]

@@ -29,6 +29,10 @@ class HeldOutRows:
         """The mean over the sets, of every row."""
         return tuple(fmean(row) for row in self.rows) if self.sets else ()
 
+    def curves(self) -> dict[str, tuple[float, ...]]:
+        """The accuracies on each set, of every row."""
+        return {name: tuple(row[i] for row in self.rows) for i, name in enumerate(self.sets)}
+
     def metrics(self) -> dict[str, float]:
         """Mean over the sets before anything was learned, at its lowest after a task, and after the last."""
         if not self.sets or not self.rows:

@@ -5,6 +5,7 @@ It tells damage, not forgery: who can rewrite every file of a run can rewrite it
 
 from __future__ import annotations
 
+import json
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +16,7 @@ from pydantic import Field, ValidationError
 from cl_bench.benchmark.config import Settings
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.records.files import json_bytes, read_bounded, sha256_of, write_atomically
+from cl_bench.benchmark.records.versions import must_be_known
 
 NAME = "ledger.json"
 VERSION: Literal[1] = 1
@@ -62,16 +64,23 @@ def read_ledger(run: Path) -> Ledger:
     file = run / NAME
     try:
         content = read_bounded(file)
+        must_be_known(file, _version(content), VERSION)
         ledger = Ledger.model_validate_json(content, strict=True)
     except FileNotFoundError as error:
         raise UserError(f"{file} is missing") from error
     except ValidationError as error:
         raise UserError(f"{file} is damaged: {error.errors()[0]['msg']}") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{file} is damaged: {error}") from error
     if ledger.text() != content:
         raise UserError(f"{file} is damaged: it is not in the form in which ledgers are written")
     return ledger
+
+
+def _version(content: bytes) -> object:
+    """What a ledger says of its version, whatever else is in it."""
+    said = json.loads(content)
+    return said.get("version") if isinstance(said, dict) else None
 
 
 def differences(run: Path, *, checkpoints: bool) -> list[str]:

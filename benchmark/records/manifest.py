@@ -19,6 +19,7 @@ from cl_bench.benchmark.records import ledger
 from cl_bench.benchmark.records.checkpoints import USUAL, Keep
 from cl_bench.benchmark.records.files import read_json, write_json
 from cl_bench.benchmark.records.secrets import without_secrets
+from cl_bench.benchmark.records.versions import must_be_known
 
 NAME = "manifest.json"
 MANIFEST_VERSION = 2  # 1: manifests from before they had types; they do not say so
@@ -133,10 +134,12 @@ class Manifest(Recorded):
     classes or tasks were made rare."""
     held_out: dict[str, str] = Field(default_factory=dict)
     """Digest of the test images of every held-out data set, with their classes."""
+    retrieval: dict[str, str] = Field(default_factory=dict)
+    """Digest of the pictures of every retrieval set, with their captions."""
     remarks: tuple[str, ...] = ()
     """What was found in the data when the run began, one line each."""
     left_out: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    """Image files that could not be read, by task or held-out data set."""
+    """Image files that could not be read, by task, held-out data set or retrieval set."""
     sessions: tuple[Session, ...] = ()
     """Every process that worked on the run, in order."""
     keep: Keep | None = None
@@ -204,12 +207,8 @@ def read_manifest(run: Path) -> Manifest:
         raise UserError(f"{run / NAME} is damaged: {error}") from error
     if not is_said and (said is not None or needed):
         raise UserError(f"{run / NAME} is damaged: its content is not what its own digest says")
-    version = content.get("schema_version", 1)
-    if isinstance(version, int) and version > MANIFEST_VERSION:
-        raise UserError(
-            f"{run / NAME} is of version {version}, and this cl-bench reads versions up to "
-            f"{MANIFEST_VERSION}: use the cl-bench that made the run, or a newer one"
-        )
+    must_be_known(run / NAME, content.get("schema_version"), MANIFEST_VERSION)
+    must_be_known(run / ledger.NAME, content.get("ledger"), ledger.VERSION)
     return _typed(run, content)
 
 

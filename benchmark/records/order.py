@@ -7,6 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from cl_bench.benchmark.records.events import (
+    Collapsed,
     Evaluated,
     Event,
     Finished,
@@ -26,7 +27,8 @@ FOLLOWS: dict[type[Logged], tuple[type[Logged], ...]] = {
     Resumed: (Resumed, Evaluated, Step, Learned, Finished),
     Step: (Resumed, Step, Learned),
     Learned: (Saved,),
-    Saved: (Evaluated,),
+    Saved: (Collapsed, Evaluated),
+    Collapsed: (Collapsed, Evaluated),
     Evaluated: (Resumed, Step, Learned, Finished),
     Finished: (),
 }
@@ -67,7 +69,7 @@ def _fits(event: Event, rows: int, tasks: Sequence[str]) -> bool:
             return 1 <= rows <= len(tasks) and event.task == tasks[rows - 1]
         case Learned():
             return event.learned == rows <= len(tasks) and event.task == tasks[rows - 1]
-        case Saved():
+        case Saved() | Collapsed():
             return event.learned == rows
         case Evaluated():
             return event.learned == rows and tuple(event.accuracies) == tuple(tasks)
@@ -103,6 +105,6 @@ def _subject(event: Event) -> str:
     """What an event is about, in words."""
     if isinstance(event, Step | Learned):
         return f"task {event.task}"
-    if isinstance(event, Resumed | Saved | Evaluated):
+    if isinstance(event, Resumed | Saved | Collapsed | Evaluated):
         return f"{event.learned} learned tasks"
     return "the run"

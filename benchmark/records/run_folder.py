@@ -32,6 +32,7 @@ class RunFolder:
         self.shots = path / "shots.npz"
         self.clients = path / "clients.npz"
         self.held_out_targets = path / "held_out" / "targets.npz"
+        self.retrieval_pictures = path / "retrieval" / "pictures.npz"
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -56,6 +57,10 @@ class RunFolder:
         """The file of the predicted classes of every held-out data set after ``learned`` tasks."""
         return self.path / "held_out" / f"after-{learned:02d}.npz"
 
+    def retrieval(self, learned: int) -> Path:
+        """The file of the ranks in every retrieval set after ``learned`` tasks."""
+        return self.path / "retrieval" / f"after-{learned:02d}.npz"
+
     def score_classes(self, learned: int) -> Path:
         """The file of every image's best classes after ``learned`` tasks, where they are kept."""
         return self.path / "scores" / f"after-{learned:02d}-classes.npz"
@@ -66,7 +71,8 @@ class RunFolder:
 
     def of_row(self, learned: int) -> tuple[Path, ...]:
         """Every file that a row of the matrix may have."""
-        made = (self.predictions, self.held_out, self.score_classes, self.score_logits)
+        beside = self.held_out, self.retrieval, self.score_classes, self.score_logits
+        made = (self.predictions, *beside)
         return tuple(file(learned) for file in made)
 
     def digests(self, *files: Path) -> dict[str, str]:
@@ -129,3 +135,8 @@ class RunFolder:
         """Keep the true or predicted classes of held-out data sets; without sets there is no file."""
         if classes:
             write_arrays(file, classes)
+
+    def write_retrieval(self, file: Path, numbers: Mapping[str, NDArray[np.uint32]]) -> None:
+        """Keep the captions' pictures or the ranks of retrieval sets; without sets there is no file."""
+        if numbers:
+            write_arrays(file, numbers)

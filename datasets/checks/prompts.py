@@ -18,6 +18,7 @@ if (
 ):  # torch and open_clip take seconds to import: only prompts that may be alike need them
     from torch import Tensor
 
+    from cl_bench.datasets.retrieval_set import RetrievalSpec
     from cl_bench.datasets.suite import TaskSpec
 
 LONGEST_SHOWN = 100  # characters
@@ -98,6 +99,20 @@ def cut_prompts(tasks: Sequence[TaskSpec], backbone: str) -> tuple[str, ...]:
             remarks.append(
                 f"task {task.name}: {len(cut)} of {len(prompts)} prompts are longer than the text tower's "
                 f"{context} tokens and lose their end, for example {shown(cut[0])}"
+            )
+    return tuple(remarks)
+
+
+def cut_captions(sets: Sequence[RetrievalSpec], backbone: str) -> tuple[str, ...]:
+    """The same of captions: one sentence per retrieval set that has such ones."""
+    context = _context(backbone)
+    remarks = []
+    for spec in sets:
+        long = [text for _, text in spec.captions if _may_be_cut(text, context)]
+        if cut := _longer_than(context, long, backbone):
+            remarks.append(
+                f"retrieval set {spec.name}: {len(cut)} of {len(spec.captions)} captions are longer than the text "
+                f"tower's {context} tokens and lose their end, for example {shown(cut[0])}"
             )
     return tuple(remarks)
 

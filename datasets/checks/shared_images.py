@@ -1,9 +1,9 @@
-"""Held-out images that are a task's, or are learned with beside the tasks: they are not held out."""
+"""Images that should never be learned, but are a task's or are learned with beside the tasks."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from cl_bench.benchmark.assets import Assets
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.held_out import HeldOutSets
 from cl_bench.benchmark.images import Images
+from cl_bench.benchmark.retrieval import RetrievalSets
 from cl_bench.benchmark.task import Task
 
 
@@ -28,14 +29,29 @@ def must_share_no_image(held_out: HeldOutSets, tasks: Sequence[Task], assets: As
     Raises:
         UserError: an image is; names it and its twin.
     """
-    own = {mark: (s.name, s.test.called(i)) for s in held_out.sets for i, mark in _marks(s.test)}
-    for where, images in _others(tasks, assets) if own else ():
+    sets = {s.name: s.test for s in held_out.sets}
+    _must_share_none("held-out set", "--held-out", sets, _others(tasks, assets))
+
+
+def retrieval_must_share_no_picture(
+    retrieval: RetrievalSets, tasks: Sequence[Task], assets: Assets
+) -> None:
+    """The same for the pictures of retrieval sets; arguments and errors as of ``must_share_no_image``."""
+    sets = {s.name: s.test for s in retrieval.sets}
+    _must_share_none("retrieval set", "--retrieval", sets, _others(tasks, assets))
+
+
+def _must_share_none(
+    kind: str, option: str, sets: Mapping[str, Images], others: Iterable[tuple[str, Images]]
+) -> None:
+    own = {mark: (name, of.called(i)) for name, of in sets.items() for i, mark in _marks(of)}
+    for where, images in others if own else ():
         for i, mark in _marks(images):
             if mark in own:
                 name, called = own[mark]
                 raise UserError(
-                    f"the held-out set {name} shares an image with {where}: {called} is "
-                    f"{images.called(i)} there; remove one of the two, or leave {name} out of --held-out"
+                    f"the {kind} {name} shares an image with {where}: {called} is "
+                    f"{images.called(i)} there; remove one of the two, or leave {name} out of {option}"
                 )
 
 

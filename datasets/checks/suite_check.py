@@ -15,7 +15,9 @@ from cl_bench.datasets.checks.prompts import cut_prompts
 from cl_bench.datasets.checks.same_images import same_bytes
 from cl_bench.datasets.images.content import digests_of
 from cl_bench.datasets.own.file_held_out import read_held_out
+from cl_bench.datasets.own.file_retrieval import ReadRetrieval, read_retrieval
 from cl_bench.datasets.own.file_tasks import read_tasks
+from cl_bench.datasets.own.read_task import ReadTask
 from cl_bench.datasets.own.suite_file import assemble, load_suite_file, short_orders
 from cl_bench.datasets.progress import ProgressCallback
 from cl_bench.datasets.suite import TaskSpec
@@ -108,11 +110,17 @@ def _own_suite(path: Path, found: Findings, on_progress: ProgressCallback) -> _P
         found.attempt(lambda held=held: read_held_out(held, file.root, backbone, on_progress))  # type: ignore[misc]
         for held in file.content.held_out
     ]
+    captioned = [
+        found.attempt(lambda said=said: read_retrieval(said, file.root, on_progress))  # type: ignore[misc]
+        for said in file.content.retrieval
+    ]
     tasks = [task for of in attempts if of is not None for task in of]
     held_out = [read for read in beside if read is not None]
+    retrieval = [read for read in captioned if read is not None]
     if None not in attempts:
-        found.attempt(lambda: assemble(file, tasks, held_out))
-    found.remarks += (r for read in (*tasks, *held_out) for r in read.remarks)
+        found.attempt(lambda: assemble(file, tasks, held_out, retrieval))
+    every: list[ReadTask | ReadRetrieval] = [*tasks, *held_out, *retrieval]
+    found.remarks += (r for read in every for r in read.remarks)
     found.remarks += short_orders(file.content)
     return _Parts([task.spec for task in tasks], file.content.protocol, backbone)
 

@@ -7,10 +7,12 @@ from pathlib import Path
 
 from cl_bench.benchmark.config import Backbone
 from cl_bench.datasets.budget_rule import BudgetRule
+from cl_bench.datasets.mini import captioned
 from cl_bench.datasets.mini.domains import DOMAINS, PER_CLASS, Domain
 from cl_bench.datasets.mini.held_out import HELD_OUT
 from cl_bench.datasets.mini.held_out import PER_CLASS as HELD_OUT_PER_CLASS
 from cl_bench.datasets.mtil.layout import facts
+from cl_bench.datasets.retrieval_set import DrawnPictures, RetrievalSpec
 from cl_bench.datasets.suite import MiniSource, Suite, TaskSpec
 
 TINY = "tiny-clip"
@@ -35,6 +37,16 @@ def _spec(name: str, domain: Domain, train: int, test: int) -> TaskSpec:
     )
 
 
+def _captions() -> RetrievalSpec:
+    """The captioned pictures of its world."""
+    return RetrievalSpec(
+        name=captioned.NAME,
+        captions=captioned.captions(),
+        pictures=len(captioned.captioned_things()),
+        source=DrawnPictures(),
+    )
+
+
 def mini_suite() -> Suite:
     """Stands for MTIL where there is no data: same names prefixed ``mini-``, same orders."""
     tasks = tuple(_spec(n, d, PER_CLASS["train"], PER_CLASS["test"]) for n, d in DOMAINS.items())
@@ -44,6 +56,7 @@ def mini_suite() -> Suite:
         about="mini: eleven small drawn image domains and a tiny CLIP, embedded; not MTIL itself",
         tasks=tasks,
         held_out=held_out,
+        retrieval=(_captions(),),
         orders={o: tuple(f"mini-{t}" for t in names) for o, names in facts()["orders"].items()},
         backbone=tiny_clip(),
         budget=BudgetRule(batch_size=32, epochs=5),

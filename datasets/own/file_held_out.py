@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, model_validator
 
 from cl_bench.benchmark.config import Settings
-from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.truth_values import numbers_are_numbers
 from cl_bench.datasets.own.folders import Files, list_test_folder
 from cl_bench.datasets.own.image_lists import read_test_list
@@ -83,24 +80,3 @@ def _files(held_out: FileHeldOut, root: Path) -> Files:
         return read_test_list(root / held_out.list)
     assert held_out.test is not None
     return list_test_folder(root / held_out.test, held_out.exclude)
-
-
-def must_be_in_no_task(held_out: Sequence[ReadTask], tasks: Sequence[ReadTask]) -> None:
-    """Make sure that no file of a held-out set has the bytes of a task's.
-
-    Raises:
-        UserError: one has; names both.
-    """
-    of_tasks = defaultdict(list)
-    for task in tasks:
-        for image, digest in zip(task.images, task.digests, strict=True):
-            of_tasks[digest].append(image)
-    for read in held_out:
-        for image, digest in zip(read.images, read.digests, strict=True):
-            if digest in of_tasks:
-                twin = of_tasks[digest][0]
-                part = "training" if twin.place.split == "train" else "test"
-                raise UserError(
-                    f"the held-out set {read.spec.name} shares an image with the {part} images of "
-                    f"{twin.place.task}: {image.shown} has the bytes of {twin.shown}; remove one of the two"
-                )

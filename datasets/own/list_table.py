@@ -136,15 +136,15 @@ def _string(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def existing_path(row: Row, folder: Path) -> str:
-    """What a row's column ``path`` names: an image file below ``folder``, absolute, or outside of it.
+def existing_path(row: Row, folder: Path, column: str = "path") -> str:
+    """What a cell of a row names: an image file below ``folder``, absolute, or outside of it.
 
     Raises:
         UserError: it is empty, hidden, or there is no such file; begins with the row's place.
     """
-    path = row.cells["path"]
+    path = row.cells[column]
     if not path:
-        raise UserError(f"{row.place}: the column 'path' is empty")
+        raise UserError(f"{row.place}: the column {column!r} is empty")
     if not os.path.isfile(folder / path):  # unlike Path.is_file, never raises
         hint = "; folders are separated by /, not by backslashes" if "\\" in path else ""
         raise UserError(f"{row.place}, names {path!r}, which does not exist{hint}")

@@ -16,8 +16,10 @@ from cl_bench.benchmark.user_file import first_problem, read_toml
 from cl_bench.datasets.backbones import parse
 from cl_bench.datasets.budget_rule import BudgetRule, Count
 from cl_bench.datasets.checks.same_images import same_bytes
-from cl_bench.datasets.own.file_held_out import FileHeldOut, must_be_in_no_task, read_held_out
+from cl_bench.datasets.own.file_held_out import FileHeldOut, read_held_out
+from cl_bench.datasets.own.file_retrieval import FileRetrieval, ReadRetrieval, read_retrieval
 from cl_bench.datasets.own.file_tasks import FileTask, read_tasks
+from cl_bench.datasets.own.in_no_task import must_be_in_no_task
 from cl_bench.datasets.own.read_task import ReadTask
 from cl_bench.datasets.suite import Suite
 
@@ -49,6 +51,8 @@ class SuiteFile(Settings):
     tasks: Annotated[tuple[FileTask, ...], Field(min_length=1)]
     held_out: tuple[FileHeldOut, ...] = ()
     """Data sets that are evaluated beside the tasks and never learned."""
+    retrieval: tuple[FileRetrieval, ...] = ()
+    """Captioned pictures that are searched beside the tasks and never learned."""
 
     @field_validator("name")
     @classmethod
@@ -126,7 +130,10 @@ def read_suite(path: Path) -> Suite:
     file = load_suite_file(path)
     root, backbone = file.root, file.backbone.name
     tasks = [of for task in file.content.tasks for of in read_tasks(task, root, backbone)]
-    return assemble(file, tasks, [read_held_out(h, root, backbone) for h in file.content.held_out])
+    held_out = [read_held_out(h, root, backbone) for h in file.content.held_out]
+    return assemble(
+        file, tasks, held_out, [read_retrieval(r, root) for r in file.content.retrieval]
+    )
 
 
 def load_suite_file(path: Path) -> LoadedFile:
@@ -153,24 +160,29 @@ def _weights_beside(backbone: str, folder: Path) -> str:
 
 
 def assemble(
-    file: LoadedFile, tasks: Sequence[ReadTask], held_out: Sequence[ReadTask] = ()
+    file: LoadedFile,
+    tasks: Sequence[ReadTask],
+    held_out: Sequence[ReadTask] = (),
+    retrieval: Sequence[ReadRetrieval] = (),
 ) -> Suite:
-    """Make a suite of a file, its tasks and its held-out sets.
+    """Make a suite of a file, its tasks and what is evaluated beside them.
 
     Raises:
         UserError: they do not go together; names what is wrong.
     """
-    must_be_in_no_task(held_out, tasks)
+    never_learned: list[ReadTask | ReadRetrieval] = [*held_out, *retrieval]
+    must_be_in_no_task(never_learned, tasks)
     content = file.content
     images = [image for task in tasks for image in task.images]
     digests = [digest for task in tasks for digest in task.digests]
-    remarks = (remark for read in (*tasks, *held_out) for remark in read.remarks)
+    remarks = (remark for read in (*tasks, *never_learned) for remark in read.remarks)
     try:
         return Suite(
             name=content.name,
             about=content.about,
             tasks=tuple(task.spec for task in tasks),
             held_out=tuple(read.spec for read in held_out),
+            retrieval=tuple(read.spec for read in retrieval),
             always_held_out=True,
             orders=content.all_orders(),
             backbone=file.backbone,

@@ -31,7 +31,7 @@ class Published:
         dataset: its name, or ``mean``.
         value: per cent, as printed.
         setting: ``full``, ``5-shot``, ...
-        status: ``authors-data``, ``paper-table`` or ``secondary-summary``.
+        status: ``authors-data``, ``paper-table``, ``paper-text`` (its abstract or text) or ``secondary-summary``.
         source: paper with table, or file with commit.
     """
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from cl_bench.benchmark.record import RunResult
 from cl_bench.reports.runs.command import reproduce
-from cl_bench.reports.runs.group import HELD_OUT, METRICS
+from cl_bench.reports.runs.group import HELD_OUT, METRICS, RETRIEVAL
 from cl_bench.reports.runs.names import (
     circumstances,
     first_row,
@@ -61,7 +61,8 @@ class RunView:
 
 def view_run(slug: str, run: RunResult) -> RunView:
     """Everything about a run in words, nothing of it escaped yet."""
-    config, metrics = run.config, run.matrix.metrics() | run.held_out.metrics()
+    config, beside = run.config, run.held_out.metrics() | run.retrieval.metrics()
+    metrics = run.matrix.metrics() | beside
     names = short_names(run.matrix.tasks)
     rows = (run.matrix.zero_shot, *run.matrix.rows)
     return RunView(
@@ -80,7 +81,7 @@ def view_run(slug: str, run: RunResult) -> RunView:
         ),
         metrics=tuple(
             (first_row(config).capitalize() if f == "zero_shot" else n, plain(metrics[f], 2))
-            for f, n in (METRICS | HELD_OUT).items()
+            for f, n in (METRICS | HELD_OUT | RETRIEVAL).items()
             if f in metrics
         ),
         config=_json(config.model_dump(mode="json")),
@@ -113,7 +114,7 @@ def _facts(run: RunResult) -> tuple[tuple[str, str], ...]:
         "folder": run.path.as_posix(),
     }
     extra = [(f"uses {need}", source) for need, source in config.extra_data.items()]
-    notes = [("note", words) for words in (*config.caveats, *run.remarks)]
+    notes = [("note", words) for words in (*config.beware, *run.remarks, *run.collapses)]
     return (*((k, str(v)) for k, v in known.items() if v), *extra, *notes)
 
 

@@ -25,6 +25,7 @@ from cl_bench.reports.plots.look import SCREEN, Look
 from cl_bench.reports.plots.pareto import draw_pareto
 from cl_bench.reports.plots.radar import draw_radar
 from cl_bench.reports.plots.ranks import draw_ranks
+from cl_bench.reports.plots.retrieval import draw_retrieval
 from cl_bench.reports.plots.sequence import draw_sequence
 from cl_bench.reports.plots.series import row_labels
 from cl_bench.reports.plots.style import FORMATS, save
@@ -81,6 +82,7 @@ def group_pictures(group: Group, slug: str, span: float, look: Look = SCREEN) ->
             ("sequence", "Accuracy of each data set over the sequence", draw_sequence),
             ("incremental", "Accuracy over the classes seen so far", draw_incremental),
             ("held-out", "Accuracy on held-out data sets over the sequence", draw_held_out),
+            ("retrieval", "Recall of image-text retrieval over the sequence", draw_retrieval),
             (
                 "along",
                 "Accuracies so far, cost and protected dimensions along the tasks",

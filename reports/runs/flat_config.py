@@ -54,6 +54,7 @@ def _of_run(config: RunConfig, manifest: Manifest) -> dict[str, Any]:
         "tasks": list(config.tasks),
         "task_count": len(config.tasks),
         **({"held_out": list(config.held_out)} if config.held_out else {}),
+        **({"retrieval": list(config.retrieval)} if config.retrieval else {}),
         **({"start": f"{config.start.run} after {config.start.learned}"} if config.start else {}),
         "suite_digest": config.suite.digest,
         "run_digest": config.digest(),

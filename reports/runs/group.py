@@ -21,11 +21,17 @@ METRICS = {
     "learned": "Learning acc.",
     "forgetting": "Forgetting",
     "backward_transfer": "BWT",
+    "forward_transfer": "FWT",
 }
 HELD_OUT = {  # means over the held-out data sets; they are in no other metric
     "held_out_before": "Held-out before",
     "held_out_lowest": "Held-out lowest",
     "held_out_last": "Held-out last",
+}
+RETRIEVAL = {  # recall at 1, means over both ways and the retrieval sets; they are in no other metric
+    "retrieval_before": "Retrieval before",
+    "retrieval_lowest": "Retrieval lowest",
+    "retrieval_last": "Retrieval last",
 }
 MAIN = ("transfer", "average", "last")  # the benchmark's own
 HEADLINE = "average"  # the metric that rows are sorted by
@@ -72,11 +78,12 @@ class Row:
         """Whether one of its runs was made from a source tree with uncommitted changes."""
         return any(run.manifest.dirty for run in self.runs)
 
-    @property
+    @cached_property
     def name(self) -> str:
-        """The label, and why it is not ranked."""
+        """The label, why it is not ranked, and whether an accuracy of one of its runs was at chance."""
         kept_out = " (bound)" if self.bound else " (dirty tree)" if self.dirty else ""
-        return f"{self.label}{kept_out}"
+        collapse = " (collapse)" if any(run.collapses for run in self.runs) else ""
+        return f"{self.label}{kept_out}{collapse}"
 
     def values(self, metric: str) -> tuple[float, ...]:
         """The metric of every seed; of a model that saw all tasks from the start, Last alone."""
@@ -92,11 +99,16 @@ class Row:
 
     def held_out_curve(self, name: str) -> list[tuple[float, ...]]:
         """Of every seed the accuracy on a held-out set: before anything was learned, then after each task."""
-        columns = [
-            dict(zip(r.held_out.sets, zip(*r.held_out.rows, strict=True), strict=True))
-            for r in self.runs
-        ]
-        return list(zip(*(column[name] for column in columns), strict=True))
+        return list(zip(*(run.held_out.curves()[name] for run in self.runs), strict=True))
+
+    def retrieval(self, metric: str) -> tuple[float, ...]:
+        """One of ``RETRIEVAL`` of every seed; empty where the runs have no retrieval sets."""
+        metrics = (run.retrieval.metrics() for run in self.runs)
+        return tuple(m[metric] for m in metrics if metric in m)
+
+    def retrieval_curve(self, name: str, recall: str) -> list[tuple[float, ...]]:
+        """Of every seed a recall in a retrieval set: before anything was learned, then after each task."""
+        return list(zip(*(run.retrieval.curve(name, recall) for run in self.runs), strict=True))
 
 
 @dataclass(frozen=True)
@@ -137,7 +149,9 @@ class Group:
             for need, source in config.extra_data.items():
                 lines[f"{config.method} uses {need}: {source}"] = None
             for run in row.runs:
-                lines |= dict.fromkeys((*run.config.caveats, *run.remarks))
+                lines |= dict.fromkeys((*run.config.beware, *run.remarks))
+                of_run = f"{row.label}, seed {run.config.seed}"
+                lines |= dict.fromkeys(f"{of_run}: {words}" for words in run.collapses)
         for row in self.rows:
             if row.dirty:
                 words = "was made from a source tree with uncommitted changes and is not ranked"

@@ -64,6 +64,7 @@ def asks(config: RunConfig) -> str:
     said = {
         "classes of one name as one": p.namesakes == "one",
         f"held out: {', '.join(config.held_out)}": config.held_out,
+        f"retrieval: {', '.join(config.retrieval)}": config.retrieval,
         f"{p.shots} training images a class": p.shots,
         f"classes imbalanced {p.imbalance or 0:g} : 1": p.imbalance,
         f"tasks imbalanced {p.task_imbalance or 0:g} : 1": p.task_imbalance,

@@ -9,7 +9,14 @@ from typing import Literal
 
 from cl_bench.benchmark.config import RunConfig
 from cl_bench.benchmark.matrix import AccuracyMatrix
-from cl_bench.benchmark.records.events import Evaluated, Event, Learned, Saved, Step
+from cl_bench.benchmark.records.events import (
+    Collapsed,
+    Evaluated,
+    Event,
+    Learned,
+    Saved,
+    Step,
+)
 from cl_bench.reports.runs.names import short_names
 
 Axis = Literal["train/step", "task/learned"]
@@ -27,6 +34,7 @@ class Point:
         curve: of the task being learned, ``<n>-<task>`` with its place in the order; else empty.
         step: of that task, from 1: the place of ``of_task``.
         of_task: name -> number of the task's own curves.
+        alert: words for whoever is to be told at once; else empty.
     """
 
     axis: Axis
@@ -35,6 +43,7 @@ class Point:
     curve: str = ""
     step: int = 0
     of_task: dict[str, float] = field(default_factory=dict)
+    alert: str = ""
 
 
 def points(config: RunConfig, events: Iterable[Event]) -> Iterator[Point]:
@@ -60,6 +69,10 @@ def points(config: RunConfig, events: Iterable[Event]) -> Iterator[Point]:
                 stored = event.model_dump(include={"stored_parameters", "bytes", "bytes_added"})
                 values = {f"cost/{name}": value for name, value in stored.items()}
                 yield Point("task/learned", event.learned, values)
+            case Collapsed():
+                name = shown.get(event.task, event.task)
+                at_chance = {f"collapsed/{name}": event.accuracy}
+                yield Point("task/learned", event.learned, at_chance, alert=event.words)
             case Evaluated():
                 row = tuple(event.accuracies[task] for task in config.tasks)
                 matrix = _extended(matrix, config.tasks, row)
@@ -68,6 +81,11 @@ def points(config: RunConfig, events: Iterable[Event]) -> Iterator[Point]:
                     event.learned,
                     {f"accuracy/{shown[task]}": a for task, a in event.accuracies.items()}
                     | {f"held_out/{name}": a for name, a in (event.held_out or {}).items()}
+                    | {
+                        f"retrieval/{name}/{recall}": value
+                        for name, recalls in (event.retrieval or {}).items()
+                        for recall, value in recalls.items()
+                    }
                     | {f"metrics/{name}": value for name, value in matrix.so_far().items()}
                     | {"cost/evaluate_seconds": event.seconds},
                 )

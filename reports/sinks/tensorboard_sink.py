@@ -53,6 +53,8 @@ class TensorBoardSink:
 
     def write(self, number: int, point: Point) -> None:
         """Add every number of the point at its place of its axis."""
+        if point.alert:
+            self._writer.add_text("alert", point.alert, point.at)
         for name, value in point.values.items():
             self._writer.add_scalar(name, value, point.at)
         for name, value in point.of_task.items():

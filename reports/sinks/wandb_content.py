@@ -21,6 +21,10 @@ RECORD = (
     "events.jsonl",
     "predictions",
 )
+BESIDE_TASKS = (
+    "held_out",
+    "retrieval",
+)  # folders of what is evaluated beside the tasks, where there is any
 
 
 def matrix_table(result: RunResult) -> wandb.Table:
@@ -51,8 +55,9 @@ def record_of(
     import wandb
 
     artifact = wandb.Artifact(name, type="run")
+    beside = [folder for folder in BESIDE_TASKS if getattr(result.config, folder)]
     states = ["checkpoints"] if checkpoints and (result.path / "checkpoints").is_dir() else []
-    for path in (result.path / name for name in (*RECORD, *states)):
+    for path in (result.path / n for n in (*RECORD, *beside, *states)):
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
             artifact.add_file(str(file), file.relative_to(result.path).as_posix())
     if report is not None:

@@ -22,6 +22,7 @@ from cl_bench.reports.sinks.picture import picture_of
 from cl_bench.reports.sinks.points import Point, curves
 from cl_bench.reports.sinks.predictions import Class
 from cl_bench.reports.sinks.wandb_content import (
+    BESIDE_TASKS,
     matrix_table,
     predictions_table,
     record_of,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 Mode = Literal["online", "offline"]
 PATIENCE = 10.0  # seconds that W&B may ask for a key where none is set
-ON_TASKS = ("accuracy/*", "metrics/*", "cost/*", "method/*")
+ON_TASKS = ("accuracy/*", "metrics/*", "cost/*", "method/*", "collapsed/*")
 
 
 @dataclass(frozen=True)
@@ -130,9 +131,10 @@ class WandbSink:
     def _define_axes(self) -> None:
         """Say over what each number is drawn; no pattern covers another's names."""
         assert self._run is not None
+        beside = [f"{folder}/*" for folder in BESIDE_TASKS if getattr(self._config, folder)]
         axes = {
             "train/step": ("train/loss", "train/lr", "train/task"),
-            "task/learned": ON_TASKS,
+            "task/learned": (*ON_TASKS, *beside),
             **{f"train/{task}/step": (f"train/{task}/*",) for task in curves(self._config)},
         }
         for axis, names in axes.items():
@@ -144,8 +146,16 @@ class WandbSink:
         """Log a point as W&B's step ``number``."""
         own = {"step": point.step, **point.of_task} if point.curve else {}
         of_task = {f"train/{point.curve}/{name}": value for name, value in own.items()}
+        if point.alert:
+            self._alert(number, point.alert)
         self._log(number, {point.axis: point.at, **point.values, **of_task})
         self._count = number + 1
+
+    def _alert(self, step: int, words: str) -> None:
+        """Tell whoever W&B tells of the run's alerts, once."""
+        assert self._run is not None
+        if step >= self._run.starting_step:
+            self._run.alert("Collapse", words, level="WARN")
 
     def _log(self, step: int, values: dict[str, Any]) -> None:
         """Log what W&B has not got yet."""

@@ -19,12 +19,16 @@ DEFINITIONS = {
     "last, in points. Lower is better.",
     "BWT": "Backward transfer: last accuracy minus learning accuracy, mean over all tasks but the last, in "
     "points.",
+    "FWT": "Forward transfer: accuracy on a task right before it is learned, minus its zero-shot accuracy; mean "
+    "over all tasks but the first, in points.",
     "Verdict (Average)": "Whether the difference from the highest Average is real: for other test images "
     "and other seeds together, all pairs tested at 5 % after Holm.",
     "Trainable": "Parameters that train in one task, mean over the tasks.",
     "Stored (MiB)": "Size of the checkpoint after the last task: what differs from the pretrained weights "
     "or comes on top.",
     "Time (s)": "Seconds of learning, all tasks together, without evaluation, on the machine of the run.",
+    "Fitted per task": "Settings fitted per task: how many learning rates, numbers of epochs and other values the "
+    "settings hold for single tasks; - where a run did not record it.",
     "Difference": "In points, the best row minus this one.",
     "These images: p": "Probability of such a difference by chance of the test images, the trained models "
     "given.",

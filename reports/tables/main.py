@@ -24,7 +24,9 @@ from cl_bench.reports.statistics.verdicts import Judged, Verdict
 from cl_bench.reports.tables import escape, table
 from cl_bench.reports.tables.answer import answer, judgement
 from cl_bench.reports.tables.chapter import LATEX_PACKAGES, latex_label, markdown_heading
+from cl_bench.reports.tables.fitted import FITTED, fitted_cell, fitted_notes
 from cl_bench.reports.tables.held_out import held_out_cells, held_out_header
+from cl_bench.reports.tables.retrieval import retrieval_cells, retrieval_header
 from cl_bench.reports.tables.table import Cell, Table, number
 
 MEANINGS = (
@@ -32,7 +34,8 @@ MEANINGS = (
     "learned. Average: after each of the tasks. Last: after the last one. Learning acc. (learning "
     "accuracy): on each task right after it. Forgetting: best since learned, minus last; lower is better. BWT: last "
     "minus learning accuracy. Trainable: parameters that train in one task. Stored: the last checkpoint. Time: "
-    "of learning, without evaluation, on the machine of the run."
+    "of learning, without evaluation, on the machine of the run. Fitted per task: values that the settings hold "
+    "for single tasks (learning rates, epochs, others)."
 )
 READING = (
     "n runs with different seeds. ±: half of the mean's 95 % interval over seeds (Student's t), from three "
@@ -49,6 +52,7 @@ AGAINST = {
 }
 COSTS = ("Trainable", "Stored (MiB)", "Time (s)")
 OTHERS = ("learned", "forgetting", "backward_transfer")  # metrics behind the main ones
+EVERY = (*MAIN, *OTHERS, "forward_transfer")  # no screen has room for all beside verdict and cost
 SEPARATE = (
     "Runs in different tables must not be compared: suite, order, tasks, preset, protocol or budget "
     "differ."
@@ -85,7 +89,8 @@ def main_table(judged: Judged) -> Table:
         f"Verdict ({METRICS[HEADLINE]})",
         *COSTS,
         *_names(OTHERS),
-        *held_out_header(g),
+        FITTED,
+        *_header_beside(g),
     )
     metrics = [_metrics(judged, metric, rows) for metric in (*MAIN, *OTHERS)]
     main, others = metrics[: len(MAIN)], metrics[len(MAIN) :]
@@ -93,11 +98,11 @@ def main_table(judged: Judged) -> Table:
     costs = [_costs(row) for row in rows]
     body = tuple(
         (Cell(row.name), Cell(str(len(row.runs))), *(c[i] for c in main), verdicts[i], *costs[i],
-         *(c[i] for c in others), *held_out_cells(row))
+         *(c[i] for c in others), fitted_cell(row), *_cells_beside(row))
         for i, row in enumerate(rows)
     )  # fmt: skip
     above = (*_zero_shot(g, MAIN), *(Cell("") for _ in range(1 + len(COSTS))))
-    above += tuple(Cell("-") for _ in (*OTHERS, *held_out_header(g)))
+    above += tuple(Cell("-") for _ in (*OTHERS, FITTED, *_header_beside(g)))
     verdict_column = frozenset({2 + len(MAIN)})
     return Table(header, body, words=verdict_column, notes=_notes(judged), above=above)
 
@@ -106,16 +111,26 @@ def metrics_table(judged: Judged) -> Table:
     """Every metric of every row, narrow enough for a printed page; zero-shot above."""
     g = judged.group
     rows = rows_beside_zero_shot(g)
-    columns = [_metrics(judged, metric, rows) for metric in (*MAIN, *OTHERS)]
+    columns = [_metrics(judged, metric, rows) for metric in EVERY]
     body = tuple(
         (Cell(row.name), Cell(str(len(row.runs))), *(column[i] for column in columns),
-         *held_out_cells(row))
+         fitted_cell(row), *_cells_beside(row))
         for i, row in enumerate(rows)
     )  # fmt: skip
-    beside = held_out_header(g)
-    above = (*_zero_shot(g, MAIN), *(Cell("-") for _ in (*OTHERS, *beside)))
-    header = ("Method", "n", *_names((*MAIN, *OTHERS)), *beside)
+    beside = _header_beside(g)
+    above = (*_zero_shot(g, MAIN), *(Cell("-") for _ in (*EVERY[len(MAIN) :], FITTED, *beside)))
+    header = ("Method", "n", *_names(EVERY), FITTED, *beside)
     return Table(header, body, notes=_notes(judged), above=above)
+
+
+def _header_beside(g: Group) -> tuple[str, ...]:
+    """The columns of what is evaluated beside the tasks."""
+    return (*held_out_header(g), *retrieval_header(g))
+
+
+def _cells_beside(row: Row) -> tuple[Cell, ...]:
+    """A row's cells under ``_header_beside``."""
+    return (*held_out_cells(row), *retrieval_cells(row))
 
 
 def _names(metrics: Sequence[str]) -> list[str]:
@@ -139,7 +154,7 @@ def _notes(judged: Judged) -> tuple[str, ...]:
         )
     if reason := why_times_differ(run for row in g.rows for run in row.runs):
         lines.append(f"The times do not compare: {reason}")
-    return tuple(lines)
+    return (*lines, *fitted_notes(g.rows))
 
 
 def _verdicts(judged: Judged, rows: Sequence[Row]) -> list[str]:
@@ -239,7 +254,8 @@ def _latex_notes(g: Group) -> tuple[str, ...]:
 
 def latex(groups: Sequence[Judged]) -> str:
     """The tables in LaTeX for the package booktabs, one ``table`` per group that has results."""
-    lines = [LATEX_PACKAGES, f"% {MEANINGS}"]
+    fwt = "FWT: on each task right before it is learned, minus zero-shot."
+    lines = [LATEX_PACKAGES, f"% {MEANINGS} {fwt}"]
     for judged, slug in zip(groups, group_slugs([g.group for g in groups]), strict=True):
         g = judged.group
         if g.rows:

@@ -1,4 +1,4 @@
-"""Transfer, Average, Last, forgetting and backward transfer of every single task."""
+"""Transfer, Average, Last, forgetting, backward and forward transfer of every single task."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cl_bench.reports.tables.chapter import Chapter
 from cl_bench.reports.tables.csv_file import Value
 from cl_bench.reports.tables.table import Cell, Table, number, words_alone
 
-PER_TASK = (*MAIN, "forgetting", "backward_transfer")
+PER_TASK = (*MAIN, "forgetting", "backward_transfer", "forward_transfer")
 
 
 def _tables(judged: Judged) -> list[Table]:
@@ -50,6 +50,8 @@ def _of_run(matrix: AccuracyMatrix, metric: str) -> tuple[float | None, ...]:
             return (*matrix.forgetting_per_task, None)
         case "backward_transfer":
             return (*matrix.backward_transfer_per_task, None)
+        case "forward_transfer":
+            return (None, *matrix.forward_transfer_per_task)
         case "average":
             return matrix.average_per_task
         case _:
@@ -79,7 +81,7 @@ def _lines_of(row: Row, tasks: tuple[str, ...]) -> list[tuple[Value, ...]]:
 CHAPTER = Chapter(
     "per_task",
     "Results per task",
-    "Accuracies in per cent, forgetting and BWT in points; means over seeds.",
+    "Accuracies in per cent, forgetting, BWT and FWT in points; means over seeds.",
     _tables,
     (
         "method", "n", "position", "task",

@@ -4,34 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cl_bench.reports.runs.group import HELD_OUT, METRICS, Group, Row
+from cl_bench.reports.runs.group import HELD_OUT, METRICS, RETRIEVAL, Group, Row
 from cl_bench.reports.statistics.spread import Spread
 from cl_bench.reports.tables.csv_file import GROUP_HEADER, Value, group_values, to_csv
+from cl_bench.reports.tables.fitted import fitted_total
 
 
 def rows_csv(groups: Sequence[Group]) -> str:
     """One line per row of the main tables: mean and interval of every metric, rounded to what the numbers carry."""
-    beside = held_out_metrics(groups)
+    beside = metrics_beside(groups)
     names = [name for m in (*METRICS, *beside) for name in (m, f"{m}_interval95")]
     lines = [
-        (*group_values(g), row.label, row.differs, _seeds(row), len(row.runs), *_pairs(row, beside))
+        (
+            *group_values(g),
+            row.label,
+            row.differs,
+            _seeds(row),
+            len(row.runs),
+            *_pairs(row, beside),
+            fitted_total(row),
+        )
         for g in groups
         for row in g.rows
     ]
-    return to_csv((*GROUP_HEADER, "method", "differs", "seeds", "n", *names), lines)
+    return to_csv(
+        (*GROUP_HEADER, "method", "differs", "seeds", "n", *names, "fitted_per_task"), lines
+    )
 
 
 def _seeds(row: Row) -> str:
     return " ".join(str(run.config.seed) for run in row.runs)
 
 
-def held_out_metrics(groups: Sequence[Group]) -> tuple[str, ...]:
-    """The metrics of held-out sets; none where no run has such sets."""
-    return tuple(HELD_OUT) if any(g.config.held_out for g in groups) else ()
+def metrics_beside(groups: Sequence[Group]) -> tuple[str, ...]:
+    """The metrics of held-out and retrieval sets; none where no run has such sets."""
+    held_out = HELD_OUT if any(g.config.held_out for g in groups) else {}
+    retrieval = RETRIEVAL if any(g.config.retrieval for g in groups) else {}
+    return (*held_out, *retrieval)
 
 
 def _pairs(row: Row, beside: Sequence[str]) -> list[Value]:
-    values = (*(row.values(metric) for metric in METRICS), *map(row.held_out, beside))
+    others = (row.held_out(m) if m in HELD_OUT else row.retrieval(m) for m in beside)
+    values = (*(row.values(metric) for metric in METRICS), *others)
     spreads = map(Spread, values)
     return [cell for spread in spreads for cell in (spread.mean, spread.half)]
 
@@ -39,12 +53,12 @@ def _pairs(row: Row, beside: Sequence[str]) -> list[Value]:
 def runs_csv(groups: Sequence[Group]) -> str:
     """One line per run, finished or not; the metrics of an unfinished one stay empty."""
     lines: list[tuple[Value, ...]] = []
-    beside = held_out_metrics(groups)
+    beside = metrics_beside(groups)
     for g in groups:
         members = [(row.label, run) for row in g.rows for run in row.runs]
         for label, run in [*members, *((run.config.method, run) for run in g.unfinished)]:
             metrics = run.matrix.metrics()
-            of_held_out = run.held_out.metrics()
+            others = run.held_out.metrics() | run.retrieval.metrics()
             status = "finished" if run.finished else run.manifest.stands
             lines += [
                 (
@@ -56,7 +70,7 @@ def runs_csv(groups: Sequence[Group]) -> str:
                     status,
                     len(run.matrix.rows),
                     *(metrics.get(f) for f in METRICS),
-                    *(of_held_out.get(f) for f in beside),
+                    *(others.get(f) for f in beside),
                     run.path.as_posix(),
                 )
             ]

@@ -9,10 +9,10 @@ from statistics import fmean
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from cl_bench.benchmark.record import RunResult
+from cl_bench.benchmark.record import RECALL_AT, WAYS, RunResult, recall_name
 from cl_bench.benchmark.records.events import Event, Learned, those
 from cl_bench.reports.runs.cost import PHASES, Cost
-from cl_bench.reports.runs.group import HELD_OUT, MAIN, METRICS
+from cl_bench.reports.runs.group import HELD_OUT, MAIN, METRICS, RETRIEVAL
 from cl_bench.reports.runs.names import circumstances, first_row, protocol, suite_in_words
 from cl_bench.reports.runs.numbers import plain
 from cl_bench.reports.terminal.matrix import Matrix
@@ -37,7 +37,8 @@ def _heading(run: RunResult) -> Text:
         f" on {suite_in_words(config)}\n",
         f"seed {config.seed} on {config.device}, {circumstances(config)}: {protocol(config)}\n",
         *(f"{need}: {source}\n" for need, source in config.extra_data.items()),
-        *((f"note: {caveat}\n", "yellow") for caveat in (*config.caveats, *run.remarks)),
+        *((f"note: {caveat}\n", "yellow") for caveat in (*config.beware, *run.remarks)),
+        *((f"alert: {words}\n", "bold red") for words in run.collapses),
         *_status(run),
         "\n",
     )
@@ -61,7 +62,7 @@ def _metrics(run: RunResult) -> Text:
     if "zero_shot_transfer" in metrics:
         same = f"{first} over the same tasks as Transfer {plain(metrics['zero_shot_transfer'], 2)}"
         lines.append(Text(same))
-    lines += _held_out(run)
+    lines += [*_held_out(run), *_retrieval(run)]
     return Text("\n").join(line for line in lines if line)
 
 
@@ -75,6 +76,20 @@ def _held_out(run: RunResult) -> list[Text]:
     return [_line(run.held_out.metrics(), tuple(HELD_OUT), ""), Text(f"Held-out sets: {words}")]
 
 
+def _retrieval(run: RunResult) -> list[Text]:
+    """The means of recall at 1, then every set both ways before anything was learned and at last."""
+    sets, rows = run.retrieval.sets, run.retrieval.rows
+    if not sets or not rows:
+        return []
+    lines = [_line(run.retrieval.metrics(), tuple(RETRIEVAL), "")]
+    for name in sets:
+        for way, said in WAYS.items():
+            curves = [(k, run.retrieval.curve(name, recall_name(way, k))) for k in RECALL_AT]
+            words = ", ".join(f"R@{k} {plain(c[0], 2)} to {plain(c[-1], 2)}" for k, c in curves)
+            lines.append(Text(f"{name}, {said}: {words}"))
+    return lines
+
+
 def _line(
     metrics: Mapping[str, float],
     names: Sequence[str],
@@ -82,7 +97,7 @@ def _line(
     called: Mapping[str, str] | None = None,
 ) -> Text:
     """Those of ``names`` that exist, side by side; ``called``: those with another name than usual."""
-    known = METRICS | HELD_OUT | dict(called or {})
+    known = METRICS | HELD_OUT | RETRIEVAL | dict(called or {})
     return Text("   ").join(
         Text.assemble(f"{known[name]} ", (plain(metrics[name], 2), style))
         for name in names

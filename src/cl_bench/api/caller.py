@@ -33,7 +33,7 @@ class Caller(Audience):
 
     def planned(self, plan: Plan) -> None:
         """Warn of what is known before any data is read."""
-        for words in plan.config.caveats:
+        for words in plan.config.beware:
             self.remark(words)
 
     def remark(self, words: str) -> None:
@@ -56,7 +56,7 @@ class Caller(Audience):
 
     def shown(self, result: RunResult, before: bool) -> None:
         """Warn of what the record holds, too: nothing was said of a run that was finished before."""
-        for words in (*result.config.caveats, *result.remarks):
+        for words in (*result.config.beware, *result.remarks):
             self.remark(words)
 
 

@@ -61,7 +61,7 @@ class Run:
     @property
     def remarks(self) -> tuple[str, ...]:
         """What a reader of the results must know: of the method's rules first, then of the data."""
-        return (*self.config.caveats, *self.result.remarks)
+        return (*self.config.beware, *self.result.remarks, *self.result.collapses)
 
     @property
     def matrix(self) -> AccuracyMatrix:

@@ -155,6 +155,7 @@ class Listable(StrEnum):
     orders = "orders"
     datasets = "datasets"
     backbones = "backbones"
+    licences = "licences"
     settings = "settings"
     recipe = "recipe"
     budget = "budget"

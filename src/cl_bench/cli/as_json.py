@@ -34,6 +34,8 @@ def run_as_json(run: RunResult) -> dict[str, Any]:
         "tasks": matrix.tasks,
         "zero_shot": matrix.zero_shot,
         "rows": matrix.rows,
+        "held_out": run.held_out.curves(),
+        "retrieval": run.retrieval.curves(),
         "metrics": matrix.metrics(),  # of an unfinished run the zero-shot mean alone
         "so_far": matrix.so_far(),
     }

@@ -74,6 +74,16 @@ def held_out(ctx: typer.Context, incomplete: str) -> Words:
     return _next(incomplete, [spec.name for spec in suite.held_out], [ALL, NONE])
 
 
+def retrieval(ctx: typer.Context, incomplete: str) -> Words:
+    """Words of ``--retrieval``, and the suite's retrieval sets in a list with commas."""
+    from cl_bench.datasets.suite import ALL, NONE
+
+    suite = _suite(ctx)
+    if suite is None:
+        return []
+    return _next(incomplete, [spec.name for spec in suite.retrieval], [ALL, NONE])
+
+
 def _next(incomplete: str, names: Words, alone: Words | None = None) -> Words:
     """The next word of a list with commas: names that are not in it yet; words that stand alone begin none."""
     before, last = _list_so_far(incomplete)
@@ -151,6 +161,7 @@ OF_CHOICES: dict[
     "protocol": one_of("mtil", "seen", "x-tail"),
     "namesakes": one_of("one", "apart"),
     "held_out": held_out,
+    "retrieval": retrieval,
     "start_from": runs,
     "keep": one_of(*get_args(Keep)),
     "device": one_of("cpu", "cuda"),

@@ -65,7 +65,7 @@ def _show_head(plan: Plan) -> None:
     _say("device", f"{config.device}, {config.protocol.precision}")
     for need, source in config.extra_data.items():
         _say("needs", f"{need}: {source}")
-    for note in (*config.caveats, *plan.suite.remarks):
+    for note in (*config.beware, *plan.suite.remarks):
         _fold("note", note)
     trainable = plan.entry.settings.get("about", {}).get("trainable")
     if trainable is not None:
@@ -107,6 +107,9 @@ def _show_tasks(plan: Plan) -> None:
     for held in plan.held_out:
         words = f"{len(held.classnames)} classes, {held.test_size:,} test images; never learned"
         _say("held out", f"{held.name}: {words}")
+    for of in plan.retrieval:
+        words = f"{of.pictures:,} pictures, {len(of.captions):,} captions; never learned"
+        _say("retrieval", f"{of.name}: {words}")
     budget = plan.config.budget
     steps = f"{sum(budget.steps.values()):,} optimizer steps of {budget.batch_size} images"
     if plan.config.protocol.clients:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
@@ -12,6 +12,7 @@ from cl_bench.cli.console import console, fits
 
 if TYPE_CHECKING:
     from cl_bench.methods.catalog import MethodCard
+    from cl_bench.reports.literature.licences import Licence
 
 
 def show_list(what: str, suite: str) -> None:
@@ -22,6 +23,7 @@ def show_list(what: str, suite: str) -> None:
         "orders": lambda: _orders(suite),
         "datasets": lambda: _datasets(suite),
         "backbones": _backbones,
+        "licences": _licences,
     }[what]()
     table = _grid(rows)
     console.print(_grid(_methods_in_short()) if what == "methods" and not fits(table) else table)
@@ -100,3 +102,22 @@ def _backbones() -> Iterable[tuple[str, ...]]:
     yield from (("", name) for name in runnable)
     others = len(all_models()) - len(runnable)
     yield "", f"({others} more of open_clip's models are built otherwise and do not run here)"
+
+
+def known_licences() -> Iterator[Licence]:
+    """Of every data set that is shipped or read by name, and of every method's published code."""
+    from cl_bench.datasets.catalog import find_suite
+    from cl_bench.reports.literature.licences import licences
+
+    return licences(("mini", *(task.name for task in find_suite("mtil").tasks)), tuple(cards()))
+
+
+def _licences() -> Iterable[tuple[str, ...]]:
+    yield "[bold]name", "[bold]licence", "[bold]of", "[bold]read"
+    for known in known_licences():
+        yield (
+            known.name,
+            escape(known.licence),
+            f"{known.kind} {escape(known.of)}",
+            escape(known.read),
+        )

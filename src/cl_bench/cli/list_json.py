@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from cl_bench.cli.inspect import cards
+from cl_bench.cli.inspect import cards, known_licences
 
 Objects = Iterable[dict[str, Any]]
 
@@ -29,6 +29,8 @@ def listed(what: str, method: str | None, suite: str, plugin: Path | None) -> Ob
             return _datasets(suite)
         case "backbones":
             return _backbones()
+        case "licences":
+            return map(asdict, known_licences())
         case _:
             return _settings(what, method, suite, plugin)
 

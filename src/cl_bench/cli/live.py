@@ -41,7 +41,7 @@ class Terminal(Audience):
             soft_wrap=True,
         )
         console.print(f"model  {backbones.about(config.backbone)}", soft_wrap=True)
-        for caveat in config.caveats:
+        for caveat in config.beware:
             self.remark(caveat)
         console.print(f"files  {plan.folder}", soft_wrap=True, markup=False)
 
@@ -81,7 +81,7 @@ class Terminal(Audience):
             console.print("this run is finished already; nothing was done")
             save_heat_map(result, result.picture)
         if console.quiet:  # else they stand in what is shown
-            for words in (*result.config.caveats, *result.remarks):
+            for words in (*result.config.beware, *result.remarks, *result.collapses):
                 self.remark(words)
         console.print(render(result))
         console.print(f"picture  {result.picture}", soft_wrap=True, markup=False)

@@ -17,7 +17,15 @@ from rich.progress import (
 )
 
 from cl_bench.benchmark.config import RunConfig
-from cl_bench.benchmark.records.events import Evaluated, Event, Learned, Listener, Resumed, Step
+from cl_bench.benchmark.records.events import (
+    Collapsed,
+    Evaluated,
+    Event,
+    Learned,
+    Listener,
+    Resumed,
+    Step,
+)
 from cl_bench.cli.console import warn
 from cl_bench.datasets.progress import ProgressCallback
 from cl_bench.reports.runs.names import first_row
@@ -106,6 +114,8 @@ class _Lines:
             case Learned():
                 self.done = self._before(event.learned)
                 self._learned = event
+            case Collapsed():
+                warn(f"alert  {event.words}")
             case Evaluated():
                 self._row(event)
 

@@ -25,6 +25,8 @@ COMMANDS = {  # what other programs call the commands
     "suites": "list suites",
     "settings": "list settings METHOD",
     "backbones": "list backbones",
+    "licences": "list licences",
+    "licenses": "list licences",
 }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from cl_bench.benchmark.config import RunConfig
+from cl_bench.benchmark.config import NOT_IN_DIGEST, RunConfig
 from cl_bench.benchmark.errors import UserError
 from cl_bench.experiment.arithmetic import one_each
 from cl_bench.experiment.changed import differences
@@ -47,7 +47,7 @@ def resolve_again(config: RunConfig, run: Path, given: Mapping[str, Path]) -> Pl
 
 def _changed(now: RunConfig, then: RunConfig) -> UserError:
     """Says in what a run differs from the one that it was to be."""
-    a, b = (c.model_dump(mode="json", exclude={"device", "choices"}) for c in (now, then))
+    a, b = (c.model_dump(mode="json", exclude=set(NOT_IN_DIGEST)) for c in (now, then))
     return UserError(
         f"the run cannot be continued: its {', '.join(differences(b, a))} would not be what it began "
         "with. The code, the suite file or its data has changed since."

@@ -12,17 +12,24 @@ from cl_bench.benchmark.method import Method
 from cl_bench.benchmark.randomness import seed_everything
 from cl_bench.benchmark.record import RunFolder, RunResult
 from cl_bench.benchmark.records.events import Listener
+from cl_bench.benchmark.retrieval import RetrievalSets
 from cl_bench.benchmark.rows import Division
 from cl_bench.benchmark.run import run
 from cl_bench.benchmark.task import TaskStream
 from cl_bench.datasets import backbones
 from cl_bench.datasets.catalog import check_data
-from cl_bench.datasets.checks.shared_images import must_share_no_image
+from cl_bench.datasets.checks.captions_as_classes import must_be_no_classes
+from cl_bench.datasets.checks.shared_images import (
+    must_share_no_image,
+    retrieval_must_share_no_picture,
+)
+from cl_bench.datasets.checks.shared_texts import shared_texts
 from cl_bench.datasets.client_split import ClientSplit
 from cl_bench.datasets.extra.references import load_assets
 from cl_bench.datasets.images.store import Store
 from cl_bench.datasets.imbalance import Imbalance
 from cl_bench.datasets.progress import ProgressCallback, silent
+from cl_bench.datasets.retrieval_images import load_retrieval
 from cl_bench.datasets.streams import Shots, build_stream, load_held_out
 from cl_bench.experiment.memory import must_fit
 from cl_bench.experiment.resolve import Plan
@@ -66,12 +73,14 @@ class Experiment:
         stream: its tasks with their images.
         make_method: makes its method.
         held_out: what is evaluated beside the tasks; the method never gets at its images.
+        retrieval: captioned pictures that are searched beside them, likewise.
     """
 
     plan: Plan
     stream: TaskStream
     make_method: MethodFactory
     held_out: HeldOutSets = HeldOutSets()  # noqa: RUF009 (frozen)
+    retrieval: RetrievalSets = RetrievalSets()  # noqa: RUF009 (frozen)
 
     def run(self, listen: Listener, images_at_once: int | None = None) -> RunResult:
         """Run it in its directory, or continue what the directory holds; see ``benchmark/run.py``.
@@ -82,9 +91,9 @@ class Experiment:
         """
         plan, folder = self.plan, RunFolder(self.plan.folder)
         division = Division(shared=True, images_at_once=images_at_once)
-        make, stream, held_out = self.make_method, self.stream, self.held_out
+        make, stream, beside = self.make_method, self.stream, (self.held_out, self.retrieval)
         return run(
-            plan.config, make, stream, folder, listen, division, plan.interval, held_out, plan.keeps, plan.start,
+            plan.config, make, stream, folder, listen, division, plan.interval, *beside, plan.keeps, plan.start,
         )  # fmt: skip
 
 
@@ -117,4 +126,8 @@ def assemble(plan: Plan, on_progress: ProgressCallback = silent) -> Experiment:
     assets = load_assets(plan.sources, needs, stream, size, config.device, store)
     held_out = load_held_out(plan.held_out, size, store, root)
     must_share_no_image(held_out, stream.tasks, assets)
-    return Experiment(plan, stream, MethodFactory(plan, assets, clip), held_out)
+    retrieval = load_retrieval(plan.retrieval, size, store)
+    retrieval_must_share_no_picture(retrieval, stream.tasks, assets)
+    must_be_no_classes(retrieval, stream.tasks, clip.tokenizer)
+    stream = replace(stream, remarks=(*stream.remarks, *shared_texts(retrieval, assets)))
+    return Experiment(plan, stream, MethodFactory(plan, assets, clip), held_out, retrieval)

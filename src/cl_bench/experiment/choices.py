@@ -97,6 +97,9 @@ class Choices(Settings):
     held_out: Annotated[str | None, Written("all|none|NAMES")] = None
     """Data sets of the suite to evaluate beside the tasks and never to learn. (default: those of a suite
     file, none of a built-in suite)"""
+    retrieval: Annotated[str | None, Written("all|none|NAMES")] = None
+    """Captioned pictures of the suite to search by text and the other way, and never to learn. (default: those
+    of a suite file, none of a built-in suite)"""
     shots: Annotated[int | None, Field(ge=1), Written("N")] = None
     """Train on N images of every class."""
     imbalance: Annotated[float | None, Field(ge=1), Written("RATIO")] = None

@@ -101,8 +101,9 @@ def _sizes(plan: Plan) -> tuple[TaskSize, ...]:
         TaskSize(train_size(task, plan.config), task.test_size, steps[task.name], prompts=0)
         for task in plan.tasks
     )
-    # every row has the held-out sets, too; only sums over the tasks are made of these two
+    # every row has the held-out and retrieval sets, too; only sums over the tasks are made of these two
     images = first.test + sum(held.test_size for held in plan.held_out)
+    images += sum(of.pictures for of in plan.retrieval)
     return (replace(first, test=images, prompts=_prompts_of_a_row(plan)), *others)
 
 
@@ -122,7 +123,8 @@ def _prompts_of_a_row(plan: Plan) -> int:
         for learned in range(len(tasks) + 1)
     ]
     of_tasks = fmean(sum(count[task] for over in row for task in over) for row in rows)
-    return round(of_tasks) + sum(count[held.name] for held in plan.held_out)
+    captions = sum(len(of.captions) for of in plan.retrieval)
+    return round(of_tasks) + sum(count[held.name] for held in plan.held_out) + captions
 
 
 def _labels(task: TaskSpec) -> LabelSpace:
@@ -132,9 +134,10 @@ def _labels(task: TaskSpec) -> LabelSpace:
 def _pixels(plan: Plan, size: int) -> int:
     """Bytes of images in memory; those of a cache, which MTIL's data root always has, stay on the disk."""
     in_memory = [t for t in plan.tasks if plan.cache is None and t.source.kind != "mtil"]
-    held_out = sum(h.test_size for h in plan.held_out if plan.cache is None)
+    beside = [h.test_size for h in plan.held_out] + [r.pictures for r in plan.retrieval]
+    never_learned = sum(beside) if plan.cache is None else 0
     images = sum(train_size(t, plan.config) + t.test_size for t in in_memory)
-    return (images + held_out) * 3 * size**2
+    return (images + never_learned) * 3 * size**2
 
 
 def _references(plan: Plan) -> dict[str, Growth]:

@@ -12,14 +12,17 @@ from cl_bench.benchmark.interval import USUAL, Interval
 from cl_bench.benchmark.records.keeps import Keeps
 from cl_bench.datasets.budget_rule import BudgetRule
 from cl_bench.datasets.checks.namesakes import namesakes
-from cl_bench.datasets.checks.prompts import cut_prompts
+from cl_bench.datasets.checks.prompts import cut_captions, cut_prompts
 from cl_bench.datasets.extra.source import Source
 from cl_bench.datasets.held_out import content_digest
 from cl_bench.datasets.pretrained import preprocessing
+from cl_bench.datasets.retrieval_set import RetrievalSpec
 from cl_bench.datasets.suite import Suite, TaskSpec
 from cl_bench.experiment.arithmetic import choose_device, computed_on, must_compute
 from cl_bench.experiment.choices import RUNS, Choices
+from cl_bench.experiment.departures import departures
 from cl_bench.experiment.federation import AVERAGED, must_be_shared
+from cl_bench.experiment.fitted import fitted_per_task
 from cl_bench.experiment.places import recorded
 from cl_bench.experiment.settle import Settled, extra_data, must_have_data, plugin_digest, settle
 from cl_bench.experiment.start import caveat
@@ -49,6 +52,7 @@ class Plan:
         interval: between two states that are kept within a task.
         deterministic: whether a GPU takes kernels that give the same bits in every run.
         held_out: data sets that are evaluated beside the tasks and never learned.
+        retrieval: captioned pictures that are searched beside them.
         keeps: what stays of the run beside its results.
         start: the checkpoint that it begins with; ``None``: the pre-trained model.
     """
@@ -65,6 +69,7 @@ class Plan:
     interval: Interval = Interval.of(USUAL)  # noqa: RUF009 (frozen)
     deterministic: bool = False
     held_out: tuple[TaskSpec, ...] = ()
+    retrieval: tuple[RetrievalSpec, ...] = ()
     keeps: Keeps = Keeps()  # noqa: RUF009 (frozen)
     start: Path | None = None
 
@@ -110,6 +115,7 @@ def resolve(
         Interval.of(choices.checkpoint_every or USUAL),
         choices.deterministic,
         settled.held_out,
+        settled.retrieval,
         Keeps(choices.keep, choices.scores),
         settled.start.file if settled.start else None,
     )
@@ -126,6 +132,7 @@ def _config(settled: Settled, caveats: tuple[str, ...], device: str) -> RunConfi
         order=settled.order,
         tasks=tuple(task.name for task in tasks),
         held_out={spec.name: content_digest(suite, spec) for spec in settled.held_out},
+        retrieval={spec.name: content_digest(suite, spec) for spec in settled.retrieval},
         start=settled.start.start if settled.start else None,
         method=entry.name,
         plugin=plugin_digest(entry),
@@ -133,11 +140,15 @@ def _config(settled: Settled, caveats: tuple[str, ...], device: str) -> RunConfi
         method_settings=said.method.model_dump(mode="json"),
         extra_data=extra_data(said.method.needs(), settled.sources),
         caveats=_caveats(settled, caveats),
+        departures=departures(
+            entry, said.preset, suite.name, suite.backbone, settled.order, said.protocol
+        ),
         bound=entry.bound,
         recipe=said.recipe,
         budget=budget_of(said.budget, suite, settled.order, tasks, images),
         training_images=images,
         passes=passes_of(said.budget, suite, settled.order, tuple(images)),
+        fitted_per_task=fitted_per_task(said, suite, settled.order, [task.name for task in tasks]),
         seed=settled.choices.seed,
         device=device,
     )
@@ -170,6 +181,7 @@ def _caveats(settled: Settled, of_model: tuple[str, ...]) -> tuple[str, ...]:
         *((caveat(settled.start),) if settled.start else ()),
         *said.method.caveats(),
         *cut_prompts((*tasks, *settled.held_out), backbone),
+        *cut_captions(settled.retrieval, backbone),
         *(namesakes(tasks, ensemble, backbone, said.protocol.namesakes) if among_others else ()),
         *of_model,
         *((AVERAGED,) if said.protocol.clients else ()),

@@ -14,9 +14,10 @@ from cl_bench.benchmark.records.files import sha256_of
 from cl_bench.datasets.catalog import check_data
 from cl_bench.datasets.extra.references import find_sources
 from cl_bench.datasets.extra.source import Source, TaskNames
-from cl_bench.datasets.held_out import chosen_held_out
+from cl_bench.datasets.held_out import chosen_held_out, chosen_retrieval
 from cl_bench.datasets.imbalance import Imbalance
 from cl_bench.datasets.listings import images_of_classes
+from cl_bench.datasets.retrieval_set import RetrievalSpec
 from cl_bench.datasets.suite import Suite, TaskSpec
 from cl_bench.experiment.choices import Choices, parse_overrides
 from cl_bench.experiment.federation import settled_clients
@@ -41,6 +42,7 @@ class Settled:
         order: ``I``, ``II`` or ``custom``.
         tasks: those that are learned, with the prompts that are used.
         held_out: data sets that are evaluated beside them, with these prompts.
+        retrieval: captioned pictures that are searched beside them.
         said: every setting.
         training_images: how many of each task are trained on, where classes or tasks are made rare.
         sources: what the method needs besides the tasks.
@@ -54,6 +56,7 @@ class Settled:
     order: str
     tasks: tuple[TaskSpec, ...]
     held_out: tuple[TaskSpec, ...]
+    retrieval: tuple[RetrievalSpec, ...]
     said: Merged
     training_images: dict[str, int]
     sources: dict[Need, Source]
@@ -70,6 +73,7 @@ def settle(choices: Choices) -> Settled:
     suite = _on_backbone(suite, choices.backbone)
     order, tasks = _tasks(choices, suite)
     held_out = chosen_held_out(suite, choices.held_out)
+    retrieval = chosen_retrieval(suite, choices.retrieval)
     given = parse_overrides(choices.overrides)
     entry = find_method(choices.method or "keeplora", choices.plugin)
     said = merge(choices, given, entry, suite)
@@ -96,7 +100,8 @@ def settle(choices: Choices) -> Settled:
     needs, at_once = said.method.needs(), said.budget.batch_size
     names, brings = _names(tasks, suite), suite.settings_name
     sources = find_sources(needs, choices, brings, suite.backbone.name, at_once, names)
-    settled = Settled(choices, entry, suite, root, order, tasks, held_out, said, images, sources)
+    beside = held_out, retrieval
+    settled = Settled(choices, entry, suite, root, order, tasks, *beside, said, images, sources)
     if choices.start_from is None:
         return settled
     return replace(settled, start=_start(settled, choices.start_from, by_names=by_names))

@@ -26,7 +26,7 @@ def _test_images(about: Installed) -> str:
             )
         if _recorded(about, spec).test != test.fingerprint:
             raise UserError(f"the test images of {spec.name} are not those that are here")
-    beside = _held_out_images(about)
+    beside = _held_out_images(about) + _captioned(about)
     return f"true classes and pixels of {len(about.specs)} tasks{beside} are those of the data that is here"
 
 
@@ -47,6 +47,23 @@ def _held_out_images(about: Installed) -> str:
                 f"the images of the held-out set {spec.name} are not those that are here"
             )
     return f" and {len(recorded)} held-out sets" if recorded else ""
+
+
+def _captioned(about: Installed) -> str:
+    """Hold retrieval sets against the data that is here; how many there are, in words."""
+    recorded = about.run.manifest.retrieval
+    if recorded.keys() != about.run.config.retrieval.keys():
+        raise UserError("manifest.json and config.json name different retrieval sets")
+    kept = about.run.retrieval_pictures() if recorded else {}
+    for spec in about.retrieval:
+        here = about.captioned(spec)
+        if not np.array_equal(kept[spec.name], here.pictures.numpy()):
+            raise UserError(
+                f"the pictures of the captions of {spec.name} are not those of the data that is here"
+            )
+        if recorded[spec.name] != here.fingerprint:
+            raise UserError(f"the retrieval set {spec.name} is not the one that is here")
+    return f" and {len(recorded)} retrieval sets" if recorded else ""
 
 
 def _training_images(about: Installed) -> str:

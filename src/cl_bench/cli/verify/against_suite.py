@@ -37,6 +37,10 @@ def _tasks(about: Installed) -> str:
     if here != config.held_out:
         raise UserError("the run's held-out sets are not those that are here")
     beside = f", {len(here)} held-out sets as defined here" if here else ""
+    searched = {spec.name: content_digest(about.suite, spec) for spec in about.retrieval}
+    if searched != config.retrieval:
+        raise UserError("the run's retrieval sets are not those that are here")
+    beside += f", {len(searched)} retrieval sets as defined here" if searched else ""
     return f"{len(config.tasks)} tasks as in order {config.order}{beside}"
 
 

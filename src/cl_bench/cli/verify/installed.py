@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from cl_bench.benchmark.record import RunResult
 from cl_bench.benchmark.records.claims import NotCheckable
 from cl_bench.datasets.catalog import BUILT_IN, find_suite
-from cl_bench.datasets.held_out import chosen_held_out
+from cl_bench.datasets.held_out import chosen_held_out, chosen_retrieval
 from cl_bench.datasets.mini.suite import TINY
+from cl_bench.datasets.retrieval_set import RetrievalSpec
 from cl_bench.datasets.suite import MtilSource, Suite, TaskSpec
 from cl_bench.experiment.choices import Choices, choices_of
 from cl_bench.experiment.places import found_again
@@ -19,6 +20,7 @@ from cl_bench.experiment.suites import cache_folder, environment_root, suite_of
 
 if TYPE_CHECKING:
     from cl_bench.benchmark.images import Images
+    from cl_bench.benchmark.retrieval import Captioned
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,12 @@ class Installed:
         chosen = chosen_held_out(self.suite, ",".join(config.held_out))
         return tuple(spec.worded(config.protocol.wording) for spec in chosen)
 
+    @property
+    def retrieval(self) -> tuple[RetrievalSpec, ...]:
+        """The run's retrieval sets by the definition that is here; raises as ``held_out`` does."""
+        names = self.run.config.retrieval
+        return chosen_retrieval(self.suite, ",".join(names)) if names else ()
+
     def images(self, spec: TaskSpec) -> tuple[Images, Images]:
         """The training and the test images of a task, all of them.
 
@@ -61,6 +69,11 @@ class Installed:
     def held_out_images(self, spec: TaskSpec) -> Images:
         """The images of a held-out set; as above."""
         return _test_images(spec.model_dump_json(), *self._where())
+
+    def captioned(self, spec: RetrievalSpec) -> Captioned:
+        """The pictures of a retrieval set with their captions; as above."""
+        size, broken, _, cache = self._where()
+        return _captioned(spec, size, broken, cache)
 
     def _where(self) -> tuple[int, str, Path | None, Path | None]:
         """The side of the images, what becomes of broken ones, data root and cache."""
@@ -130,6 +143,14 @@ def _test_images(
 
     task = _that_is_here(spec, root)
     return load_test(task, size, Store(cache, broken), root)  # type: ignore[arg-type]
+
+
+@functools.lru_cache(maxsize=32)
+def _captioned(spec: RetrievalSpec, size: int, broken: str, cache: Path | None) -> Captioned:
+    from cl_bench.datasets.images.store import Store
+    from cl_bench.datasets.retrieval_images import load_captioned
+
+    return load_captioned(spec, size, Store(cache, broken))  # type: ignore[arg-type]
 
 
 def _that_is_here(spec: str, root: Path | None) -> TaskSpec:
