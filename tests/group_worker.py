@@ -27,7 +27,8 @@ LOSSES = (
     "o-lora",
     "joint",
 )  # of every kind that a batch is shared for
-METHODS = ("lora", "keeplora", "zscl", "moe-adapters")
+# Of every family: adapters, distillation, experts, closed form, prompts by density.
+METHODS = ("lora", "keeplora", "zscl", "moe-adapters", "rail", "diki")
 
 
 def learn(folder: Path) -> None:

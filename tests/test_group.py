@@ -60,7 +60,8 @@ def test_two_processes_learn_what_one_learns(pair: tuple[RunResult, RunResult]) 
     alone, both = pair
     assert both.finished and both.config.digest() == alone.config.digest()
     steps, others = (those(run.events, Step) for run in pair)
-    assert len(steps) == 2
+    trains = alone.config.method != "rail"  # in closed form
+    assert len(steps) == (2 if trains else 0)
     for a, b in zip(steps, others, strict=True):
         assert b.loss == pytest.approx(a.loss, rel=1e-3)
     flips = sum(

@@ -43,6 +43,11 @@ def test_every_number_is_there_with_its_source() -> None:
     assert comparable_suite()[0] == MTIL.identify().digest, "the suite changed: look at splits.toml"
 
 
+def test_the_readme_says_how_many_there_are() -> None:
+    readme = (Path(__file__).parents[1] / "README.md").read_text()
+    assert f"{len(published()):,} published numbers" in readme
+
+
 def test_figures_follow_from_the_published_matrices() -> None:
     """Transfer, Average and Last of ZSCL's authors, recomputed from their matrices."""
     seen = 0
