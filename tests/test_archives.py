@@ -14,7 +14,7 @@ import pytest
 from answered import answer
 
 from cl_bench.benchmark.errors import UserError
-from cl_bench.datasets.mtil.prepare import unpack
+from cl_bench.datasets.mtil.unpack import unpack
 
 Member = tuple[tarfile.TarInfo, bytes]
 

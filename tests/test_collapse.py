@@ -208,7 +208,7 @@ def test_it_stands_on_the_screen_in_the_report_and_on_dashboards(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     words = [c.words for c in those(collapsed.events, Collapsed)]
-    with shown(Console(), collapsed.config.budget.steps) as hear:
+    with shown(Console(), collapsed.config) as hear:
         for event in collapsed.events:
             hear(event)
     screen = " ".join("".join(capsys.readouterr()).split())

@@ -83,7 +83,7 @@ def test_names_that_several_tasks_have_are_noted(folder: Path) -> None:
     file = write_suite(folder, FOOD, FOOD.replace('"food"', '"again"'))
     assert any(
         note.startswith(
-            "under --protocol x-tail: classes of one name in several tasks, which count as one"
+            "under --protocol x-tail or seen: classes of one name in several tasks, which count as one"
         )
         for note in check_suite(str(file), None, silent).notes
     )

@@ -33,7 +33,7 @@ MANIFESTS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "remarks in one word": (lambda m: m.update(remarks="none"), "remarks: "),
     "images left out": (lambda m: m.update(left_out=["a.png"]), "left_out: "),
     "another field": (lambda m: m.update(shoes=1), "shoes: Extra inputs"),
-    "another ledger": (lambda m: m.update(ledger=2), "ledger: "),
+    "a ledger in words": (lambda m: m.update(ledger="one"), "ledger: "),
     "half a letter": (lambda m: m.update(reason="\ud800"), "not in its form"),
     "a newer manifest": (
         lambda m: m.update(schema_version=MANIFEST_VERSION + 1, shoes=1),

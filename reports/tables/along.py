@@ -5,7 +5,7 @@ from __future__ import annotations
 from cl_bench.reports.runs.along import LONG, QUANTITIES, along, growth, is_long, marks
 from cl_bench.reports.runs.group import Row
 from cl_bench.reports.runs.machines import why_times_differ
-from cl_bench.reports.runs.numbers import plain
+from cl_bench.reports.runs.numbers import plain, signed
 from cl_bench.reports.statistics.verdicts import Judged
 from cl_bench.reports.tables.chapter import Chapter
 from cl_bench.reports.tables.csv_file import Value
@@ -57,7 +57,7 @@ def _grown(curve: list[float]) -> Cell:
     if not curve:
         return Cell("-")
     slope, half = growth(curve)
-    return Cell(f"{slope:+.4f} ± {half:.4f}", value=slope)
+    return Cell(f"{signed(slope, 4)} ± {plain(half, 4)}", value=slope)
 
 
 def _lines(judged: Judged) -> list[tuple[Value, ...]]:
