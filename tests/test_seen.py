@@ -172,6 +172,9 @@ def test_a_report_has_the_accuracy_over_the_classes_seen(
             100 * np.concatenate(right).mean(), abs=1e-3
         )
         assert line["label_space"] == "over the classes of all tasks learned so far"
+    table = (out / "table.md").read_text()
+    assert table.count("| zero-shot, own classes |") == 1 and table.count("| zero-shot |") == 2
+    assert table.count("It is no reference for Average, Last and FWT") == 1
     words = (out / "incremental.md").read_text()
     assert words.count("No run classifies its images") == 2, "of the two other protocols"
     assert "Over the classes seen so far" in (out / "report.html").read_text()

@@ -54,8 +54,12 @@ def label_space(config: RunConfig) -> str:
 
 
 def first_row(config: RunConfig) -> str:
-    """What the accuracies before anything is learned in a run are called: zero-shot is the backbone's alone."""
-    return ZERO_SHOT if config.start is None else "at the start"
+    """What the accuracies before anything is learned in a run are called: zero-shot is the backbone's alone.
+
+    Over the classes learned so far they are no reference for later rows, whose images have more classes to choose from.
+    """
+    name = ZERO_SHOT if config.start is None else "at the start"
+    return f"{name}, own classes" if config.protocol.labels == "seen" else name
 
 
 def asks(config: RunConfig) -> str:

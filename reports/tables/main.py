@@ -152,6 +152,11 @@ def _notes(judged: Judged) -> tuple[str, ...]:
             "Zero-shot differs between these runs, by prompts, precision or device: lowest and highest "
             "are given"
         )
+    if g.config.protocol.labels == "seen":
+        lines.append(
+            f"{first_row(g.config)}: before anything is learned, each image has its own task's classes alone to "
+            "choose from. It is no reference for Average, Last and FWT; the row of the method zero-shot is"
+        )
     if reason := why_times_differ(run for row in g.rows for run in row.runs):
         lines.append(f"The times do not compare: {reason}")
     return (*lines, *fitted_notes(g.rows))
