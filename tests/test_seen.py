@@ -27,7 +27,7 @@ from cl_bench.reports.plots.look import LOOKS
 from cl_bench.reports.report import write_report
 from cl_bench.reports.runs.group import group
 from cl_bench.reports.runs.incremental import incremental_curves
-from cl_bench.reports.runs.names import circumstances
+from cl_bench.reports.runs.names import circumstances, short_names
 
 
 @pytest.fixture(scope="module")
@@ -198,3 +198,9 @@ def test_without_such_a_run_a_report_has_no_such_chapter(
 ) -> None:
     write_report([runs["mtil"].path], tmp_path / "report")
     assert not list((tmp_path / "report").rglob("*incremental*"))
+
+
+def test_parts_of_a_task_keep_its_name() -> None:
+    assert short_names(["CIFAR100-1", "CIFAR100-2"]) == ["CIFAR100-1", "CIFAR100-2"]
+    assert short_names(["mini-Food-1", "mini-Food-2"]) == ["Food-1", "Food-2"]
+    assert short_names(["mini-Food", "mini-DTD"]) == ["Food", "DTD"]

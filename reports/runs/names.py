@@ -9,12 +9,12 @@ from cl_bench.benchmark.record import ZERO_SHOT
 
 
 def short_names(names: Sequence[str]) -> list[str]:
-    """Leave out a prefix up to the first hyphen that all names share (``mini-``)."""
+    """Leave out a prefix up to the first hyphen that all names share (``mini-``), unless numbers alone would stay."""
     prefix, hyphen, _ = names[0].partition("-")
     shared = prefix + hyphen
-    if len(names) < 2 or not hyphen or not all(name.startswith(shared) for name in names):
-        return list(names)
-    return [name.removeprefix(shared) for name in names]
+    rests = [name.removeprefix(shared) for name in names]
+    shares = len(names) > 1 and hyphen and all(name.startswith(shared) for name in names)
+    return rests if shares and not all(rest.isdecimal() for rest in rests) else list(names)
 
 
 def clip(name: str, width: int) -> str:
