@@ -28,9 +28,9 @@ def unknown(kind: str, name: str, known: Iterable[str], meant: str | None = None
     """
     names = sorted(known)
     close = near_names(name, names)
-    hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
-    hint = f"write {meant}. " if meant else hint
-    return UserError(f"unknown {kind} {name!r}: {hint}Known: {', '.join(names)}.")
+    hint = f": did you mean {' or '.join(map(repr, close))}?" if close else "."
+    hint = f": write {meant}." if meant else hint
+    return UserError(f"unknown {kind} {name!r}{hint} Known: {', '.join(names)}.")
 
 
 def missing_extra(what: str, extra: str) -> UserError:

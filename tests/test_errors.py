@@ -27,7 +27,7 @@ def test_the_nearest_known_name_is_proposed(name: str, near: str) -> None:
 
 def test_a_name_that_is_near_to_none_gets_the_list_alone() -> None:
     assert (
-        str(unknown("suite", "xyz", ["mini", "mtil"])) == "unknown suite 'xyz': Known: mini, mtil."
+        str(unknown("suite", "xyz", ["mini", "mtil"])) == "unknown suite 'xyz'. Known: mini, mtil."
     )
 
 

@@ -151,7 +151,7 @@ def test_an_option_behind_set_is_pointed_at(
     [
         ('model = "x"', "write backbone = ..."), ('output = "x"', "write out = ..."),
         ("lr = 1e-3", "write lr below a line [set]"), ("bs = 8", "write batch_size below a line [set]"),
-        ('metod = "lora"', "did you mean 'method'"), ("dampening = 1", "'dampening': Known: "),
+        ('metod = "lora"', "did you mean 'method'"), ("dampening = 1", "'dampening'. Known: "),
     ],
 )  # fmt: skip
 def test_a_key_of_a_config_file_is_translated(line: str, words: str, tmp_path: Path) -> None:
