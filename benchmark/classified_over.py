@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from typing import Literal
 
 Labels = Literal["own", "seen", "all"]
+Named = Literal["mtil", "seen", "x-tail"]
+LABELS_OF: dict[Named, Labels] = {"mtil": "own", "seen": "seen", "x-tail": "all"}  # --protocol
+PROTOCOL_OF: dict[Labels, Named] = {labels: name for name, labels in LABELS_OF.items()}
 
 
 def classified_over(

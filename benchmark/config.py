@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from cl_bench.benchmark.classified_over import Labels
+from cl_bench.benchmark.classified_over import PROTOCOL_OF, Labels, Named
 from cl_bench.benchmark.truth_values import numbers_are_numbers
 
 USUAL_MOMENTUM = 0.9
@@ -142,6 +142,11 @@ class Protocol(Settings):
     precision: Literal["fp32", "bf16", "fp16", "tf32"] = "fp32"
     """Arithmetic of training and evaluation; 16-bit means autocast over float32 weights, ``tf32`` float32
     with factors that the GPU rounds to 10 bits."""
+
+    @property
+    def name(self) -> Named:
+        """What ``--protocol`` calls it."""
+        return PROTOCOL_OF[self.labels]
 
     @property
     def is_imbalanced(self) -> bool:

@@ -11,7 +11,7 @@ from cl_bench.benchmark.config import Protocol
 from cl_bench.benchmark.evaluate import accuracy, predict_all
 from cl_bench.benchmark.images import Images
 from cl_bench.benchmark.method import Method
-from cl_bench.benchmark.randomness import random_states, restore_random_states
+from cl_bench.benchmark.randomness import drawing_apart
 from cl_bench.benchmark.task import LabelSpace
 
 
@@ -50,10 +50,8 @@ class HeldOutSets:
         device, first = method.clip.device, protocol.prompts == "first"
         spaces = {s.name: s.labels.first_prompts() if first else s.labels for s in self.sets}
         tests = {s.name: s.test.to(device) for s in self.sets}
-        states = random_states(device)
-        found = predict_all(method, spaces, tests, protocol.precision)
-        restore_random_states(states, device)
-        return found
+        with drawing_apart(device):
+            return predict_all(method, spaces, tests, protocol.precision)
 
     def accuracies(self, predictions: Mapping[str, Tensor]) -> dict[str, float] | None:
         """Of a row, in per cent by name; nothing where there are no sets."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,14 @@ def random_states(device: torch.device) -> dict[str, Any]:
         "torch": torch.get_rng_state(),
     }
     return states | ({"cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else {})
+
+
+@contextmanager
+def drawing_apart(device: torch.device) -> Iterator[None]:
+    """What is drawn after this is what would have been drawn without it."""
+    states = random_states(device)
+    yield
+    restore_random_states(states, device)
 
 
 def restore_random_states(states: Mapping[str, Any], device: torch.device) -> None:

@@ -14,7 +14,7 @@ from cl_bench.benchmark.config import Protocol
 from cl_bench.benchmark.images import Images
 from cl_bench.benchmark.method import Method
 from cl_bench.benchmark.precision import autocast, tf32_products
-from cl_bench.benchmark.randomness import random_states, restore_random_states
+from cl_bench.benchmark.randomness import drawing_apart
 from cl_bench.benchmark.ranks import Paired, ranks_of
 from cl_bench.benchmark.recall import Ranks
 from cl_bench.benchmark.task import LabelSpace
@@ -80,14 +80,15 @@ class RetrievalSets:
         if not self.sets:
             return {}
         device, precision = method.clip.device, protocol.precision
-        states, normalise = random_states(device), method.clip.normaliser()
-        found = {}
-        with torch.no_grad(), autocast(device.type, precision), tf32_products(precision == "tf32"):
+        normalise, found = method.clip.normaliser(), {}
+        tf32 = precision == "tf32"
+        with (
+            drawing_apart(device), torch.no_grad(), autocast(device.type, precision), tf32_products(tf32),
+        ):  # fmt: skip
             for s in self.sets:
                 labels, paired = s.classes(method.clip.tokenizer)
                 classify, pictures = method.classifier(labels), s.test.to(device)
                 found[s.name] = ranks_of(classify, pictures, paired, normalise)
-        restore_random_states(states, device)
         return found
 
     def pictures(self) -> dict[str, Tensor]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,8 +24,10 @@ from cl_bench.datasets.suite import (
 )
 
 
-def images_of_classes(spec: TaskSpec, root: Path | None = None) -> tuple[int, ...]:
-    """How many training images each class of a task has, files that cannot be read with them.
+def images_of_classes(
+    spec: TaskSpec, root: Path | None = None, split: Literal["train", "test"] = "train"
+) -> tuple[int, ...]:
+    """How many images of a split each class of a task has, files that cannot be read with them.
 
     Raises:
         UserError: as :func:`list_splits`.
@@ -32,19 +35,22 @@ def images_of_classes(spec: TaskSpec, root: Path | None = None) -> tuple[int, ..
     classes = len(spec.classnames)
     match spec.source:
         case MiniSource() | MiniWorldSource():  # drawing them to count them would take seconds
-            return (spec.train_size // classes,) * classes
-        case FolderSource(train=train):
-            _, targets = _of_part(spec, np.array([of for _, of in train], dtype=np.int64))
+            size = spec.train_size if split == "train" else spec.test_size
+            return (size // classes,) * classes
+        case FolderSource(train=train, test=test):
+            entries = train if split == "train" else test
+            _, targets = _of_part(spec, np.array([of for _, of in entries], dtype=np.int64))
             return _counted(targets, classes)
         case MtilSource():
-            return _of_mtil(spec.model_dump_json(), root)
+            return _of_mtil(spec.model_dump_json(), root)[split]
 
 
 @functools.lru_cache(maxsize=64)  # a sweep asks for every run
-def _of_mtil(spec: str, root: Path | None) -> tuple[int, ...]:
+def _of_mtil(spec: str, root: Path | None) -> dict[str, tuple[int, ...]]:
     task = TaskSpec.model_validate_json(spec)
-    train, _ = list_splits(task, root)
-    return _counted(train.targets, len(task.classnames))
+    train, test = list_splits(task, root)
+    classes = len(task.classnames)
+    return {"train": _counted(train.targets, classes), "test": _counted(test.targets, classes)}
 
 
 def _counted(targets: ArrayLike, classes: int) -> tuple[int, ...]:

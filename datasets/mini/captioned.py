@@ -6,27 +6,17 @@ read in pretraining, but none of the reference texts and of the prompts that a t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
+from cl_bench.datasets.mini.captions import GENERAL
 from cl_bench.datasets.mini.references import EVERYTHING
 from cl_bench.datasets.mini.style import photo
 
 NAME = "mini-Captions"
 SEED = 4_055
 EACH = 3  # captions of a picture
-PHRASES: Sequence[str] = (
-    "an illustration of a {}.",
-    "a cartoon of a {}.",
-    "a print of a {}.",
-    "a small {}.",
-    "a colourful {}.",
-    "this is a {}.",
-    "one {} in the middle.",
-    "look at the {}!",
-)
+PHRASES = GENERAL[4:12]  # "an illustration of a {}." to "look at the {}!"
 
 
 def captioned_things() -> tuple[tuple[str, str], ...]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from cl_bench.benchmark.errors import UserError
-from cl_bench.datasets.listings import list_splits
+from cl_bench.datasets.listings import images_of_classes
 from cl_bench.datasets.own.read_task import ReadTask
 from cl_bench.datasets.suite import FolderSource, TaskSpec
 
@@ -43,10 +43,10 @@ def split_by_classes(read: ReadTask, count: int, seed: int) -> tuple[ReadTask, .
         )
     drawn = np.random.default_rng([seed, *spec.name.encode()]).permutation(classes)
     parts = [tuple(sorted(part.tolist())) for part in np.array_split(drawn, count)]
-    sizes = [np.bincount(listing.targets, minlength=classes) for listing in list_splits(spec)]
+    counts = images_of_classes(spec), images_of_classes(spec, split="test")
     names = part_names(spec.name, count)
     first, *others = (
-        _part(read, name, part, [int(of[list(part)].sum()) for of in sizes])
+        _part(read, name, part, [sum(of[c] for c in part) for of in counts])
         for name, part in zip(names, parts, strict=True)
     )
     said = (

@@ -74,7 +74,7 @@ def _of_rules(config: RunConfig) -> dict[str, Any]:
         "batch_size": config.budget.batch_size,
         "steps": alike.pop() if len(alike) == 1 else steps,
         "steps_total": sum(steps.values()),
-        "protocol": {"own": "mtil", "seen": "seen", "all": "x-tail"}[config.protocol.labels],
+        "protocol": config.protocol.name,
         **config.protocol.model_dump(mode="json"),
     }
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, get_args
 
 import typer
 
+from cl_bench.benchmark.classified_over import LABELS_OF
 from cl_bench.benchmark.config import Protocol
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.records.checkpoints import Keep
@@ -158,7 +159,7 @@ OF_CHOICES: dict[
     "overrides": settings,
     "preset": one_of(*get_args(Preset)),
     "precision": one_of(*get_args(Protocol.model_fields["precision"].annotation)),
-    "protocol": one_of("mtil", "seen", "x-tail"),
+    "protocol": one_of(*LABELS_OF),
     "namesakes": one_of("one", "apart"),
     "held_out": held_out,
     "retrieval": retrieval,

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar, get_args, get_origin
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
+from cl_bench.benchmark.classified_over import Named
 from cl_bench.benchmark.config import Settings
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.interval import Interval
@@ -88,7 +89,7 @@ class Choices(Settings):
     """Folder of the MTIL data sets. (default: CL_BENCH_DATA)"""
     cache: Folder = None
     """Where decoded images are kept. (default: beside the data sets)"""
-    protocol: Literal["mtil", "seen", "x-tail"] | None = None
+    protocol: Named | None = None
     """mtil: an image is classified over its task's classes. seen: over those of all tasks learned so far.
     x-tail: over all tasks'. (default: the suite's)"""
     namesakes: Literal["one", "apart"] | None = None

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from cl_bench.benchmark.classified_over import Labels
+from cl_bench.benchmark.classified_over import LABELS_OF
 from cl_bench.benchmark.config import Protocol, Recipe
 from cl_bench.benchmark.errors import UserError, unknown
 from cl_bench.benchmark.records.secrets import names_a_secret
@@ -27,12 +27,6 @@ FEWER_IMAGES = {  # choices under which not all images are trained on
     "task_imbalance": "long-tailed",
 }
 FEDERATED = ("clients", "rounds", "client_alpha")  # what shares images among clients
-LABELS: dict[str, Labels] = {  # --protocol: what an image is classified over
-    "mtil": "own",
-    "seen": "seen",
-    "x-tail": "all",
-}
-PROTOCOL_OF = {labels: name for name, labels in LABELS.items()}
 
 
 @dataclass(frozen=True)
@@ -157,7 +151,7 @@ def _budget(
 
 def _chosen(choices: Choices) -> dict[str, Any]:
     """What options of their own say about the protocol."""
-    labels = LABELS[choices.protocol] if choices.protocol else None
+    labels = LABELS_OF[choices.protocol] if choices.protocol else None
     broken = "skip" if choices.skip_broken else None
     said = {
         "labels": labels,

@@ -21,7 +21,7 @@ from cl_bench.datasets.retrieval_set import RetrievalSpec
 from cl_bench.datasets.suite import Suite, TaskSpec
 from cl_bench.experiment.choices import Choices, parse_overrides
 from cl_bench.experiment.federation import settled_clients
-from cl_bench.experiment.merge import PROTOCOL_OF, Merged, merge
+from cl_bench.experiment.merge import Merged, merge
 from cl_bench.experiment.start import FoundStart, find_start, must_be_new, must_be_one_method
 from cl_bench.experiment.suites import suite_of
 from cl_bench.methods.catalog import MethodEntry, find_method
@@ -79,10 +79,10 @@ def settle(choices: Choices) -> Settled:
     said = merge(choices, given, entry, suite)
     said.method.check_recipe(said.recipe)
     told = entry.told_task and said.method.told()
-    if (labels := said.protocol.labels) != "own" and told:
+    if said.protocol.labels != "own" and told:
         raise UserError(
             f"{entry.name} is told whose classes it chooses between, so it has no meaning under "
-            f"--protocol {PROTOCOL_OF[labels]}"
+            f"--protocol {said.protocol.name}"
         )
     by_names = told or said.method.knows_tasks_by_names()
     if by_names and (twins := _same_classes((*tasks, *held_out))):
