@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cl_bench.reports.plots.look import SCREEN, Look, in_style
-from cl_bench.reports.plots.sequence import draw_lines, layout, legend_below, line_legend
+from cl_bench.reports.plots.sequence import close, draw_lines, layout, legend_below, line_legend
 from cl_bench.reports.plots.series import Series, series
 from cl_bench.reports.plots.style import (
     ZERO_SHOT_LINE,
@@ -45,8 +45,7 @@ def draw_along(group: Group, look: Look = SCREEN) -> Figure | None:
         _panel(axes, curves)
         _mark_zero_shot(axes, name, group)
         name_panel(axes, QUANTITIES[name].title, look, loc="left")
-    for axes in panels[len(found) :]:
-        axes.axis("off")
+    close(panels, len(found), across)
     if look.paper:
         legend_below(figure, shown, zero_shot_label(group))
     else:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from cl_bench.reports.plots.look import Look
-from cl_bench.reports.plots.sequence import draw_lines, layout, legend_below, line_legend
+from cl_bench.reports.plots.sequence import close, draw_lines, layout, legend_below, line_legend
 from cl_bench.reports.plots.series import Series
 from cl_bench.reports.plots.style import group_title, name_panel, new_figure, set_title
 from cl_bench.reports.plots.zero_shot import mark_zero_shot, zero_shot_label
@@ -55,8 +55,7 @@ def draw_beside(
     for (title, lines), axes in zip(curves, panels, strict=False):
         _panel(axes, shown, lines)
         name_panel(axes, title, look, loc="left")
-    for axes in panels[len(curves) :]:
-        axes.axis("off")
+    close(panels, len(curves), across)
     if look.paper:
         legend_below(figure, shown, zero_shot_label(group))
         for axes in panels[max(0, len(curves) - across) : len(curves)]:

@@ -55,10 +55,7 @@ def draw_sequence(group: Group, look: Look = SCREEN) -> Figure | None:
         axes.axvline(j + 1, color="#888888", linewidth=0.8, zorder=1)
         words = f"{j + 1}  {clip(one_line(name), look.clipped(LONGEST_NAME))}"
         name_panel(axes, words, look, loc="left")
-    for axes in panels[len(tasks) :]:
-        axes.axis("off")
-    for axes in panels[max(0, len(tasks) - across) : len(tasks)]:
-        axes.tick_params(labelbottom=True)
+    close(panels, len(tasks), across)
     if look.paper:
         legend_below(figure, shown, zero_shot_label(group))
         for axes in panels[(down - 1) * across : len(tasks)]:
@@ -79,6 +76,14 @@ def layout(panels: int) -> tuple[int, int]:
         return panels, 1
     across = min(ACROSS, key=lambda n: -panels % n)
     return across, ceil(panels / across)
+
+
+def close(panels: NDArray[np.object_], used: int, across: int) -> None:
+    """Leave the places behind the used ones empty, and number the axis of all that have none below them."""
+    for axes in panels[used:]:
+        axes.axis("off")
+    for axes in panels[max(0, used - across) : used]:
+        axes.tick_params(labelbottom=True)
 
 
 def _panel(
