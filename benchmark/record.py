@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +67,29 @@ class RunResult:
     def collapses(self) -> tuple[str, ...]:
         """Which accuracies were at chance after which task, one line each."""
         return tuple(event.words for event in those(self.known_events, Collapsed))
+
+    def metrics(self) -> dict[str, float]:
+        """Every metric of the run, in per cent: of the matrix, and of what is evaluated beside it.
+
+        Raises:
+            UserError: a file that a metric is computed from is missing or damaged.
+        """
+        metrics = self.matrix.metrics() | self.held_out.metrics() | self.retrieval.metrics()
+        if self.matrix.complete and (curve := self.incremental):
+            metrics |= {"incremental": fmean(curve), "incremental_last": curve[-1]}
+        return metrics
+
+    @cached_property
+    def incremental(self) -> tuple[float, ...]:
+        """Accuracy over all test images of learned tasks, after each task; empty under other label spaces.
+
+        Raises:
+            UserError: the true classes are missing or damaged.
+        """
+        if self.config.protocol.labels != "seen":
+            return ()
+        images = self.targets()
+        return self.matrix.incremental([len(images[task]) for task in self.matrix.tasks])
 
     @property
     def picture(self) -> Path:
@@ -142,7 +166,7 @@ class RunResult:
         return read_arrays(RunFolder(self.path).held_out_targets)
 
     def retrieval_ranks(self, learned: int) -> dict[str, NDArray[np.uint32]]:
-        """The ranks in every retrieval set, as ``recall.as_arrays`` names them, after ``learned`` tasks."""
+        """The ranks in every retrieval set, ``SET/WAY`` by name, after ``learned`` tasks (0: zero-shot)."""
         return read_arrays(RunFolder(self.path).retrieval(learned))
 
     def retrieval_pictures(self) -> dict[str, NDArray[np.uint32]]:

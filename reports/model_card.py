@@ -6,7 +6,7 @@ from statistics import fmean
 
 from cl_bench.benchmark.record import RunResult
 from cl_bench.reports.runs.command import reproduce
-from cl_bench.reports.runs.group import MAIN, METRICS
+from cl_bench.reports.runs.metrics import MAIN, METRICS
 from cl_bench.reports.runs.names import circumstances, protocol, suite_in_words
 from cl_bench.reports.runs.numbers import plain
 

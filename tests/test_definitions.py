@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cl_bench.benchmark.matrix import AccuracyMatrix
-from cl_bench.reports.runs.group import METRICS
+from cl_bench.reports.runs.metrics import METRICS
 from cl_bench.reports.tables.definitions import DEFINITIONS
 
 PAGE = (Path(__file__).parents[1] / "docs" / "definitions.md").read_text(encoding="utf-8")

@@ -22,7 +22,8 @@ from cl_bench.reports.plots.radar import draw_radar
 from cl_bench.reports.plots.sequence import draw_sequence, layout
 from cl_bench.reports.plots.series import mean_matrix
 from cl_bench.reports.plots.style import ZERO_SHOT_LINE
-from cl_bench.reports.runs.group import MAIN, Group, group
+from cl_bench.reports.runs.group import Group, group
+from cl_bench.reports.runs.metrics import MAIN
 from cl_bench.reports.statistics.spread import Spread
 
 VALUES = st.lists(st.floats(0, 100), min_size=1, max_size=6).map(tuple)

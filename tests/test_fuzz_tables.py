@@ -20,7 +20,8 @@ from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.matrix import AccuracyMatrix
 from cl_bench.benchmark.record import read_run
 from cl_bench.reports.runs.find import read_runs
-from cl_bench.reports.runs.group import METRICS, Group, group
+from cl_bench.reports.runs.group import Group, group
+from cl_bench.reports.runs.metrics import METRICS
 from cl_bench.reports.statistics.side_by_side import side_by_side
 from cl_bench.reports.statistics.verdicts import judge
 from cl_bench.reports.tables import main, per_task

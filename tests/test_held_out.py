@@ -31,8 +31,9 @@ from cl_bench.experiment.choices import Choices
 from cl_bench.experiment.resolve import Plan, resolve
 from cl_bench.experiment.run import run_experiment
 from cl_bench.reports.report import write_report
-from cl_bench.reports.runs.group import Row, group
+from cl_bench.reports.runs.group import group
 from cl_bench.reports.runs.names import circumstances
+from cl_bench.reports.runs.row import Row
 from cl_bench.reports.sinks.points import points
 from cl_bench.reports.statistics.verdicts import judge
 from cl_bench.reports.tables import main, sheets

@@ -20,7 +20,7 @@ from cl_bench.cli.as_json import print_json
 from cl_bench.experiment.settings import find_settings
 from cl_bench.methods.catalog import BUILT_IN
 from cl_bench.reports.literature.published import MEAN, means, published
-from cl_bench.reports.runs.group import MAIN
+from cl_bench.reports.runs.metrics import MAIN
 
 DOCS = (Path(__file__).parents[1] / "docs" / "json.md").read_text()
 SECTIONS = {

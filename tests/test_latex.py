@@ -14,7 +14,7 @@ from written_run import write_run
 
 from cl_bench.benchmark.record import read_run
 from cl_bench.reports.report import write_report
-from cl_bench.reports.runs.group import METRICS
+from cl_bench.reports.runs.metrics import METRICS
 from cl_bench.reports.runs.numbers import carried
 from cl_bench.reports.statistics.spread import Spread
 from cl_bench.reports.tables import escape

@@ -38,8 +38,9 @@ from cl_bench.experiment.choices import Choices
 from cl_bench.experiment.resolve import Plan
 from cl_bench.experiment.run import run_experiment
 from cl_bench.reports.report import write_report
-from cl_bench.reports.runs.group import Row, group
+from cl_bench.reports.runs.group import group
 from cl_bench.reports.runs.names import circumstances
+from cl_bench.reports.runs.row import Row
 from cl_bench.reports.sinks.points import points
 from cl_bench.reports.sinks.wandb_content import record_of
 from cl_bench.reports.sinks.wandb_sink import Place, WandbSink

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import verdict_simulation as simulation
+from numpy.typing import NDArray
 from written_run import write_run
 
 from cl_bench.benchmark.errors import UserError
@@ -14,7 +15,13 @@ from cl_bench.benchmark.record import read_run
 from cl_bench.benchmark.records.ledger import write_ledger
 from cl_bench.reports.statistics.difference import Difference, Estimate, difference
 from cl_bench.reports.statistics.holm import levels
-from cl_bench.reports.statistics.outcomes import Outcomes, RunOutcomes, gather, outcomes_of
+from cl_bench.reports.statistics.outcomes import (
+    MetricOutcomes,
+    Outcomes,
+    RunOutcomes,
+    gather,
+    outcomes_of,
+)
 from cl_bench.reports.statistics.spread import Spread, decimals
 from cl_bench.reports.statistics.verdicts import Judgement, Verdict, judge_family
 from cl_bench.reports.tables.differences import interval_in_words
@@ -24,16 +31,12 @@ DOCS = Path(__file__).parents[1] / "docs" / "statistics.md"
 
 def row(*seeds: list[list[float]], trained: bool = True) -> Outcomes:
     """A row's Last: for each seed, for each task, the outcome of every image."""
-    runs = [
-        RunOutcomes(
-            tuple(f"t{j}" for j in range(len(tasks))),
-            {"last": tuple(np.array(task, np.float32) for task in tasks)},
-            trained,
-            "",
-        )
-        for tasks in seeds
-    ]
+    runs = [RunOutcomes({"last": MetricOutcomes(_by_task(tasks), trained)}, "") for tasks in seeds]
     return gather(runs, "last")
+
+
+def _by_task(tasks: list[list[float]]) -> dict[str, NDArray[np.float32]]:
+    return {f"t{j}": np.array(task, np.float32) for j, task in enumerate(tasks)}
 
 
 def test_a_spread_says_no_more_than_it_knows() -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cl_bench.reports.statistics.outcomes import RunOutcomes, gather
+from cl_bench.reports.statistics.outcomes import MetricOutcomes, RunOutcomes, gather
 from cl_bench.reports.statistics.verdicts import Verdict, judge_family
 
 TASKS, IMAGES = 11, 220  # as the embedded suite has
@@ -85,8 +85,8 @@ def runs(draw: np.random.Generator, easy: np.ndarray, scenario: Scenario) -> lis
     for _ in range(scenario.seeds):
         shift = draw.normal(0.0, scenario.of_seed) + draw.normal(0.0, scenario.of_task, (TASKS, 1))
         right = draw.random(own.shape) < 1 / (1 + np.exp(-(own + shift)))
-        shares = tuple(of_task.astype(np.float32) for of_task in right)
-        drawn.append(RunOutcomes(tuple(map(str, range(TASKS))), {"last": shares}, True, ""))
+        shares = {str(j): of_task.astype(np.float32) for j, of_task in enumerate(right)}
+        drawn.append(RunOutcomes({"last": MetricOutcomes(shares, trained=True)}, ""))
     return drawn
 
 

@@ -14,8 +14,10 @@ from cl_bench.reports.literature.published import (
     published,
     published_name,
 )
-from cl_bench.reports.runs.group import MAIN, METRICS, Group, Row
+from cl_bench.reports.runs.group import Group
+from cl_bench.reports.runs.metrics import MAIN, METRICS
 from cl_bench.reports.runs.numbers import signed
+from cl_bench.reports.runs.row import Row
 from cl_bench.reports.statistics.spread import Spread
 from cl_bench.reports.statistics.verdicts import Judged
 from cl_bench.reports.tables.chapter import Chapter

@@ -14,7 +14,7 @@ from cl_bench.benchmark.record import RunResult
 from cl_bench.reports.page.run_view import RunView, status_in_words, view_run
 from cl_bench.reports.plots.gallery import Picture
 from cl_bench.reports.runs.find import LeftOut
-from cl_bench.reports.runs.group import MAIN, METRICS
+from cl_bench.reports.runs.metrics import MAIN, NAMES
 from cl_bench.reports.runs.names import short_names
 from cl_bench.reports.runs.numbers import plain
 from cl_bench.reports.runs.slugs import study_slugs
@@ -200,12 +200,12 @@ def _embed(
 def _winners(sections: Sequence[GroupView]) -> Table:
     """Per group, the highest mean of each metric and whose it is."""
     placed = {metric for section in sections for _, metric in section.judged.group.places}
-    metrics = [metric for metric in METRICS if metric in placed]
+    metrics = [metric for metric in NAMES if metric in placed]
     rows = []
     for section in sections:
         best = [_best(section.judged, metric) for metric in metrics]
         rows.append((Cell(section.short, link=section.anchor), *best))
-    return Table(("Runs compared", *(METRICS[f] for f in metrics)), tuple(rows))
+    return Table(("Runs compared", *(NAMES[f] for f in metrics)), tuple(rows))
 
 
 def _best(judged: Judged, metric: str) -> Cell:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from cl_bench.benchmark.record import RunResult
 from cl_bench.reports.runs.command import reproduce
-from cl_bench.reports.runs.group import HELD_OUT, METRICS, RETRIEVAL
+from cl_bench.reports.runs.metrics import NAMES
 from cl_bench.reports.runs.names import (
     circumstances,
     first_row,
@@ -61,8 +61,7 @@ class RunView:
 
 def view_run(slug: str, run: RunResult) -> RunView:
     """Everything about a run in words, nothing of it escaped yet."""
-    config, beside = run.config, run.held_out.metrics() | run.retrieval.metrics()
-    metrics = run.matrix.metrics() | beside
+    config, metrics = run.config, run.metrics()
     names = short_names(run.matrix.tasks)
     rows = (run.matrix.zero_shot, *run.matrix.rows)
     return RunView(
@@ -81,7 +80,7 @@ def view_run(slug: str, run: RunResult) -> RunView:
         ),
         metrics=tuple(
             (first_row(config).capitalize() if f == "zero_shot" else n, plain(metrics[f], 2))
-            for f, n in (METRICS | HELD_OUT | RETRIEVAL).items()
+            for f, n in NAMES.items()
             if f in metrics
         ),
         config=_json(config.model_dump(mode="json")),

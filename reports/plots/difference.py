@@ -11,8 +11,9 @@ from cl_bench.reports.plots.heat_map import cells_figure
 from cl_bench.reports.plots.look import SCREEN, Look, in_style
 from cl_bench.reports.plots.series import mean_matrix, row_labels
 from cl_bench.reports.plots.style import group_title
-from cl_bench.reports.runs.group import Group, Row
+from cl_bench.reports.runs.group import Group
 from cl_bench.reports.runs.numbers import signed
+from cl_bench.reports.runs.row import Row
 
 RIVALS = 3  # with how many of the next the highest is compared cell by cell
 SMALLEST_SPAN = 5.0  # points; below, noise would be painted in full colours

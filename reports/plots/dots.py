@@ -12,8 +12,10 @@ from cl_bench.reports.plots.look import SCREEN, Look, in_style
 from cl_bench.reports.plots.series import row_labels
 from cl_bench.reports.plots.style import LINES, group_title, new_figure, set_title
 from cl_bench.reports.plots.zero_shot import mark_zero_shot, zero_shot_label
-from cl_bench.reports.runs.group import MAIN, METRICS, Group, Row
+from cl_bench.reports.runs.group import Group
+from cl_bench.reports.runs.metrics import MAIN, METRICS
 from cl_bench.reports.runs.numbers import plain
+from cl_bench.reports.runs.row import Row
 from cl_bench.reports.runs.zero_shot import rows_beside_zero_shot, zero_shot_range
 from cl_bench.reports.statistics.spread import Spread
 

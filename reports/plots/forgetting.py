@@ -12,7 +12,8 @@ from cl_bench.reports.plots.sequence import draw_lines, legend_below, line_legen
 from cl_bench.reports.plots.series import Series, series
 from cl_bench.reports.plots.style import ZERO_SHOT_LINE, group_title, new_figure, set_title
 from cl_bench.reports.plots.zero_shot import zero_shot_curves, zero_shot_label
-from cl_bench.reports.runs.group import Group, Row
+from cl_bench.reports.runs.group import Group
+from cl_bench.reports.runs.row import Row
 
 KEPT = "mean of the tasks learned so far"
 LOST = "best so far minus now, mean of earlier tasks"

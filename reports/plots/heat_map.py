@@ -15,7 +15,7 @@ from cl_bench.benchmark.record import ZERO_SHOT, RunResult
 from cl_bench.reports.plots.cell_numbers import write_numbers
 from cl_bench.reports.plots.look import SCREEN, Look, in_style
 from cl_bench.reports.plots.style import DARK_BELOW, new_figure, save, set_title
-from cl_bench.reports.runs.group import MAIN
+from cl_bench.reports.runs.metrics import MAIN
 from cl_bench.reports.runs.names import clip, first_row, one_line, short_names, suite_in_words
 from cl_bench.reports.runs.numbers import plain
 

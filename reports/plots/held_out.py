@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from cl_bench.reports.plots.beside import draw_beside, shown_names
 from cl_bench.reports.plots.look import SCREEN, Look, in_style
 from cl_bench.reports.plots.series import series
-from cl_bench.reports.runs.group import Group, Row
+from cl_bench.reports.runs.group import Group
+from cl_bench.reports.runs.row import Row
 
 WHAT = "Accuracy on held-out data sets, which are never learned; every panel has its own scale"
 

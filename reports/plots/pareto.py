@@ -19,8 +19,9 @@ from cl_bench.reports.plots.series import row_labels
 from cl_bench.reports.plots.style import LINES, add_legend, group_title, new_figure, set_title
 from cl_bench.reports.plots.zero_shot import mark_zero_shot, zero_shot_label
 from cl_bench.reports.runs.cost import Cost
-from cl_bench.reports.runs.group import Group, Row
+from cl_bench.reports.runs.group import Group
 from cl_bench.reports.runs.machines import why_times_differ
+from cl_bench.reports.runs.row import Row
 from cl_bench.reports.runs.zero_shot import range_in_words, zero_shot_range
 
 COSTS = {

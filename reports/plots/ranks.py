@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from cl_bench.reports.plots.look import SCREEN, Look, in_style
 from cl_bench.reports.plots.series import LONGEST_LABEL
 from cl_bench.reports.plots.style import LINES, OTHERS, new_figure, set_title
-from cl_bench.reports.runs.group import HEADLINE, METRICS
+from cl_bench.reports.runs.metrics import HEADLINE, METRICS
 from cl_bench.reports.runs.names import clip, one_line, suite_in_words
 from cl_bench.reports.runs.studies import OrderStudy
 from cl_bench.reports.statistics.orders import by_mean, ranks

@@ -10,7 +10,8 @@ from cl_bench.benchmark.record import RECALL_AT, WAYS, recall_name
 from cl_bench.reports.plots.beside import draw_beside, shown_names
 from cl_bench.reports.plots.look import SCREEN, Look, in_style
 from cl_bench.reports.plots.series import series
-from cl_bench.reports.runs.group import Group, Row
+from cl_bench.reports.runs.group import Group
+from cl_bench.reports.runs.row import Row
 
 WHAT = "Recall of image-text retrieval, on pictures that are never learned; every panel has its own scale"
 

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cl_bench.reports.plots.style import LINES
-from cl_bench.reports.runs.group import Group, Row
+from cl_bench.reports.runs.group import Group
 from cl_bench.reports.runs.names import clip, one_line
+from cl_bench.reports.runs.row import Row
 
 LONGEST_LABEL = 32  # characters
 

@@ -19,10 +19,11 @@ from cl_bench.reports.plots.style import (
     new_figure,
     set_title,
 )
-from cl_bench.reports.runs.group import Group, Row
+from cl_bench.reports.runs.group import Group
 from cl_bench.reports.runs.names import clip, one_line, short_names
 from cl_bench.reports.runs.numbers import plain
 from cl_bench.reports.runs.occupancy import TOWERS, Occupancy, occupancy_of
+from cl_bench.reports.runs.row import Row
 
 LONGEST_NAME = 24  # characters
 

@@ -11,8 +11,10 @@ from scipy.stats import t as student
 
 from cl_bench.benchmark.record import RunResult
 from cl_bench.benchmark.records.events import Learned, Saved, those
-from cl_bench.reports.runs.group import METRICS, Group, Row
+from cl_bench.reports.runs.group import Group
+from cl_bench.reports.runs.metrics import METRICS
 from cl_bench.reports.runs.occupancy import occupancy_of
+from cl_bench.reports.runs.row import Row
 
 LONG = 20  # tasks; below, the pictures and tables of every report show each of them
 Curve = list[float]  # one number after every task

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.record import RunResult, read_run
-from cl_bench.reports.runs.group import evidence_of
+from cl_bench.reports.runs.row_settings import evidence_of
 
 LeftOut = tuple[Path, str]
 """A run's directory that is not used, and why."""

@@ -1,9 +1,9 @@
-"""Accuracy over all classes seen so far, of runs that are evaluated so."""
+"""Accuracy over all classes seen so far, of rows that are evaluated so."""
 
 from __future__ import annotations
 
-from cl_bench.benchmark.record import RunResult
-from cl_bench.reports.runs.group import ALL_TASKS, Group, Row
+from cl_bench.reports.runs.group import Group
+from cl_bench.reports.runs.row import ALL_TASKS, Row
 
 
 def is_incremental(group: Group) -> bool:
@@ -16,9 +16,5 @@ def incremental_curves(row: Row) -> list[tuple[float, ...]]:
 
     Empty for a model that saw all tasks from the start: it has learned none of them first.
     """
-    return [] if ALL_TASKS in row.runs[0].config.extra_data else [_curve(run) for run in row.runs]
-
-
-def _curve(run: RunResult) -> tuple[float, ...]:
-    images = run.targets()
-    return run.matrix.incremental([len(images[task]) for task in run.matrix.tasks])
+    every_task = ALL_TASKS in row.runs[0].config.extra_data
+    return [] if every_task else [run.incremental for run in row.runs]

@@ -8,7 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from cl_bench.benchmark.config import RunConfig
-from cl_bench.reports.runs.group import Group, Row, evidence_of
+from cl_bench.reports.runs.group import Group
+from cl_bench.reports.runs.row import Row
+from cl_bench.reports.runs.row_settings import evidence_of
 
 FEWEST_ORDERS = 3  # below, the spread over orders is unknown
 

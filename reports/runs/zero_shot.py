@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from statistics import fmean
 
-from cl_bench.reports.runs.group import Group, Row
+from cl_bench.reports.runs.group import Group
 from cl_bench.reports.runs.numbers import plain
+from cl_bench.reports.runs.row import Row
 
 Accuracies = tuple[float, ...]
 
@@ -35,6 +36,13 @@ def zero_shot_range(group: Group, metric: str) -> tuple[float, float] | None:
     rows = [row[1:] if metric == "transfer" else row for row in zero_shot_rows(group)]
     means = [fmean(row) for row in rows if row]
     return (min(means), max(means)) if means else None
+
+
+def zero_shot_beside(group: Group, metric: str) -> tuple[float, float] | None:
+    """Lowest and highest value of a metric beside the matrix before anything was learned; ``None``: it has none."""
+    before = f"{metric.rpartition('_')[0]}_before"
+    values = [value for row in group.rows for value in row.values(before)]
+    return (min(values), max(values)) if values else None
 
 
 def range_in_words(ends: tuple[float, float] | None) -> str:

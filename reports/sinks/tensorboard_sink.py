@@ -11,7 +11,7 @@ from cl_bench.benchmark.errors import missing_extra
 from cl_bench.benchmark.record import RunResult, read_config
 from cl_bench.benchmark.records.manifest import Manifest, read_manifest
 from cl_bench.reports.runs.flat_config import flat_config
-from cl_bench.reports.runs.group import MAIN
+from cl_bench.reports.runs.metrics import MAIN
 from cl_bench.reports.sinks.picture import picture_of
 from cl_bench.reports.sinks.plan import plan_in_markdown
 from cl_bench.reports.sinks.points import Point

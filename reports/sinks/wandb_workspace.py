@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cl_bench.benchmark.config import RunConfig
 from cl_bench.benchmark.errors import missing_extra
-from cl_bench.reports.runs.group import MAIN, METRICS
+from cl_bench.reports.runs.metrics import MAIN, METRICS
 from cl_bench.reports.runs.names import short_names
 from cl_bench.reports.sinks.points import curves
 

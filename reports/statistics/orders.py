@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from statistics import fmean, stdev, variance
 
-from cl_bench.reports.runs.group import Row
+from cl_bench.reports.runs.row import Row
 from cl_bench.reports.runs.studies import FEWEST_ORDERS, OrderStudy
 from cl_bench.reports.statistics.difference import Estimate
 from cl_bench.reports.statistics.holm import LEVEL, levels

@@ -1,38 +1,59 @@
-"""Metrics image by image: what each test image adds to Transfer, Average and Last."""
+"""Metrics image by image: what each test image adds to every metric that has verdicts.
+
+A metric is the mean over its parts (tasks, held-out sets, retrieval sets) of the mean over their images
+of an outcome. Of an image of task j, of T:
+
+    Transfer     share of the evaluations before j is learned that are right   (no first task)
+    Average      share of all T evaluations that are right
+    Last         whether the last evaluation is right
+    held-out     the same as Last, of an image of a held-out set
+    retrieval    half of: whether one of the picture's captions comes first; and half of the share of its
+                 captions whose picture comes first, weighted by the picture's number of captions
+    incremental  n_j sum_{m >= j} right_m / N_m, with N_m images in the first m tasks
+"""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.matrix import accuracy
-from cl_bench.benchmark.record import RunResult
+from cl_bench.benchmark.record import RECALL_AT, RunResult, recall_name
 
-Shares = tuple[NDArray[np.float32], ...]  # per task, [n] values between 0 and 1
+Arrays = Mapping[str, NDArray[np.uint16]]  # by part, a class per image
+Right = Sequence[Mapping[str, NDArray[np.bool_]]]  # after 0..T tasks, of every part's images
+Shares = Mapping[str, NDArray[np.float32]]  # by part, the outcome of every image, [n]
+
+
+@dataclass(frozen=True)
+class MetricOutcomes:
+    """One metric of one run, image by image.
+
+    Attributes:
+        shares: by part, the outcome of every image, so that the metric is the mean of the parts' means.
+        trained: whether learning changed anything that the metric is about; without, no seed can.
+    """
+
+    shares: Shares
+    trained: bool
 
 
 @dataclass(frozen=True)
 class RunOutcomes:
     """A run image by image.
 
-    A test image's outcome is the share of the evaluations behind a metric in which it was classified
-    right, so that the metric is the mean over tasks of the mean over images.
-
     Attributes:
-        tasks: of the run, in their order.
-        shares: metric -> per task, the outcome of every test image; Transfer has no first task.
-        trained: whether learning changed any accuracy; without, no seed can.
-        images: digest of the true classes, equal where the test images are the same.
+        metrics: every metric that the run has; Transfer is without parts where there is one task.
+        images: digest of what is true, equal where the test images are the same.
     """
 
-    tasks: tuple[str, ...]
-    shares: Mapping[str, Shares]
-    trained: bool
+    metrics: Mapping[str, MetricOutcomes]
     images: str
 
 
@@ -41,12 +62,12 @@ class Outcomes:
     """One metric of one row, image by image.
 
     Attributes:
-        tasks: the J tasks of the metric.
-        images: per task, the outcome of every test image, float64 [n_j], the mean over seeds.
-        seeds: the metric on every task for every seed, float64 [k, J], in per cent.
-        flips: per task, the variance of its mean over seeds that comes from single images that
+        tasks: the J parts of the metric: tasks, or sets that are no tasks.
+        images: per part, the outcome of every image, float64 [n_j], the mean over seeds.
+        seeds: the metric on every part for every seed, float64 [k, J], in per cent.
+        flips: per part, the variance of its mean over seeds that comes from single images that
             change from seed to seed, float64 [J], in squared points.
-        trained: whether learning changed any accuracy.
+        trained: whether learning changed anything that the metric is about.
     """
 
     tasks: tuple[str, ...]
@@ -57,56 +78,139 @@ class Outcomes:
 
 
 def outcomes_of(run: RunResult) -> RunOutcomes:
-    """A finished run image by image, from its predictions.
+    """A finished run image by image, from its predictions and ranks.
 
     Raises:
-        UserError: predictions are missing or damaged, or do not give the run's accuracies.
+        UserError: predictions or ranks are missing or damaged, or do not give the run's numbers.
     """
-    true, T = run.targets(), len(run.matrix.tasks)
-    right: list[list[NDArray[np.bool_]]] = []  # after 1..T tasks, of every task's images
-    for learned in range(1, T + 1):
-        predicted = run.predictions(learned)
-        try:
-            right.append([predicted[task] == true[task] for task in run.matrix.tasks])
-        except (KeyError, ValueError) as error:
-            where = run.path / "predictions"
-            raise UserError(f"{where} does not hold every task: {error}") from error
-        again = tuple(accuracy(of_task) for of_task in right[-1])
-        if again != run.matrix.rows[learned - 1]:
+    true = [_ordered(run.targets(), run.matrix.tasks, run.path / "predictions")]
+    right = _right(true[0], [run.predictions(n) for n in _rows(run)], run.path / "predictions")
+    _must_give(run, "accuracies", right, (run.matrix.zero_shot, *run.matrix.rows))
+    metrics = _of_tasks(run, right)
+    if run.config.held_out:
+        where = run.path / "held_out"
+        true.append(_ordered(run.held_out_targets(), tuple(run.config.held_out), where))
+        beside = _right(true[-1], [run.held_out_predictions(n) for n in _rows(run)], where)
+        _must_give(run, "accuracies on held-out sets", beside, run.held_out.rows)
+        metrics["held_out_last"] = MetricOutcomes(_shares(beside[-1]), _changed(beside))
+    if run.config.retrieval:
+        metrics["retrieval_last"] = _of_retrieval(run)
+    sha = hashlib.sha256(b"".join(of_part.tobytes() for of in true for of_part in of.values()))
+    return RunOutcomes(metrics, sha.hexdigest())
+
+
+def _rows(run: RunResult) -> range:
+    """Numbers of tasks learned, 0 to T."""
+    return range(len(run.matrix.tasks) + 1)
+
+
+def _ordered(arrays: Arrays, parts: Sequence[str], where: Path) -> Arrays:
+    """The arrays of these parts, in this order."""
+    try:
+        return {part: arrays[part] for part in parts}
+    except KeyError as error:
+        raise UserError(f"{where} does not hold every data set: {error}") from error
+
+
+def _right(true: Arrays, rows: Sequence[Arrays], where: Path) -> Right:
+    """Which images are classified right, by row and part."""
+    ordered = [_ordered(of_row, tuple(true), where) for of_row in rows]
+    try:
+        return [{part: of[part] == true[part] for part in true} for of in ordered]
+    except ValueError as error:
+        raise UserError(f"{where} does not hold every image: {error}") from error
+
+
+def _must_give(run: RunResult, what: str, right: Right, rows: Sequence[Sequence[float]]) -> None:
+    for learned, (of_row, recorded) in enumerate(zip(right, rows, strict=True)):
+        if tuple(accuracy(of_part) for of_part in of_row.values()) != tuple(recorded):
             raise UserError(
-                f"{run.path}: its accuracies after {learned} tasks do not follow from its predictions"
+                f"{run.path}: its {what} after {learned} tasks do not follow from its predictions"
             )
-    shares = {
-        "transfer": tuple(_share(right[:j], j) for j in range(1, T)),
-        "average": tuple(_share(right, j) for j in range(T)),
-        "last": tuple(_share(right[-1:], j) for j in range(T)),
-    }
+
+
+def _of_tasks(run: RunResult, right: Right) -> dict[str, MetricOutcomes]:
+    """Transfer, Average and Last; over the classes seen so far the incremental ones, too."""
+    tasks, after = run.matrix.tasks, right[1:]
     trained = set(run.matrix.rows) != {run.matrix.zero_shot}
-    sha = hashlib.sha256(b"".join(true[task].tobytes() for task in run.matrix.tasks))
-    return RunOutcomes(run.matrix.tasks, shares, trained, sha.hexdigest())
+    of_metrics: dict[str, Shares] = {
+        "transfer": {t: _share(after[:j], t) for j, t in enumerate(tasks) if j > 0},
+        "average": {t: _share(after, t) for t in tasks},
+        "last": _shares(after[-1]),
+    }
+    if run.config.protocol.labels == "seen":
+        images = [len(after[0][task]) for task in tasks]
+        every = np.cumsum(images)  # [T] N_m
+        weights = {t: images[j] * (np.arange(len(tasks)) >= j) / every for j, t in enumerate(tasks)}
+        of_metrics["incremental"] = {
+            t: np.tensordot(w, [row[t] for row in after], axes=1).astype(np.float32)
+            for t, w in weights.items()
+        }
+        whole = {t: len(tasks) * n / every[-1] for t, n in zip(tasks, images, strict=True)}
+        of_metrics["incremental_last"] = {
+            t: (whole[t] * after[-1][t]).astype(np.float32) for t in tasks
+        }
+    return {metric: MetricOutcomes(shares, trained) for metric, shares in of_metrics.items()}
 
 
-def _share(right: Sequence[Sequence[NDArray[np.bool_]]], task: int) -> NDArray[np.float32]:
+def _of_retrieval(run: RunResult) -> MetricOutcomes:
+    """Recall at 1 after the last task, picture by picture, as the captions of one are no separate sample."""
+    pictures, first = run.retrieval_pictures(), RECALL_AT[0]
+    rows = [run.retrieval_ranks(n) for n in _rows(run)]
+    shares = {}
+    for name, of_captions in pictures.items():
+        to_text, to_image = (
+            rows[-1][f"{name}/{way}"] <= first for way in ("image_to_text", "text_to_image")
+        )
+        hits = np.bincount(of_captions, weights=to_image, minlength=len(to_text))  # [n]
+        share = (to_text + hits * len(to_text) / len(to_image)) / 2
+        shares[name] = share.astype(np.float32)
+        recorded = [
+            run.retrieval.curve(name, recall_name(way, first))[-1]
+            for way in ("image_to_text", "text_to_image")
+        ]
+        if [accuracy(to_text), accuracy(to_image)] != recorded:
+            raise UserError(f"{run.path}: its recalls in {name} do not follow from its ranks")
+    trained = any(
+        not np.array_equal(row[part] <= first, rows[0][part] <= first)
+        for row in rows[1:]
+        for part in rows[0]
+    )
+    return MetricOutcomes(shares, trained)
+
+
+def _share(right: Right, task: str) -> NDArray[np.float32]:
     """In which part of the evaluations each image of a task was classified right, [n]."""
     share: NDArray[np.float32] = np.mean([row[task] for row in right], axis=0, dtype=np.float32)
     return share
 
 
+def _shares(right: Mapping[str, NDArray[np.bool_]]) -> Shares:
+    return {part: of_part.astype(np.float32) for part, of_part in right.items()}
+
+
+def _changed(right: Right) -> bool:
+    """Whether any image was ever classified in another way, right or wrong, than before learning."""
+    before = right[0]
+    return any(not np.array_equal(row[part], before[part]) for row in right for part in before)
+
+
 def gather(runs: Sequence[RunOutcomes], metric: str) -> Outcomes:
     """One metric of a row, from its runs; of a single task, Transfer has none."""
+    of_runs = [run.metrics[metric] for run in runs]
+    tasks = tuple(of_runs[0].shares)
     per_task = [
-        np.array(shares, dtype=np.float64)  # [k, n]
-        for shares in zip(*(run.shares[metric] for run in runs), strict=True)
+        np.array([of.shares[task] for of in of_runs], dtype=np.float64)  # [k, n]
+        for task in tasks
     ]
-    k = len(runs)
     return Outcomes(
-        tasks=runs[0].tasks[len(runs[0].tasks) - len(per_task) :],
+        tasks=tasks,
         images=tuple(shares.mean(axis=0) for shares in per_task),
         seeds=np.array([100 * shares.mean(axis=1) for shares in per_task]).T,
         flips=np.array([_flips(shares) for shares in per_task])
-        if k > 1
+        if len(runs) > 1
         else np.zeros(len(per_task)),
-        trained=any(run.trained for run in runs),
+        trained=any(of.trained for of in of_runs),
     )
 
 

@@ -10,7 +10,8 @@ from cl_bench.benchmark.config import RunConfig
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.record import RunResult
 from cl_bench.reports.runs.find import LeftOut, read_runs
-from cl_bench.reports.runs.group import MAIN, group
+from cl_bench.reports.runs.group import group
+from cl_bench.reports.runs.metrics import INCREMENTAL, judged_metrics
 from cl_bench.reports.runs.names import protocol
 from cl_bench.reports.statistics.outcomes import Outcomes, RunOutcomes, gather, outcomes_of
 from cl_bench.reports.statistics.verdicts import Judgement, judge_family
@@ -78,7 +79,8 @@ class SideBySide:
         a: the first.
         b: the second.
         metrics: by metric, over all data sets.
-        tasks: by metric and data set; one family of tests for each metric.
+        tasks: by metric and data set, or set that is no task; one family of tests for each metric. The
+            incremental metrics have none: there an image's weight is not its task's alone.
     """
 
     a: Side
@@ -110,11 +112,12 @@ def side_by_side(a: Path, b: Path) -> SideBySide:
     _must_agree(first, second)
     known = {
         metric: {"a": gather(first.outcomes, metric), "b": gather(second.outcomes, metric)}
-        for metric in MAIN
-        if first.outcomes[0].shares[metric]
+        for metric in judged_metrics(first.config)
+        if first.outcomes[0].metrics[metric].shares
     }
     metrics = {metric: _over_all(of) for metric, of in known.items()}
-    return SideBySide(first, second, metrics, {m: _by_task(of) for m, of in known.items()})
+    tasks = {metric: _by_task(of) for metric, of in known.items() if metric not in INCREMENTAL}
+    return SideBySide(first, second, metrics, tasks)
 
 
 def _side(path: Path) -> Side:

@@ -9,7 +9,9 @@ from enum import StrEnum
 from itertools import combinations
 
 from cl_bench.benchmark.errors import UserError
-from cl_bench.reports.runs.group import MAIN, Group, Row
+from cl_bench.reports.runs.group import Group
+from cl_bench.reports.runs.metrics import INCREMENTAL, judged_metrics
+from cl_bench.reports.runs.row import Row
 from cl_bench.reports.statistics.difference import Difference, difference
 from cl_bench.reports.statistics.holm import levels
 from cl_bench.reports.statistics.outcomes import (
@@ -67,7 +69,7 @@ class Judged:
     Attributes:
         group: the rows.
         pairs: per metric, every pair of rows; one family of tests.
-        tasks: per metric, every other row against the best one on every task; one family.
+        tasks: per metric, every other row against the best one on every task or set; one family.
         untested: the runs that were left out, each with the reason.
     """
 
@@ -97,7 +99,7 @@ def judge(group: Group) -> Judged:
     """Test all ranked rows of a group against each other, on the test images that they share."""
     usable, untested = _usable(group.ranked)
     pairs, tasks = {}, {}
-    for metric in MAIN:
+    for metric in judged_metrics(group.config):
         known = {
             row.label: outcomes
             for row, runs in usable
@@ -105,7 +107,7 @@ def judge(group: Group) -> Judged:
         }
         pairs[metric] = judge_family([(a, b, None) for a, b in combinations(known, 2)], known)
         means = {row.label: row.mean(metric) or 0.0 for row, _ in usable if row.label in known}
-        if means:
+        if means and metric not in INCREMENTAL:  # there an image's weight is not its task's alone
             best = max(means, key=lambda label: means[label])
             asked = [
                 (best, b, j) for b in known if b != best for j in range(len(known[best].tasks))

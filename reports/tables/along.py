@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from cl_bench.reports.runs.along import LONG, QUANTITIES, along, growth, is_long, marks
-from cl_bench.reports.runs.group import Row
 from cl_bench.reports.runs.machines import why_times_differ
 from cl_bench.reports.runs.numbers import plain, signed
+from cl_bench.reports.runs.row import Row
 from cl_bench.reports.statistics.verdicts import Judged
 from cl_bench.reports.tables.chapter import Chapter
 from cl_bench.reports.tables.csv_file import Value

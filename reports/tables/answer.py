@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from cl_bench.reports.runs.cost import Cost
-from cl_bench.reports.runs.group import HEADLINE, MAIN, METRICS, Row
 from cl_bench.reports.runs.machines import why_times_differ
+from cl_bench.reports.runs.metrics import HEADLINE, MAIN, METRICS
 from cl_bench.reports.runs.numbers import grouped, plain, times
+from cl_bench.reports.runs.row import Row
 from cl_bench.reports.statistics.spread import Spread
 from cl_bench.reports.statistics.verdicts import Judged, Judgement, Verdict
 from cl_bench.reports.tables.differences import difference_in_words, interval_in_words

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cl_bench.benchmark.record import RunResult
-from cl_bench.reports.runs.group import Group, Row
+from cl_bench.reports.runs.group import Group
 from cl_bench.reports.runs.names import first_row
+from cl_bench.reports.runs.row import Row
 from cl_bench.reports.statistics.spread import Spread
 from cl_bench.reports.statistics.verdicts import Judged
 from cl_bench.reports.tables.chapter import Chapter

@@ -1,8 +1,8 @@
-"""Which differences are real: every row against the best one, in the table's three main metrics."""
+"""Which differences are real: every row against the best one, in every metric that has verdicts."""
 
 from __future__ import annotations
 
-from cl_bench.reports.runs.group import MAIN, METRICS
+from cl_bench.reports.runs.metrics import MAIN, NAMES
 from cl_bench.reports.runs.names import short_names
 from cl_bench.reports.runs.numbers import plain, signed
 from cl_bench.reports.statistics.difference import Difference
@@ -35,14 +35,14 @@ def _tables(judged: Judged) -> list[Table]:
     """Per metric, a table over all tasks and one task by task."""
     notes = tuple(f"Not tested: {reason}" for reason in judged.untested)
     tables = []
-    for metric in MAIN:
+    for metric in judged.pairs:
         against = judged.against_best(metric)
         best = judged.best(metric)
         if not against or best is None:
             continue
         header = ("Against", "Difference", "These images: p", "Other seeds", "Both", "Verdict")
         rows = tuple(_row(best, pair) for pair in against)
-        title = f"{METRICS[metric]}, best: {best}"
+        title = f"{NAMES[metric]}, best: {best}"
         tables.append(Table(header, rows, title, frozenset({3, 4, 5})))
         tables += _per_task(judged, metric, best)
     if not tables:
@@ -102,9 +102,8 @@ def _per_task(judged: Judged, metric: str, best: str) -> list[Table]:
         (Cell(other), *(_cell(best, found[other, task]) for task in tasks)) for other in others
     )
     header = ("Against", *short_names(tasks))
-    return [
-        Table(header, rows, f"{METRICS[metric]}, task by task, best: {best}", notes=(PER_TASK,))
-    ]
+    parts = "task by task" if metric in MAIN else "set by set"
+    return [Table(header, rows, f"{NAMES[metric]}, {parts}, best: {best}", notes=(PER_TASK,))]
 
 
 def _cell(best: str, pair: Judgement) -> Cell:
@@ -124,7 +123,7 @@ def _lines(judged: Judged) -> list[tuple[Value, ...]]:
     return [
         (metric, pair.task, pair.a, pair.b, *_numbers(pair.difference), pair.level,
          *(pair.interval or (None, None)), pair.verdict)
-        for metric in MAIN
+        for metric in judged.pairs
         for pair in (*judged.pairs.get(metric, ()), *judged.tasks.get(metric, ()))
     ]  # fmt: skip
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from cl_bench.reports.runs.group import Row
+from cl_bench.reports.runs.row import Row
 from cl_bench.reports.tables.table import Cell, number
 
 FITTED = "Fitted per task"

@@ -1,33 +1,22 @@
 """Accuracies on held-out data sets: their columns in the main table, and a chapter of their own.
 
-They are means over the sets, and no part of Transfer, Average or Last. No method is ranked by them.
+They are means over the sets, and no part of Transfer, Average or Last.
 """
 
 from __future__ import annotations
 
 from statistics import fmean
 
-from cl_bench.reports.runs.group import HELD_OUT, Group, Row
+from cl_bench.reports.runs.group import Group
+from cl_bench.reports.runs.metrics import HELD_OUT
 from cl_bench.reports.statistics.spread import Spread
 from cl_bench.reports.statistics.verdicts import Judged
 from cl_bench.reports.tables.chapter import Chapter
 from cl_bench.reports.tables.csv_file import Value
+from cl_bench.reports.tables.metric_column import metric_column
 from cl_bench.reports.tables.table import Cell, Table, number, words_alone
 
 NONE = "These runs have no held-out data sets."
-
-
-def held_out_header(g: Group) -> tuple[str, ...]:
-    """Names of the columns; none where the runs of a group have no held-out sets."""
-    return tuple(HELD_OUT.values()) if g.config.held_out else ()
-
-
-def held_out_cells(row: Row) -> tuple[Cell, ...]:
-    """The columns of a row: mean and spread over its seeds."""
-    if not row.runs[0].config.held_out:
-        return ()
-    spreads = (Spread(row.held_out(metric)) for metric in HELD_OUT)
-    return tuple(Cell(spread.words(), value=spread.mean) for spread in spreads)
 
 
 def _tables(judged: Judged) -> list[Table]:
@@ -35,10 +24,12 @@ def _tables(judged: Judged) -> list[Table]:
     g = judged.group
     if not g.config.held_out or not g.rows:
         return [words_alone(NONE if g.rows else "No finished run.")]
-    header = ("Method", "n", *HELD_OUT.values())
+    columns = [metric_column(judged, metric, g.rows) for metric in HELD_OUT]
     means = tuple(
-        (Cell(row.name), Cell(str(len(row.runs))), *held_out_cells(row)) for row in g.rows
+        (Cell(row.name), Cell(str(len(row.runs))), *(column[i] for column in columns))
+        for i, row in enumerate(g.rows)
     )
+    header = ("Method", "n", *HELD_OUT.values())
     each = (_of_set(g, name) for name in g.config.held_out)
     return [Table(header, means, "Mean over the held-out sets"), *each]
 

@@ -13,7 +13,8 @@ from cl_bench.reports.runs.classes import (
     classes_of,
     mean_accuracy,
 )
-from cl_bench.reports.runs.group import Group, Row
+from cl_bench.reports.runs.group import Group
+from cl_bench.reports.runs.row import Row
 from cl_bench.reports.statistics.spread import Spread
 from cl_bench.reports.statistics.verdicts import Judged
 from cl_bench.reports.tables.chapter import Chapter

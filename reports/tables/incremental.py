@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from statistics import fmean
 
-from cl_bench.reports.runs.group import Row
 from cl_bench.reports.runs.incremental import incremental_curves, is_incremental
+from cl_bench.reports.runs.metrics import INCREMENTAL
 from cl_bench.reports.runs.names import short_names
+from cl_bench.reports.runs.row import Row
 from cl_bench.reports.statistics.spread import Spread
 from cl_bench.reports.statistics.verdicts import Judged
 from cl_bench.reports.tables.chapter import Chapter
 from cl_bench.reports.tables.csv_file import Value
+from cl_bench.reports.tables.metric_column import metric_column
 from cl_bench.reports.tables.table import Cell, Table, number, words_alone
 
 READING = (
     "Accuracy in per cent over the test images of all tasks learned so far, each image once, classified over "
     "the classes of these tasks. Incremental: the mean over the moments after each task (average incremental "
     "accuracy, Rebuffi et al. 2017); last of all images: after the last task. Last in the main table is the mean "
-    "over tasks instead, and Transfer and Average there count tasks that are not learned yet, too. No method "
-    "is ranked by the columns here."
+    "over tasks instead, and Transfer and Average there count tasks that are not learned yet, too."
 )
 NO_RUNS = "No run classifies its images over the classes learned so far (--protocol seen)."
 
@@ -29,30 +30,21 @@ def _tables(judged: Judged) -> list[Table]:
     if not is_incremental(g) or not g.rows:
         return [words_alone("No finished run." if is_incremental(g) else NO_RUNS)]
     curves = [(row, incremental_curves(row)) for row in g.rows]
-    metrics = tuple((*_named(row), *_metrics(of_seeds)) for row, of_seeds in curves)
+    columns = [metric_column(judged, metric, g.rows) for metric in INCREMENTAL]
+    metrics = tuple((*_named(row), *(c[i] for c in columns)) for i, row in enumerate(g.rows))
     steps = tuple(
         (*_named(row), *(number(fmean(values)) for values in zip(*of_seeds, strict=True)))
         for row, of_seeds in curves
         if of_seeds
     )
     return [
-        Table(
-            ("Method", "n", "Incremental", "Last of all images"), metrics, "Over the classes seen"
-        ),
+        Table(("Method", "n", *INCREMENTAL.values()), metrics, "Over the classes seen"),
         Table(("Method", "n", *short_names(g.config.tasks)), steps, "After each task"),
     ]
 
 
 def _named(row: Row) -> tuple[Cell, Cell]:
     return Cell(row.name), Cell(str(len(row.runs)))
-
-
-def _metrics(of_seeds: list[tuple[float, ...]]) -> list[Cell]:
-    spreads = (
-        Spread(tuple(map(fmean, of_seeds))),
-        Spread(tuple(curve[-1] for curve in of_seeds)),
-    )
-    return [Cell(spread.words(), value=spread.mean) for spread in spreads]
 
 
 def _lines(judged: Judged) -> list[tuple[Value, ...]]:

@@ -8,25 +8,26 @@ from functools import partial
 from cl_bench.benchmark.record import RunResult
 from cl_bench.reports.runs.cost import Cost
 from cl_bench.reports.runs.find import LeftOut
-from cl_bench.reports.runs.group import HEADLINE, LOWER_IS_BETTER, MAIN, METRICS, Group, Row
+from cl_bench.reports.runs.group import Group
 from cl_bench.reports.runs.machines import why_times_differ
+from cl_bench.reports.runs.metrics import HEADLINE, MAIN, METRICS, metrics_beside
 from cl_bench.reports.runs.names import first_row
 from cl_bench.reports.runs.numbers import grouped, plain
+from cl_bench.reports.runs.row import Row
 from cl_bench.reports.runs.slugs import group_slugs
 from cl_bench.reports.runs.zero_shot import (
     range_in_words,
     rows_beside_zero_shot,
+    zero_shot_beside,
     zero_shot_range,
     zero_shot_rows,
 )
-from cl_bench.reports.statistics.spread import Spread
 from cl_bench.reports.statistics.verdicts import Judged, Verdict
 from cl_bench.reports.tables import escape, table
 from cl_bench.reports.tables.answer import answer, judgement
 from cl_bench.reports.tables.chapter import LATEX_PACKAGES, latex_label, markdown_heading
 from cl_bench.reports.tables.fitted import FITTED, fitted_cell, fitted_notes
-from cl_bench.reports.tables.held_out import held_out_cells, held_out_header
-from cl_bench.reports.tables.retrieval import retrieval_cells, retrieval_header
+from cl_bench.reports.tables.metric_column import metric_column, metric_names
 from cl_bench.reports.tables.table import Cell, Table, number
 
 MEANINGS = (
@@ -44,7 +45,6 @@ READING = (
     "highest one in this metric, for other test images and other seeds together. °: the highest one is higher on "
     "these test images, and what other seeds would do is unknown."
 )
-MARKS = {Verdict.alike: "≈", Verdict.images: "°", Verdict.higher: ""}
 AGAINST = {
     Verdict.alike: str(Verdict.alike),
     Verdict.images: "lower on these images, seeds unknown",
@@ -81,28 +81,30 @@ def markdown(groups: Sequence[Judged], left_out: Sequence[LeftOut] = ()) -> str:
 def main_table(judged: Judged) -> Table:
     """The main metrics of every row with verdict and cost, then its other metrics; zero-shot above."""
     g = judged.group
-    rows = rows_beside_zero_shot(g)
+    rows, beside = rows_beside_zero_shot(g), metrics_beside(g.config)
     header = (
         "Method",
         "n",
-        *_names(MAIN),
+        *metric_names(MAIN),
         f"Verdict ({METRICS[HEADLINE]})",
         *COSTS,
-        *_names(OTHERS),
+        *metric_names(OTHERS),
         FITTED,
-        *_header_beside(g),
+        *metric_names(beside),
     )
-    metrics = [_metrics(judged, metric, rows) for metric in (*MAIN, *OTHERS)]
-    main, others = metrics[: len(MAIN)], metrics[len(MAIN) :]
+    main, others, further = (
+        [metric_column(judged, metric, rows) for metric in metrics]
+        for metrics in (MAIN, OTHERS, beside)
+    )
     verdicts = [Cell(words) for words in _verdicts(judged, rows)]
     costs = [_costs(row) for row in rows]
     body = tuple(
         (Cell(row.name), Cell(str(len(row.runs))), *(c[i] for c in main), verdicts[i], *costs[i],
-         *(c[i] for c in others), fitted_cell(row), *_cells_beside(row))
+         *(c[i] for c in others), fitted_cell(row), *(c[i] for c in further))
         for i, row in enumerate(rows)
     )  # fmt: skip
     above = (*_zero_shot(g, MAIN), *(Cell("") for _ in range(1 + len(COSTS))))
-    above += tuple(Cell("-") for _ in (*OTHERS, FITTED, *_header_beside(g)))
+    above += (*(Cell("-") for _ in (*OTHERS, FITTED)), *_zero_shot_beside(g, beside))
     verdict_column = frozenset({2 + len(MAIN)})
     return Table(header, body, words=verdict_column, notes=_notes(judged), above=above)
 
@@ -110,37 +112,29 @@ def main_table(judged: Judged) -> Table:
 def metrics_table(judged: Judged) -> Table:
     """Every metric of every row, narrow enough for a printed page; zero-shot above."""
     g = judged.group
-    rows = rows_beside_zero_shot(g)
-    columns = [_metrics(judged, metric, rows) for metric in EVERY]
+    rows, beside = rows_beside_zero_shot(g), metrics_beside(g.config)
+    columns = [metric_column(judged, metric, rows) for metric in EVERY]
+    further = [metric_column(judged, metric, rows) for metric in beside]
     body = tuple(
         (Cell(row.name), Cell(str(len(row.runs))), *(column[i] for column in columns),
-         fitted_cell(row), *_cells_beside(row))
+         fitted_cell(row), *(column[i] for column in further))
         for i, row in enumerate(rows)
     )  # fmt: skip
-    beside = _header_beside(g)
-    above = (*_zero_shot(g, MAIN), *(Cell("-") for _ in (*EVERY[len(MAIN) :], FITTED, *beside)))
-    header = ("Method", "n", *_names(EVERY), FITTED, *beside)
+    above = (*_zero_shot(g, MAIN), *(Cell("-") for _ in (*EVERY[len(MAIN) :], FITTED)))
+    above += _zero_shot_beside(g, beside)
+    header = ("Method", "n", *metric_names(EVERY), FITTED, *metric_names(beside))
     return Table(header, body, notes=_notes(judged), above=above)
-
-
-def _header_beside(g: Group) -> tuple[str, ...]:
-    """The columns of what is evaluated beside the tasks."""
-    return (*held_out_header(g), *retrieval_header(g))
-
-
-def _cells_beside(row: Row) -> tuple[Cell, ...]:
-    """A row's cells under ``_header_beside``."""
-    return (*held_out_cells(row), *retrieval_cells(row))
-
-
-def _names(metrics: Sequence[str]) -> list[str]:
-    return [METRICS[f] + (" ↓" if f in LOWER_IS_BETTER else "") for f in metrics]
 
 
 def _zero_shot(g: Group, metrics: Sequence[str]) -> tuple[Cell, ...]:
     """The line above the methods: its name, no number of runs, and its accuracies."""
     found = (range_in_words(zero_shot_range(g, metric)) if g.rows else "-" for metric in metrics)
     return (Cell(first_row(g.config)), Cell(""), *map(Cell, found))
+
+
+def _zero_shot_beside(g: Group, metrics: Sequence[str]) -> tuple[Cell, ...]:
+    """What the backbone has in the metrics beside the matrix: a set's number before anything was learned."""
+    return tuple(Cell(range_in_words(zero_shot_beside(g, metric))) for metric in metrics)
 
 
 def _notes(judged: Judged) -> tuple[str, ...]:
@@ -191,28 +185,6 @@ def _costs(row: Row) -> tuple[Cell, ...]:
         number(stored, partial(plain, digits=2)),
         number(cost.learning_seconds, grouped),
     )
-
-
-def _marks(judged: Judged, metric: str) -> dict[str, str]:
-    """Row label -> its sign in this metric; the highest row shares the sign of those like it."""
-    ranked, highest = judged.group.ranked, judged.best(metric)
-    first = next((row for row in ranked if row.label == highest), None)
-    if first is None:
-        return {}
-    found = {row.label: judgement(judged, metric, first, row) for row in ranked}
-    marks = {label: MARKS[pair.verdict] for label, pair in found.items() if pair is not None}
-    return marks | ({first.label: "≈"} if "≈" in marks.values() else {})
-
-
-def _metrics(judged: Judged, metric: str, rows: Sequence[Row]) -> list[Cell]:
-    """A column: the metric of every row with its place and its mark."""
-    marks, places = _marks(judged, metric), judged.group.places
-    spreads = [Spread(row.values(metric)) for row in rows]
-    return [
-        Cell(spread.words(), places.get((row.label, metric), 0), spread.mean,
-             remark=marks.get(row.label, ""))
-        for row, spread in zip(rows, spreads, strict=True)
-    ]  # fmt: skip
 
 
 def _markdown_table(judged: Judged) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from cl_bench.reports.runs.group import HEADLINE, MAIN, METRICS
+from cl_bench.reports.runs.metrics import HEADLINE, MAIN, METRICS
 from cl_bench.reports.runs.names import short_names, suite_in_words
 from cl_bench.reports.runs.numbers import plain
 from cl_bench.reports.runs.slugs import study_slugs

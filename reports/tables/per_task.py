@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from cl_bench.benchmark.matrix import AccuracyMatrix
-from cl_bench.reports.runs.group import MAIN, METRICS, Group, Row
+from cl_bench.reports.runs.group import Group
+from cl_bench.reports.runs.metrics import MAIN, METRICS
 from cl_bench.reports.runs.names import short_names
+from cl_bench.reports.runs.row import Row
 from cl_bench.reports.statistics.spread import Spread
 from cl_bench.reports.statistics.verdicts import Judged
 from cl_bench.reports.tables.chapter import Chapter

@@ -1,6 +1,6 @@
 """Recall of image-text retrieval: its columns in the main table, and a chapter of its own.
 
-It is no part of Transfer, Average or Last. No method is ranked by it.
+It is no part of Transfer, Average or Last.
 """
 
 from __future__ import annotations
@@ -9,27 +9,17 @@ from collections.abc import Iterator
 from statistics import fmean
 
 from cl_bench.benchmark.record import RECALL_AT, WAYS, recall_name
-from cl_bench.reports.runs.group import RETRIEVAL, Group, Row
+from cl_bench.reports.runs.group import Group
+from cl_bench.reports.runs.metrics import RETRIEVAL
+from cl_bench.reports.runs.row import Row
 from cl_bench.reports.statistics.spread import Spread
 from cl_bench.reports.statistics.verdicts import Judged
 from cl_bench.reports.tables.chapter import Chapter
 from cl_bench.reports.tables.csv_file import Value
+from cl_bench.reports.tables.metric_column import metric_column
 from cl_bench.reports.tables.table import Cell, Table, number, words_alone
 
 NONE = "These runs have no retrieval sets."
-
-
-def retrieval_header(g: Group) -> tuple[str, ...]:
-    """Names of the columns; none where the runs of a group have no retrieval sets."""
-    return tuple(RETRIEVAL.values()) if g.config.retrieval else ()
-
-
-def retrieval_cells(row: Row) -> tuple[Cell, ...]:
-    """The columns of a row: mean and spread over its seeds."""
-    if not row.runs[0].config.retrieval:
-        return ()
-    spreads = (Spread(row.retrieval(metric)) for metric in RETRIEVAL)
-    return tuple(Cell(spread.words(), value=spread.mean) for spread in spreads)
 
 
 def _tables(judged: Judged) -> list[Table]:
@@ -37,8 +27,9 @@ def _tables(judged: Judged) -> list[Table]:
     g = judged.group
     if not g.config.retrieval or not g.rows:
         return [words_alone(NONE if g.rows else "No finished run.")]
+    columns = [metric_column(judged, metric, g.rows) for metric in RETRIEVAL]
+    means = tuple((*_who(row), *(c[i] for c in columns)) for i, row in enumerate(g.rows))
     header = ("Method", "n", *RETRIEVAL.values())
-    means = tuple((*_who(row), *retrieval_cells(row)) for row in g.rows)
     first = Table(header, means, "Recall at 1, mean over both ways and the retrieval sets")
     return [first, *(_of_set(g, name, way) for name in g.config.retrieval for way in WAYS)]
 

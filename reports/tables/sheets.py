@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cl_bench.reports.runs.group import HELD_OUT, METRICS, RETRIEVAL, Group, Row
+from cl_bench.reports.runs.group import Group
+from cl_bench.reports.runs.metrics import METRICS, NAMES, metrics_beside
+from cl_bench.reports.runs.row import Row
 from cl_bench.reports.statistics.spread import Spread
 from cl_bench.reports.tables.csv_file import GROUP_HEADER, Value, group_values, to_csv
 from cl_bench.reports.tables.fitted import fitted_total
@@ -12,7 +14,7 @@ from cl_bench.reports.tables.fitted import fitted_total
 
 def rows_csv(groups: Sequence[Group]) -> str:
     """One line per row of the main tables: mean and interval of every metric, rounded to what the numbers carry."""
-    beside = metrics_beside(groups)
+    beside = _beside(groups)
     names = [name for m in (*METRICS, *beside) for name in (m, f"{m}_interval95")]
     lines = [
         (
@@ -36,29 +38,25 @@ def _seeds(row: Row) -> str:
     return " ".join(str(run.config.seed) for run in row.runs)
 
 
-def metrics_beside(groups: Sequence[Group]) -> tuple[str, ...]:
-    """The metrics of held-out and retrieval sets; none where no run has such sets."""
-    held_out = HELD_OUT if any(g.config.held_out for g in groups) else {}
-    retrieval = RETRIEVAL if any(g.config.retrieval for g in groups) else {}
-    return (*held_out, *retrieval)
+def _beside(groups: Sequence[Group]) -> tuple[str, ...]:
+    """The metrics beside the matrix that any of the groups has."""
+    evaluated = {metric for g in groups for metric in metrics_beside(g.config)}
+    return tuple(metric for metric in NAMES if metric in evaluated)
 
 
 def _pairs(row: Row, beside: Sequence[str]) -> list[Value]:
-    others = (row.held_out(m) if m in HELD_OUT else row.retrieval(m) for m in beside)
-    values = (*(row.values(metric) for metric in METRICS), *others)
-    spreads = map(Spread, values)
+    spreads = (Spread(row.values(metric)) for metric in (*METRICS, *beside))
     return [cell for spread in spreads for cell in (spread.mean, spread.half)]
 
 
 def runs_csv(groups: Sequence[Group]) -> str:
     """One line per run, finished or not; the metrics of an unfinished one stay empty."""
     lines: list[tuple[Value, ...]] = []
-    beside = metrics_beside(groups)
+    beside = _beside(groups)
     for g in groups:
         members = [(row.label, run) for row in g.rows for run in row.runs]
         for label, run in [*members, *((run.config.method, run) for run in g.unfinished)]:
-            metrics = run.matrix.metrics()
-            others = run.held_out.metrics() | run.retrieval.metrics()
+            metrics = run.metrics()
             status = "finished" if run.finished else run.manifest.stands
             lines += [
                 (
@@ -69,8 +67,7 @@ def runs_csv(groups: Sequence[Group]) -> str:
                     run.config.digest(),
                     status,
                     len(run.matrix.rows),
-                    *(metrics.get(f) for f in METRICS),
-                    *(others.get(f) for f in beside),
+                    *(metrics.get(f) for f in (*METRICS, *beside)),
                     run.path.as_posix(),
                 )
             ]

@@ -10,7 +10,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from cl_bench.reports.runs.group import METRICS
+from cl_bench.reports.runs.metrics import MAIN, NAMES
 from cl_bench.reports.runs.names import circumstances, short_names
 from cl_bench.reports.runs.numbers import plain
 from cl_bench.reports.statistics.side_by_side import Pair, Side, SideBySide
@@ -30,7 +30,7 @@ def compare(found: SideBySide) -> RenderableType:
     """Transfer, Average and Last of both, data set by data set, and what may be said of them."""
     heading = Text(f"a  {_name(found.a)}\nb  {_name(found.b)}\n{circumstances(found.a.config)}\n")
     warnings = [Text(words + "\n", style="yellow") for words in found.warnings]
-    sentences = [_sentence(METRICS[metric], pair) for metric, pair in found.metrics.items()]
+    sentences = [_sentence(NAMES[metric], pair) for metric, pair in found.metrics.items()]
     return Group(heading, *warnings, _Tables(found), Text(NOTE + "\n", style="dim"), *sentences)
 
 
@@ -54,24 +54,29 @@ class _Tables:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """One table where it fits without a broken line."""
-        whole = _table(self.found, list(self.found.tasks))
+        of_tasks = [metric for metric in self.found.tasks if metric in MAIN]
+        whole = _table(self.found, of_tasks)
         unbroken = Measurement.get(console, options.update(width=UNBROKEN), whole).maximum
         if unbroken <= options.max_width:
             yield whole
-            return
-        for metric in self.found.tasks:
-            yield _table(self.found, [metric])
+        else:
+            yield from (_table(self.found, [metric]) for metric in of_tasks)
+        beside = [metric for metric in self.found.tasks if metric not in MAIN]
+        for metric in beside:
+            yield from (Text(""), _table(self.found, [metric]))
 
 
 def _table(found: SideBySide, metrics: Sequence[str]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("data set", overflow="fold")  # gives way before a number does
     for metric in metrics:
-        for column in (f"{METRICS[metric]} a", "b", "b - a"):
+        for column in (f"{NAMES[metric]} a", "b", "b - a"):
             table.add_column(column, justify="right", no_wrap=True)
-    tasks = found.a.config.tasks
-    for name, task in zip(short_names(tasks), tasks, strict=True):
-        pairs = (found.tasks[metric].get(task) for metric in metrics)
+    config = found.a.config
+    every = (*config.tasks, *config.held_out, *config.retrieval)
+    parts = [part for part in every if any(part in found.tasks[metric] for metric in metrics)]
+    for name, part in zip(short_names(parts), parts, strict=True):
+        pairs = (found.tasks[metric].get(part) for metric in metrics)
         table.add_row(name, *(cell for pair in pairs for cell in (_cells(pair) if pair else NONE)))
     return table
 

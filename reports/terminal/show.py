@@ -12,7 +12,7 @@ from rich.text import Text
 from cl_bench.benchmark.record import RECALL_AT, WAYS, RunResult, recall_name
 from cl_bench.benchmark.records.events import Event, Learned, those
 from cl_bench.reports.runs.cost import PHASES, Cost
-from cl_bench.reports.runs.group import HELD_OUT, MAIN, METRICS, RETRIEVAL
+from cl_bench.reports.runs.metrics import HELD_OUT, INCREMENTAL, MAIN, METRICS, NAMES, RETRIEVAL
 from cl_bench.reports.runs.names import circumstances, first_row, protocol, suite_in_words
 from cl_bench.reports.runs.numbers import plain
 from cl_bench.reports.terminal.matrix import Matrix
@@ -55,14 +55,14 @@ def _status(run: RunResult) -> list[tuple[str, str]]:
 
 def _metrics(run: RunResult) -> Text:
     """The metrics of the matrix: the three of the benchmark, then the others."""
-    metrics = run.matrix.metrics()
+    metrics = run.metrics()
     others = [name for name in METRICS if name not in MAIN]
     first = first_row(run.config).capitalize()
     lines = [_line(metrics, MAIN, "bold"), _line(metrics, others, "", {"zero_shot": first})]
     if "zero_shot_transfer" in metrics:
         same = f"{first} over the same tasks as Transfer {plain(metrics['zero_shot_transfer'], 2)}"
         lines.append(Text(same))
-    lines += [*_held_out(run), *_retrieval(run)]
+    lines += [_line(metrics, tuple(INCREMENTAL), ""), *_held_out(run), *_retrieval(run)]
     return Text("\n").join(line for line in lines if line)
 
 
@@ -97,7 +97,7 @@ def _line(
     called: Mapping[str, str] | None = None,
 ) -> Text:
     """Those of ``names`` that exist, side by side; ``called``: those with another name than usual."""
-    known = METRICS | HELD_OUT | RETRIEVAL | dict(called or {})
+    known = NAMES | dict(called or {})
     return Text("   ").join(
         Text.assemble(f"{known[name]} ", (plain(metrics[name], 2), style))
         for name in names

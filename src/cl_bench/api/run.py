@@ -70,8 +70,12 @@ class Run:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Transfer, Average, Last and the others, in per cent; only ``zero_shot`` before the end."""
-        return self.matrix.metrics()
+        """Transfer, Average, Last and the others, in per cent; before the end ``zero_shot`` and what is known.
+
+        What is evaluated beside the matrix has metrics of its own: ``held_out_last``, ``retrieval_last``,
+        ``incremental`` and others.
+        """
+        return self.result.metrics()
 
     @property
     def cost(self) -> Cost:

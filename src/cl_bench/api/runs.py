@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, overload
 from cl_bench.api.run import Run
 from cl_bench.benchmark.errors import UserError, unknown
 from cl_bench.reports.runs.find import LeftOut, read_runs
-from cl_bench.reports.runs.group import METRICS, group
+from cl_bench.reports.runs.group import group
+from cl_bench.reports.runs.metrics import METRICS, NAMES, metrics_beside
 from cl_bench.reports.statistics.spread import Spread
 from cl_bench.reports.statistics.verdicts import judge
 from cl_bench.reports.tables.differences import CHAPTER
@@ -70,8 +71,10 @@ class Runs(Sequence[Run]):
         """One line per run: what it is, its metrics (empty until it is finished) and its cost."""
         import pandas as pd
 
+        evaluated = {metric for run in self.runs for metric in metrics_beside(run.config)}
+        names = (*METRICS, *(metric for metric in NAMES if metric in evaluated))
         lines = [
-            {**_identity(run), **{m: run.metrics.get(m) for m in METRICS}, **asdict(run.cost)}
+            {**_identity(run), **{m: run.metrics.get(m) for m in names}, **asdict(run.cost)}
             for run in self.runs
         ]
         return pd.DataFrame(
@@ -89,7 +92,7 @@ class Runs(Sequence[Run]):
         for g in group(run.result for run in self.runs):
             for row in g.rows:
                 line: dict[str, Any] = {"group": g.title, "method": row.label, "n": len(row.runs)}
-                for metric in METRICS:
+                for metric in (*METRICS, *metrics_beside(g.config)):
                     spread = Spread(row.values(metric))
                     line |= {metric: spread.mean, f"{metric} ±": spread.half}
                 lines.append(line)

@@ -12,7 +12,7 @@ from cl_bench.cli.as_json import print_json
 from cl_bench.cli.console import console, fits, paragraph
 from cl_bench.reports.literature.beside import literature_tables
 from cl_bench.reports.literature.published import MEAN, means, published
-from cl_bench.reports.runs.group import MAIN
+from cl_bench.reports.runs.metrics import MAIN
 from cl_bench.reports.tables.table import Table
 
 
