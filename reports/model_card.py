@@ -6,7 +6,7 @@ from statistics import fmean
 
 from cl_bench.benchmark.record import RunResult
 from cl_bench.reports.runs.command import reproduce
-from cl_bench.reports.runs.metrics import MAIN, METRICS
+from cl_bench.reports.runs.metrics import NAMES, judged_metrics
 from cl_bench.reports.runs.names import circumstances, protocol, suite_in_words
 from cl_bench.reports.runs.numbers import plain
 
@@ -71,8 +71,9 @@ def _accuracies(run: RunResult, learned: int) -> list[str]:
         known = "yes" if place < learned else "no"
         lines.append(f"| {task} | {known} | {plain(before[place], 2)} | {plain(row[place], 2)} |")
     lines += [f"| mean | | {plain(fmean(before), 2)} | {plain(fmean(row), 2)} |", ""]
-    metrics = run.matrix.metrics()
+    metrics = run.metrics()
     if learned == len(run.config.tasks):
-        said = (f"{METRICS[name]} {plain(metrics[name], 2)}" for name in MAIN if name in metrics)
+        names = [name for name in judged_metrics(run.config) if name in metrics]
+        said = (f"{NAMES[name]} {plain(metrics[name], 2)}" for name in names)
         lines += [f"Of the whole run: {', '.join(said)}.", ""]
     return lines

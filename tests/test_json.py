@@ -17,6 +17,7 @@ from written_run import write_run
 
 from cl_bench.benchmark.record import read_run
 from cl_bench.cli.as_json import print_json
+from cl_bench.datasets.mini.held_out import HELD_OUT
 from cl_bench.experiment.settings import find_settings
 from cl_bench.methods.catalog import BUILT_IN
 from cl_bench.reports.literature.published import MEAN, means, published
@@ -85,6 +86,10 @@ def test_a_list(
     names = [item["name"] for item in said]
     if what == "methods":
         assert names == list(BUILT_IN)
+    if what == "datasets":
+        kinds = {item["name"]: item["kind"] for item in said}
+        assert [n for n, kind in kinds.items() if kind != "task"] == [*HELD_OUT, "mini-Captions"]
+        assert kinds["mini-Captions"] == "retrieval" and kinds["mini-Signs"] == "held-out"
     if what == "settings":
         assert names == [setting.name for setting in find_settings("lora", "mini")]
         alpha = next(item for item in said if item["name"] == "alpha")

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
+from written_beside import write_run_beside
 from written_run import write_run
 
 from cl_bench.benchmark.config import Budget, Recipe
@@ -86,6 +87,15 @@ def test_metrics_and_settings_stand_side_by_side(tmp_path: Path) -> None:
         (value,) = read.Scalars(name)
         assert value.value == pytest.approx(run.matrix.metrics()[name.removeprefix("final/")])
     assert "session_end_info" in found
+
+
+def test_what_is_evaluated_beside_the_tasks_is_there_by_name(tmp_path: Path) -> None:
+    path = write_run_beside(tmp_path / "run", "lora", 0, (38, 36, 30, 20), (38, 36, 30, 10))
+    read = board(path, tmp_path / "tb")
+    for name, value in (("held_out_last", 50.0), ("retrieval_last", 25.0)):
+        (last,) = read.Scalars(f"final/{name}")
+        assert last.value == pytest.approx(value)
+    assert [s.value for s in read.Scalars("held_out/signs")] == pytest.approx([95, 90, 75, 50])
 
 
 @pytest.mark.parametrize("learned", [0, 1, 2])

@@ -23,6 +23,7 @@ from cl_bench.benchmark.config import Protocol
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.record import RunResult, read_run
 from cl_bench.benchmark.records.ledger import write_ledger
+from cl_bench.cli.compare_json import compared
 from cl_bench.reports.runs.group import group
 from cl_bench.reports.runs.metrics import judged_metrics
 from cl_bench.reports.statistics.difference import difference
@@ -178,7 +179,7 @@ def seen(root: Path, method: str, seed: int, right: int) -> RunResult:
 def test_incremental_accuracy_has_verdicts(tmp_path: Path) -> None:
     for name, right in (("best", 38), ("near", 37), ("far", 2)):
         for seed in (0, 1, 2):
-            seen(tmp_path, name, seed, right)
+            seen(tmp_path / name, name, seed, right)
     judged = judged_below(tmp_path)
     assert judged.verdicts("incremental_last") == {"near": Verdict.alike, "far": Verdict.higher}
     for row in judged.group.rows:
@@ -186,6 +187,9 @@ def test_incremental_accuracy_has_verdicts(tmp_path: Path) -> None:
             gathered = gather([outcomes_of(run) for run in row.runs], metric)
             assert gathered.seeds.mean() == pytest.approx(row.mean(metric)), metric
     assert not judged.tasks.get("incremental"), "of a single task it is no accuracy"
+    found = side_by_side(tmp_path / "best", tmp_path / "far")
+    said = compared(found)["metrics"]["incremental_last"]
+    assert said["verdict"] == "higher" and said["b"] == pytest.approx(5.0) and said["tasks"] == {}
     assert "**95.0** ≈" in incremental.CHAPTER.markdown([judged])
     assert "Last of all images" in main.markdown([judged])
 

@@ -15,6 +15,7 @@ from small_run import small_plan, small_run
 from test_sinks import no_wandb_settings, stored
 from wandb_file import history, records
 from wandb_server import serving
+from written_beside import write_run_beside
 
 from cl_bench.benchmark.record import RunResult
 from cl_bench.cli.dashboards import BoardOptions, chosen
@@ -245,6 +246,28 @@ def test_a_workspace_has_a_panel_for_every_number_that_is_sent(
         for axis in [name for name in row if name.endswith("/step") or name == "task/learned"]:
             sent |= {(axis, name) for name in row}
     assert len(drawn) == len(plots) == 10 and drawn <= sent
+
+
+@pytest.mark.filterwarnings("ignore::pydantic.PydanticDeprecatedSince20")
+def test_sets_beside_the_tasks_have_panels_and_stand_in_the_summary(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_run_beside(tmp_path, "lora", 0, (38, 36, 30, 20), (38, 36, 30, 10))
+    with serving(monkeypatch) as server:
+        words = ("sync", str(path), "--wandb-project", "mine", "--wandb-entity", "me")
+        assert cl_bench(monkeypatch, *words, "--workspace") == 0
+    (view,) = server.views
+    bank = json.loads(view["spec"])["section"]["panelBankConfig"]
+    of_section = {
+        s["name"]: [p["config"]["metrics"] for p in s["panels"]] for s in bank["sections"]
+    }
+    assert of_section["Held-out and retrieval sets"] == [
+        ["held_out/signs"], ["held_out/boards"],
+        ["retrieval/album/image_to_text@1"], ["retrieval/album/text_to_image@1"],
+    ]  # fmt: skip
+    (sent,) = server.runs.values()
+    summary = json.loads(sent.summary)
+    assert (summary["held_out_last"], summary["retrieval_last"]) == pytest.approx((50.0, 25.0))
 
 
 @pytest.mark.parametrize("more", [["--wandb", "offline"], ["--to", "tensorboard"]])

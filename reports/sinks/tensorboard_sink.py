@@ -11,7 +11,7 @@ from cl_bench.benchmark.errors import missing_extra
 from cl_bench.benchmark.record import RunResult, read_config
 from cl_bench.benchmark.records.manifest import Manifest, read_manifest
 from cl_bench.reports.runs.flat_config import flat_config
-from cl_bench.reports.runs.metrics import MAIN
+from cl_bench.reports.runs.metrics import judged_metrics
 from cl_bench.reports.sinks.picture import picture_of
 from cl_bench.reports.sinks.plan import plan_in_markdown
 from cl_bench.reports.sinks.points import Point
@@ -63,8 +63,8 @@ class TensorBoardSink:
     def end(self, result: RunResult | None) -> None:
         """Add metrics and matrix of a finished run, and write what is left."""
         if result is not None:
-            metrics, learned = result.matrix.metrics(), len(result.matrix.rows)
-            for name in (name for name in MAIN if name in metrics):
+            metrics, learned = result.metrics(), len(result.matrix.rows)
+            for name in (name for name in judged_metrics(result.config) if name in metrics):
                 self._writer.add_scalar(f"{FINAL}/{name}", metrics[name], learned)
             self._writer.add_image(
                 "matrix", _pixels(picture_of(result)), learned, dataformats="HWC"
@@ -83,7 +83,7 @@ def _hparams(config: RunConfig, manifest: Manifest) -> tuple[Any, Any, Any]:
     flat = flat_config(config, manifest)
     shown = {key: "none" if value is None else value for key, value in flat.items()}
     summaries: tuple[Any, Any, Any] = hparams(
-        shown, dict.fromkeys(f"{FINAL}/{name}" for name in MAIN)
+        shown, dict.fromkeys(f"{FINAL}/{name}" for name in judged_metrics(config))
     )
     return summaries
 

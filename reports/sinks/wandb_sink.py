@@ -169,7 +169,7 @@ class WandbSink:
 
         assert self._run is not None
         if result is not None:
-            self._run.summary.update(result.matrix.metrics())
+            self._run.summary.update(result.metrics())
             picture = wandb.Image(str(picture_of(result)))
             self._log(self._count, {"matrix": matrix_table(result), "matrix_picture": picture})
             if self._about.classes is not None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cl_bench.benchmark.config import RunConfig
 from cl_bench.benchmark.errors import missing_extra
+from cl_bench.benchmark.record import RECALL_AT, WAYS, recall_name
 from cl_bench.reports.runs.metrics import MAIN, METRICS
 from cl_bench.reports.runs.names import short_names
 from cl_bench.reports.sinks.points import curves
@@ -53,8 +54,17 @@ def sections(configs: Sequence[RunConfig]) -> list[Section]:
     tasks = list(dict.fromkeys(name for c in configs for name in short_names(c.tasks)))
     own = list(dict.fromkeys(curve for c in configs for curve in curves(c)))
     results = [(METRICS[name], "task/learned", f"metrics/{name}") for name in MAIN]
+    held_out = dict.fromkeys(f"held_out/{name}" for c in configs for name in c.held_out)
+    searched = dict.fromkeys(
+        f"retrieval/{name}/{recall_name(way, RECALL_AT[0])}"
+        for c in configs
+        for name in c.retrieval
+        for way in WAYS
+    )
+    beside = [(key, "task/learned", key) for key in (*held_out, *searched)]
     return [
         _section("Transfer, Average, Last so far", results),
+        *([_section("Held-out and retrieval sets", beside)] if beside else []),
         _section("Accuracy by task", [(t, "task/learned", f"accuracy/{t}") for t in tasks]),
         _section("Training", [(n, "train/step", f"train/{n}") for n in ("loss", "task", "lr")]),
         _section("Loss by task", [(c, f"train/{c}/step", f"train/{c}/loss") for c in own]),

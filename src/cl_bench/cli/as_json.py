@@ -36,7 +36,7 @@ def run_as_json(run: RunResult) -> dict[str, Any]:
         "rows": matrix.rows,
         "held_out": run.held_out.curves(),
         "retrieval": run.retrieval.curves(),
-        "metrics": matrix.metrics(),  # of an unfinished run the zero-shot mean alone
+        "metrics": run.metrics(),  # of an unfinished run the zero-shot mean alone
         "so_far": matrix.so_far(),
     }
 

@@ -21,7 +21,7 @@ def compared(found: SideBySide) -> dict[str, Any]:
         "metrics": {
             metric: {
                 **_pair(pair),
-                "tasks": {task: _pair(of_task) for task, of_task in found.tasks[metric].items()},
+                "tasks": {part: _pair(of) for part, of in found.tasks.get(metric, {}).items()},
             }
             for metric, pair in found.metrics.items()
         },

@@ -87,9 +87,22 @@ def _orders(suite: str) -> Iterable[tuple[str, ...]]:
 def _datasets(suite: str) -> Iterable[tuple[str, ...]]:
     from cl_bench.datasets.catalog import find_suite
 
-    for task in find_suite(suite).tasks:
+    of = find_suite(suite)
+    for task in of.tasks:
         sizes = f"{task.train_size:,} train, {task.test_size:,} test"
         yield task.name, f"{len(task.classnames)} classes", sizes, f'"{task.templates[0]}"'
+    for held_out in of.held_out:
+        sizes = f"held out: {held_out.test_size:,} test"
+        classes = f"{len(held_out.classnames)} classes"
+        yield held_out.name, classes, sizes, f'"{held_out.templates[0]}"'
+    for searched in of.retrieval:
+        sizes = f"retrieval: {len(searched.captions):,} captions"
+        yield (
+            searched.name,
+            f"{searched.pictures:,} pictures",
+            sizes,
+            f'"{searched.captions[0][1]}"',
+        )
 
 
 def _backbones() -> Iterable[tuple[str, ...]]:

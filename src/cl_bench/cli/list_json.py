@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cl_bench.cli.inspect import cards, known_licences
+
+if TYPE_CHECKING:
+    from cl_bench.datasets.suite import TaskSpec
 
 Objects = Iterable[dict[str, Any]]
 
@@ -56,16 +59,33 @@ def _orders(suite: str) -> Objects:
 def _datasets(suite: str) -> Objects:
     from cl_bench.datasets.catalog import find_suite
 
-    return (
-        {
-            "name": task.name,
-            "classes": len(task.classnames),
-            "train_images": task.train_size,
-            "test_images": task.test_size,
-            "prompt": task.templates[0],
+    of = find_suite(suite)
+    for task in of.tasks:
+        yield _classified("task", task)
+    for held_out in of.held_out:
+        yield _classified("held-out", held_out)
+    for searched in of.retrieval:
+        yield {
+            "name": searched.name,
+            "kind": "retrieval",
+            "classes": None,
+            "train_images": None,
+            "test_images": searched.pictures,
+            "captions": len(searched.captions),
+            "prompt": None,
         }
-        for task in find_suite(suite).tasks
-    )
+
+
+def _classified(kind: str, spec: TaskSpec) -> dict[str, Any]:
+    return {
+        "name": spec.name,
+        "kind": kind,
+        "classes": len(spec.classnames),
+        "train_images": spec.train_size if kind == "task" else None,
+        "test_images": spec.test_size,
+        "captions": None,
+        "prompt": spec.templates[0],
+    }
 
 
 def _backbones() -> Objects:
