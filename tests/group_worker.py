@@ -29,6 +29,7 @@ LOSSES = (
 )  # of every kind that a batch is shared for
 # Of every family: adapters, distillation, experts, closed form, prompts by density.
 METHODS = ("lora", "keeplora", "zscl", "moe-adapters", "rail", "diki")
+BESIDE = {"keeplora": {"held_out": "all", "retrieval": "all"}}  # evaluated beside the tasks
 
 
 def learn(folder: Path) -> None:
@@ -36,7 +37,7 @@ def learn(folder: Path) -> None:
     from small_run import small_plan, small_run
 
     for name in METHODS:
-        small_run(small_plan(name), folder / name, every="3")
+        small_run(small_plan(name, **BESIDE.get(name, {})), folder / name, every="3")
     shared_gradients(Path(f"{folder}.json"))
 
 

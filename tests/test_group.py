@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from group_worker import LOSSES, METHODS
+from group_worker import BESIDE, LOSSES, METHODS
 from small_run import small_plan, small_run
 from together import together
 
@@ -25,7 +25,7 @@ def one(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder, threads = tmp_path_factory.mktemp("one"), torch.get_num_threads()
     torch.set_num_threads(1)
     for name in METHODS:
-        small_run(small_plan(name), folder / name)
+        small_run(small_plan(name, **BESIDE.get(name, {})), folder / name)
     torch.set_num_threads(threads)
     return folder
 
@@ -75,6 +75,22 @@ def test_two_processes_learn_what_one_learns(pair: tuple[RunResult, RunResult]) 
         assert b.images_drawn == a.images_drawn and b.steps == a.steps
         assert b.step_flops == pytest.approx(a.step_flops, rel=0.02)
         assert b.trainable_parameters == a.trainable_parameters
+
+
+def test_two_processes_evaluate_what_is_beside_the_tasks_as_one_does(one: Path, two: Path) -> None:
+    alone, both = (read_run(folder / "keeplora") for folder in (one, two / "process0"))
+    for row in range(3):
+        pairs = zip(
+            (*alone.held_out_predictions(row).values(), *alone.retrieval_ranks(row).values()),
+            (*both.held_out_predictions(row).values(), *both.retrieval_ranks(row).values()),
+            strict=True,
+        )
+        differ = [int((ours != theirs).sum()) for ours, theirs in pairs]
+        assert len(differ) == 4 and max(differ[:2]) <= FLIPS, "two sets, then ranks both ways"
+    for name, curves in alone.retrieval.curves().items():
+        for recall, curve in curves.items():
+            assert both.retrieval.curve(name, recall) == pytest.approx(curve, abs=1), recall
+    assert both.held_out.sets == alone.held_out.sets == tuple(alone.config.held_out)
 
 
 def test_two_processes_go_on_within_a_task_and_leave_nothing_of_it(two: Path) -> None:

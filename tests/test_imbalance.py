@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 from command_line import cl_bench
-from own_suite import write_classes, write_suite
+from own_suite import HEAD, write_classes, write_suite
 
 from cl_bench.benchmark.config import Protocol, RunConfig
 from cl_bench.benchmark.errors import UserError
@@ -180,6 +180,49 @@ def test_files_that_cannot_be_read_are_not_counted_as_a_classes_images(tmp_path:
         else:
             with pytest.raises(UserError, match="t: one of its 3 classes has no training image"):
                 build_stream("own", [spec], 32, store, imbalance=Imbalance(1, None, 0))
+
+
+FILE = HEAD + "[protocol]\nimbalance = 4\ntask_imbalance = 2\n"
+
+
+def test_a_suite_file_asks_for_it_as_the_options_do(tmp_path: Path) -> None:
+    """The same numbers and the same images, whoever says so; a method's command line may say otherwise."""
+    for name, seed in (("one", 0), ("two", 500)):
+        for part, count in (("train", 8), ("test", 2)):
+            classes = dict.fromkeys("abcd", count)
+            write_classes(tmp_path / name / part, classes, seed + 100 * (part == "test"))
+    tasks = [f'name = "{n}"\ntrain = "{n}/train"\ntest = "{n}/test"' for n in ("one", "two")]
+    plain = write_suite(tmp_path, *tasks).rename(tmp_path / "plain.toml")
+    own = write_suite(tmp_path, *tasks, head=FILE)
+    usual = {"method": "lora", "order": "I", "overrides": ("steps=2",)}
+    typed = plan(suite=str(plain), imbalance=4, task_imbalance=2, **usual).config
+    read = plan(suite=str(own), **usual).config
+    assert read.training_images == typed.training_images
+    assert sum(read.training_images.values()) < 64 and read.protocol == typed.protocol
+    assert plan(suite=str(own), imbalance=2, **usual).config.protocol.imbalance == 2
+    assert read.digest() == typed.digest(), "one question, however it is asked"
+    assert "classes imbalanced 4 : 1, tasks imbalanced 2 : 1" in circumstances(read)
+
+
+@pytest.mark.parametrize(
+    ("head", "words"),
+    [
+        ("imbalance = 0.5", "imbalance: .*greater than or equal to 1"),
+        ("imbalance = 9", "--imbalance 9.* at most|imbalance 9"),
+        ("imbalance = 2\nshots = 2", "both say how many images of a class"),
+        ("task_imbalance = true", "task_imbalance"),
+    ],
+)
+def test_a_suite_file_that_asks_for_too_much_is_refused_in_one_line(
+    tmp_path: Path, head: str, words: str
+) -> None:
+    write_classes(tmp_path / "t" / "train", dict.fromkeys("ab", 8))
+    write_classes(tmp_path / "t" / "test", dict.fromkeys("ab", 2), 100)
+    task = 'name = "t"\ntrain = "t/train"\ntest = "t/test"'
+    own = write_suite(tmp_path, task, head=f"{HEAD}[protocol]\n{head}\n")
+    with pytest.raises(UserError, match=words) as error:
+        plan(suite=str(own), order="I", overrides=("steps=2",))
+    assert "\n" not in str(error.value)
 
 
 def test_the_listed_numbers_are_those_of_the_drawn_images() -> None:
