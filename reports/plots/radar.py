@@ -52,8 +52,9 @@ def draw_radar(group: Group, look: Look = SCREEN) -> Figure | None:
         legend = figure.add_subplot(grid[1])
         legend.axis("off")
         line_legend(legend, shown, zero_shot_label(group))
+    best = "method" if len(shown) == 1 else f"{len(shown)} methods"
     what = (
-        f"Last (%) of each data set: the {len(shown)} methods with the highest Average, and zero-shot; "
+        f"Last (%) of each data set: the {best} with the highest Average, and zero-shot; "
         f"the centre is {inner} %"
     )
     set_title(figure, group_title(what, group), look)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sized
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +46,7 @@ def _held_out_images(about: Installed) -> str:
             raise UserError(
                 f"the images of the held-out set {spec.name} are not those that are here"
             )
-    return f" and {len(recorded)} held-out sets" if recorded else ""
+    return _counted(recorded, "held-out set")
 
 
 def _captioned(about: Installed) -> str:
@@ -63,7 +63,11 @@ def _captioned(about: Installed) -> str:
             )
         if recorded[spec.name] != here.fingerprint:
             raise UserError(f"the retrieval set {spec.name} is not the one that is here")
-    return f" and {len(recorded)} retrieval sets" if recorded else ""
+    return _counted(recorded, "retrieval set")
+
+
+def _counted(sets: Sized, what: str) -> str:
+    return f" and {len(sets)} {what}{'s' if len(sets) > 1 else ''}" if sets else ""
 
 
 def _training_images(about: Installed) -> str:
