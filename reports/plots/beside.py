@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from cl_bench.reports.plots.look import Look
-from cl_bench.reports.plots.sequence import close, draw_lines, layout, legend_below, line_legend
+from cl_bench.reports.plots.sequence import close, draw_lines, legend_below, line_legend
 from cl_bench.reports.plots.series import Series
 from cl_bench.reports.plots.style import group_title, name_panel, new_figure, set_title
 from cl_bench.reports.plots.zero_shot import mark_zero_shot, zero_shot_label
@@ -20,6 +20,7 @@ from cl_bench.reports.runs.names import clip, first_row, one_line, short_names
 
 READING = "0: {first}"
 LONGEST_NAME = 26  # characters
+MOST_ACROSS = 3  # panels in a row
 
 Panel = tuple[str, list[NDArray[np.float64]]]  # title; a line for every method, [1 + T]
 
@@ -48,10 +49,13 @@ def draw_beside(
         look: of the picture.
     """
     reading = READING.format(first=first_row(group.config))
-    across, down = layout(len(curves) + (0 if look.paper else 1))
+    across = min(MOST_ACROSS, len(curves))
+    down = ceil(len(curves) / across)
     height = 1.4 * down + 0.9 if look.paper else 2.4 * down + 0.9
-    figure = new_figure(look.width(3.4 * across + 0.4, fits_a_column=False), height)
-    panels = figure.subplots(down, across, sharex=True, squeeze=False).ravel()
+    beside = 0 if look.paper else 1  # the legend's column
+    figure = new_figure(look.width(3.4 * (across + beside) + 0.4, fits_a_column=False), height)
+    grid = figure.subplots(down, across + beside, sharex=True, squeeze=False)
+    panels = grid[:, :across].ravel()
     for (title, lines), axes in zip(curves, panels, strict=False):
         _panel(axes, shown, lines)
         name_panel(axes, title, look, loc="left")
@@ -61,7 +65,9 @@ def draw_beside(
         for axes in panels[max(0, len(curves) - across) : len(curves)]:
             axes.set_xlabel("tasks learned")  # one below all would be on the legend
     else:
-        line_legend(panels[len(curves)], shown, zero_shot_label(group))
+        for axes in grid[:, across]:
+            axes.axis("off")
+        line_legend(grid[0, across], shown, zero_shot_label(group))
         figure.supxlabel(f"tasks learned ({reading})")
     figure.supylabel(axis)
     set_title(figure, group_title(f"{what}; {reading}" if look.paper else what, group), look)

@@ -28,8 +28,8 @@ def draw_retrieval(group: Group, look: Look = SCREEN) -> Figure | None:
     panels = []
     for name, short in zip(names, shown_names(names, look), strict=True):
         whose = f"{short}, " if len(names) > 1 else ""
-        for k in RECALL_AT:
-            for way, said in WAYS.items():
+        for way, said in WAYS.items():
+            for k in RECALL_AT:
                 lines = [_curve(s.row, name, recall_name(way, k)) for s in shown]
                 panels.append((f"{whose}{said}, R@{k}", lines))
     return draw_beside(group, shown, panels, WHAT, "recall (%)", look)
