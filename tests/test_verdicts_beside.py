@@ -89,6 +89,7 @@ def test_every_table_marks_what_cannot_be_told_apart(judged: Judged) -> None:
     assert kept.count("**95.0** ≈") == 2, "the last columns of held-out and retrieval sets"
     near = next(line for line in shown.splitlines() if line.startswith("| near"))
     assert near.count("92.5</u> ≈") == 2
+    assert "kept has the highest Held-out last, 95.0: near, the next, has 92.5" in shown
     lost = next(line for line in shown.splitlines() if line.startswith("| lost"))
     assert "| 20.0 |" in lost
     zero_shot = next(line for line in shown.splitlines() if line.startswith("| zero-shot"))

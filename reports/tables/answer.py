@@ -7,7 +7,7 @@ from statistics import fmean
 
 from cl_bench.reports.runs.cost import Cost
 from cl_bench.reports.runs.machines import why_times_differ
-from cl_bench.reports.runs.metrics import HEADLINE, MAIN, METRICS
+from cl_bench.reports.runs.metrics import HEADLINE, NAMES
 from cl_bench.reports.runs.numbers import grouped, plain, times
 from cl_bench.reports.runs.row import Row
 from cl_bench.reports.statistics.spread import Spread
@@ -18,14 +18,14 @@ NAMED = 3  # methods; of more, the number is given
 
 
 def answer(judged: Judged) -> tuple[str, ...]:
-    """Average with its verdict, what it costs, and Transfer and Last; empty without a ranked row."""
+    """Average with its verdict, what it costs, and every other metric with verdicts; empty without a ranked row."""
     if not judged.group.ranked:
         return ()
     rows = _by_mean(judged, HEADLINE)
     if len(rows) < 2:
         (row,) = judged.group.ranked[:1]
         return (f"{row.label} is the only ranked method: there is none to compare it with.",)
-    others = [_standing(judged, metric) for metric in MAIN if metric != HEADLINE]
+    others = [_standing(judged, metric) for metric in judged.pairs if metric != HEADLINE]
     return (_standing(judged, HEADLINE), _cost(rows[0], rows[1]), " ".join(filter(None, others)))
 
 
@@ -57,7 +57,7 @@ def _standing(judged: Judged, metric: str) -> str:
     found = {row.label: judgement(judged, metric, first, row) for row in others}
     of = {label: None if pair is None else pair.verdict for label, pair in found.items()}
     gap = _gap(metric, others[0], found[others[0].label])
-    words = f"{METRICS[metric]}, {Spread(first.values(metric)).words()}"
+    words = f"{NAMES[metric]}, {Spread(first.values(metric)).words()}"
     if set(of.values()) == {Verdict.higher}:
         return f"{first.label} has the best {words}: {gap}. Verdict: higher than {_all(others)}."
     return f"{first.label} has the highest {words}: {gap}. Verdict: {_verdicts(of)}."
