@@ -20,6 +20,7 @@ from cl_bench.reports.plots.gallery import (
 )
 from cl_bench.reports.plots.look import LOOKS, Look
 from cl_bench.reports.runs.along import is_long
+from cl_bench.reports.runs.classes import is_imbalanced
 from cl_bench.reports.runs.find import LeftOut, read_runs
 from cl_bench.reports.runs.group import group
 from cl_bench.reports.runs.incremental import is_incremental
@@ -171,7 +172,7 @@ def _chapters(groups: list[Judged]) -> tuple[Chapter, ...]:
     """What is said of the groups; of rare classes and the like only where a run has some."""
     held = any(g.group.config.held_out for g in groups)
     searched = any(g.group.config.retrieval for g in groups)
-    rare = any(map(imbalance.is_imbalanced, groups))
+    rare = any(is_imbalanced(g.group) for g in groups)
     seen = any(is_incremental(g.group) for g in groups)
     long = any(is_long(g.group) for g in groups)
     return (

@@ -14,11 +14,20 @@ from statistics import fmean
 import pytest
 from written_run import write_run
 
-from cl_bench.benchmark.record import RunResult
+from cl_bench.benchmark.record import RunResult, read_run
 from cl_bench.experiment.choices import Choices
 from cl_bench.experiment.run import run_experiment
+from cl_bench.reports.plots.imbalance import draw_imbalance
+from cl_bench.reports.plots.look import LOOKS
 from cl_bench.reports.report import write_report
-from cl_bench.reports.runs.classes import FREQUENCIES, classes_of, mean_accuracy, thirds
+from cl_bench.reports.runs.classes import (
+    FREQUENCIES,
+    classes_of,
+    mean_accuracy,
+    part_accuracies,
+    thirds,
+)
+from cl_bench.reports.runs.group import group
 
 OWN, UNION = "mini-MNIST,mini-EuroSAT", "mini-DTD-1,mini-DTD-2"
 
@@ -149,3 +158,19 @@ def test_a_balanced_report_says_nothing_of_it(tmp_path: Path) -> None:
     files = {file.name for file in (tmp_path / "out").iterdir()}
     assert not files & {"imbalance.csv", "imbalance.md", "per_class.csv"}
     assert "Many, medium" not in (tmp_path / "out" / "report.html").read_text()
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_the_picture_shows_the_means_of_the_parts(
+    runs: dict[str, RunResult], look: str, tmp_path: Path
+) -> None:
+    (g,) = group([runs["own"]])
+    figure = draw_imbalance(g, LOOKS[look])
+    assert figure is not None
+    parts = part_accuracies(g.rows[0])
+    for axes, frequency in zip(figure.axes, FREQUENCIES, strict=True):
+        at = {line.get_marker(): line.get_xdata() for line in axes.lines}
+        assert at["o"] == pytest.approx(parts[frequency, "last"])
+        assert at["D"] == pytest.approx(parts[frequency, "learned"])
+    (balanced,) = group([read_run(write_run(tmp_path))])
+    assert draw_imbalance(balanced, LOOKS[look]) is None

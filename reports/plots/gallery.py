@@ -20,6 +20,7 @@ from cl_bench.reports.plots.dots import draw_dots
 from cl_bench.reports.plots.forgetting import draw_forgetting
 from cl_bench.reports.plots.heat_map import draw_heat_map
 from cl_bench.reports.plots.held_out import draw_held_out
+from cl_bench.reports.plots.imbalance import draw_imbalance
 from cl_bench.reports.plots.incremental import draw_incremental
 from cl_bench.reports.plots.look import SCREEN, Look
 from cl_bench.reports.plots.pareto import draw_pareto
@@ -87,6 +88,11 @@ def group_pictures(group: Group, slug: str, span: float, look: Look = SCREEN) ->
                 "along",
                 "Accuracies so far, cost and protected dimensions along the tasks",
                 draw_along,
+            ),
+            (
+                "imbalance",
+                "Accuracy of classes with many, a medium number and few training images",
+                draw_imbalance,
             ),
             ("forgetting", "What is kept of what was learned", draw_forgetting),
             ("radar", "Last of each data set, the methods with the highest Average", draw_radar),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from statistics import fmean
 from typing import Literal
 
@@ -11,6 +12,8 @@ import numpy as np
 
 from cl_bench.benchmark.matrix import accuracy
 from cl_bench.benchmark.record import RunResult
+from cl_bench.reports.runs.group import Group
+from cl_bench.reports.runs.row import Row
 
 Frequency = Literal["many", "medium", "few"]
 Moment = Literal["zero_shot", "learned", "last"]
@@ -40,6 +43,11 @@ class OfClass:
     accuracies: dict[Moment, float | None]
 
 
+def is_imbalanced(group: Group) -> bool:
+    """Whether classes or tasks were made rare in a group's runs."""
+    return group.config.protocol.is_imbalanced
+
+
 def classes_of(run: RunResult) -> tuple[OfClass, ...]:
     """Every class of a finished run whose manifest counts them, in the order of its tasks."""
     counted = [c.train for task in run.config.tasks for c in run.manifest.classes[task]]
@@ -67,6 +75,19 @@ def mean_accuracy(classes: Sequence[OfClass], frequency: Frequency, moment: Mome
     found = [c.accuracies[moment] for c in classes if c.frequency == frequency]
     known = [value for value in found if value is not None]
     return fmean(known) if known else None
+
+
+Parts = dict[tuple[Frequency, Moment], tuple[float, ...]]
+
+
+def part_accuracies(row: Row) -> Parts:
+    """The accuracy of every part at every moment, seed by seed."""
+    runs = [classes_of(run) for run in row.runs]
+    found: Parts = {}
+    for frequency, moment in product(FREQUENCIES, MOMENTS):
+        values = (mean_accuracy(classes, frequency, moment) for classes in runs)
+        found[frequency, moment] = tuple(value for value in values if value is not None)
+    return found
 
 
 def _classes(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from cl_bench.benchmark.record import RunResult
-from cl_bench.reports.runs.classes import MOMENTS, classes_of
+from cl_bench.reports.runs.classes import MOMENTS, classes_of, is_imbalanced
 from cl_bench.reports.statistics.verdicts import Judged
 from cl_bench.reports.tables.chapter import Chapter
 from cl_bench.reports.tables.csv_file import Value
-from cl_bench.reports.tables.imbalance import NO_RUNS, is_imbalanced
+from cl_bench.reports.tables.imbalance import NO_RUNS
 from cl_bench.reports.tables.table import Cell, Table, number, words_alone
 
 HEADER = ("Class", "Task", "Part", "Training images", "Zero-shot", "Learned", "Last")
@@ -15,7 +15,7 @@ HEADER = ("Class", "Task", "Part", "Training images", "Zero-shot", "Learned", "L
 
 def _tables(judged: Judged) -> list[Table]:
     """One table per run: each seed draws who is frequent."""
-    if not is_imbalanced(judged):
+    if not is_imbalanced(judged.group):
         return [words_alone(NO_RUNS)]
     made = [_table(row.name, run) for row in judged.group.rows for run in row.runs]
     return made or [words_alone("No finished run.")]
@@ -37,7 +37,7 @@ def _table(name: str, run: RunResult) -> Table:
 
 def _lines(judged: Judged) -> list[tuple[Value, ...]]:
     """One line per run and class."""
-    if not is_imbalanced(judged):
+    if not is_imbalanced(judged.group):
         return []
     return [
         (
