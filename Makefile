@@ -19,7 +19,7 @@ run: $(VENV)/installed  ## KeepLoRA learns the embedded suite's eleven tasks in 
 	$(BIN)/cl-bench run --method keeplora --order II
 
 test: $(VENV)/installed  ## run the tests, on up to four cores
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --durations=25
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile --durations=25
 
 fuzz: $(VENV)/installed  ## the property tests with CASES (100) times as many cases, others every time
 	OMP_NUM_THREADS=1 CL_BENCH_FUZZ=$(CASES) $(BIN)/python -m pytest -q $(wildcard tests/test_fuzz_*.py)

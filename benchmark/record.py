@@ -71,13 +71,17 @@ class RunResult:
     def metrics(self) -> dict[str, float]:
         """Every metric of the run, in per cent: of the matrix, and of what is evaluated beside it.
 
+        Before the last task those alone of before anything was learned: others would be taken for results.
+
         Raises:
             UserError: a file that a metric is computed from is missing or damaged.
         """
-        metrics = self.matrix.metrics() | self.held_out.metrics() | self.retrieval.metrics()
-        if self.matrix.complete and (curve := self.incremental):
-            metrics |= {"incremental": fmean(curve), "incremental_last": curve[-1]}
-        return metrics
+        beside = self.held_out.metrics() | self.retrieval.metrics()
+        if not self.matrix.complete:
+            beside = {name: value for name, value in beside.items() if name.endswith("_before")}
+        elif curve := self.incremental:
+            beside |= {"incremental": fmean(curve), "incremental_last": curve[-1]}
+        return self.matrix.metrics() | beside
 
     @cached_property
     def incremental(self) -> tuple[float, ...]:

@@ -132,6 +132,14 @@ def test_an_image_that_changes_sides_was_touched(tmp_path: Path) -> None:
     assert of.metrics["held_out_last"].trained and not of.metrics["retrieval_last"].trained
 
 
+def test_a_run_that_goes_on_has_no_result_on_them(tmp_path: Path) -> None:
+    run = read_run(write_run_beside(tmp_path, "lora", 0, (38, 36, 30, 20), (38, 36, 30, 20)))
+    assert run.metrics()["held_out_last"] == run.metrics()["retrieval_last"] == pytest.approx(50)
+    going_on = RunResult(run.path, run.config, run.manifest, run.matrix.after(2))
+    beside = set(going_on.metrics()) - set(going_on.matrix.metrics())
+    assert beside == {"held_out_before", "retrieval_before"}
+
+
 @pytest.mark.parametrize(
     ("folder", "words"),
     [("held_out", "accuracies on held-out sets after 3"), ("retrieval", "recalls in album")],
