@@ -13,7 +13,7 @@ from command_line import cl_bench
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.estimate import forecast as parts_of_forecast
 from cl_bench.benchmark.estimate.expected import PHASES
-from cl_bench.benchmark.estimate.forecast import Forecast, Memory
+from cl_bench.benchmark.estimate.foreseen import Forecast, Memory
 from cl_bench.cli import dry_run
 from cl_bench.datasets import backbones
 from cl_bench.experiment import forecast as of_a_plan

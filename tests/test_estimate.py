@@ -14,7 +14,7 @@ from small_run import small_plan, small_run
 from torch import Tensor, nn
 
 from cl_bench.benchmark.estimate import forecast as parts_of_forecast
-from cl_bench.benchmark.estimate.forecast import Forecast
+from cl_bench.benchmark.estimate.foreseen import Forecast
 from cl_bench.benchmark.estimate.scale import Growth, of_every_task, representatives
 from cl_bench.benchmark.estimate.shapes import ShapesOnly, without_content
 from cl_bench.benchmark.method import Classifier, Method

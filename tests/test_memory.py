@@ -12,7 +12,7 @@ from mid_task import drawn_from
 from small_run import fresh, small_plan, small_stream
 
 from cl_bench.benchmark.errors import UserError
-from cl_bench.benchmark.estimate.forecast import Memory
+from cl_bench.benchmark.estimate.foreseen import Memory
 from cl_bench.benchmark.estimate.shapes import saved_bytes
 from cl_bench.benchmark.rows import WHOLE, Division
 from cl_bench.benchmark.train import Progress, Training

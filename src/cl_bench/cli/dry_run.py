@@ -21,7 +21,7 @@ from cl_bench.experiment.train_size import train_size
 from cl_bench.reports.runs.names import asks
 
 if TYPE_CHECKING:
-    from cl_bench.benchmark.estimate.forecast import Forecast, Memory
+    from cl_bench.benchmark.estimate.foreseen import Forecast, Memory
 
 PHASES = {
     "start": "start of the method",

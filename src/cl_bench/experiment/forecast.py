@@ -16,14 +16,8 @@ from cl_bench.benchmark.assets import Assets, Pairs
 from cl_bench.benchmark.classified_over import classified_over
 from cl_bench.benchmark.clip import Clip
 from cl_bench.benchmark.estimate.expected import TaskSize
-from cl_bench.benchmark.estimate.forecast import (
-    Forecast,
-    Memory,
-    Run,
-    foresee,
-    foresee_checkpoints,
-    foresee_memory,
-)
+from cl_bench.benchmark.estimate.forecast import foresee, foresee_checkpoints, foresee_memory
+from cl_bench.benchmark.estimate.foreseen import Forecast, Memory, Run
 from cl_bench.benchmark.estimate.rehearsal import BATCHES, Rules
 from cl_bench.benchmark.estimate.scale import Growth
 from cl_bench.benchmark.images import Images

@@ -8,7 +8,7 @@ import psutil
 import torch
 
 from cl_bench.benchmark.errors import UserError, in_one_line
-from cl_bench.benchmark.estimate.forecast import Memory
+from cl_bench.benchmark.estimate.foreseen import Memory
 from cl_bench.benchmark.large_matrices import LargeMatrices
 from cl_bench.experiment.forecast import forecast_memory
 from cl_bench.experiment.large_matrices import large_matrices
