@@ -16,6 +16,7 @@ from cl_bench.benchmark.config import RunConfig
 from cl_bench.benchmark.record import read_run
 from cl_bench.experiment.choices import Choices
 from cl_bench.experiment.resolve import resolve
+from cl_bench.reports.plots.style import group_title
 from cl_bench.reports.report import write_report
 from cl_bench.reports.runs.flat_config import comparison_hash, flat_config
 from cl_bench.reports.runs.group import Group
@@ -58,6 +59,7 @@ def test_every_axis_is_another_question(configs: dict[str, RunConfig]) -> None:
 def test_it_stands_above_tables(axis: str, configs: dict[str, RunConfig]) -> None:
     compared = Group(configs[axis], (), ())
     assert AXES[axis][1] in f"{compared.title}; {compared.details}"
+    assert AXES[axis][1] in " ".join(group_title("what", compared)), "above pictures, too"
     usual = Group(configs["none"], (), ())
     assert AXES[axis][1] not in f"{usual.title}; {usual.details}"
 

@@ -16,7 +16,14 @@ from cl_bench.reports.plots.cell_numbers import write_numbers
 from cl_bench.reports.plots.look import SCREEN, Look, in_style
 from cl_bench.reports.plots.style import DARK_BELOW, new_figure, save, set_title
 from cl_bench.reports.runs.metrics import MAIN
-from cl_bench.reports.runs.names import clip, first_row, one_line, short_names, suite_in_words
+from cl_bench.reports.runs.names import (
+    beyond_mtil,
+    clip,
+    first_row,
+    one_line,
+    short_names,
+    suite_in_words,
+)
 from cl_bench.reports.runs.numbers import plain
 
 LONGEST_NAME = 24  # characters
@@ -156,4 +163,4 @@ def _title(run: RunResult) -> list[str]:
     else:
         learned, total = len(run.matrix.rows), len(config.tasks)
         result = f"NOT FINISHED: {learned} of {total} tasks learned"
-    return [which, result, suite_in_words(config)]
+    return [which, result, suite_in_words(config), *beyond_mtil(config)]

@@ -22,7 +22,7 @@ from matplotlib.legend import Legend
 
 from cl_bench.reports.plots.look import Look, in_style
 from cl_bench.reports.runs.group import Group
-from cl_bench.reports.runs.names import suite_in_words
+from cl_bench.reports.runs.names import beyond_mtil, counted_tasks, suite_in_words
 
 FORMATS = ("png", "svg", "pdf")
 DPI = 150
@@ -107,8 +107,8 @@ def name_panel(axes: Axes, words: str, look: Look, loc: Any = "center") -> None:
 def group_title(what: str, group: Group) -> list[str]:
     """What a picture shows and of which runs."""
     c = group.config
-    common = f"order {c.order}, preset {c.preset}, {c.backbone.name}"
-    return [what, f"{suite_in_words(c)} ({common})"]
+    common = f"order {c.order}, {counted_tasks(c)}, preset {c.preset}, {c.backbone.name}"
+    return [what, f"{suite_in_words(c)} ({common})", *beyond_mtil(c)]
 
 
 def add_legend(

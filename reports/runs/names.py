@@ -35,13 +35,18 @@ def suite_in_words(config: RunConfig) -> str:
 
 def circumstances(config: RunConfig) -> str:
     """What the accuracies depend on besides the method, in one line."""
-    count = len(config.tasks)
     return (
         f"suite digest {config.suite.digest}, order {config.order}, "
-        f"{count} {'task' if count == 1 else 'tasks'}, {config.backbone.name} "
+        f"{counted_tasks(config)}, {config.backbone.name} "
         f"({config.backbone.weights}), preset {config.preset}, {label_space(config)}"
         f"{', ' if asks(config) else ''}{asks(config)}"
     )
+
+
+def counted_tasks(config: RunConfig) -> str:
+    """``11 tasks``."""
+    count = len(config.tasks)
+    return f"{count} {'task' if count == 1 else 'tasks'}"
 
 
 def label_space(config: RunConfig) -> str:
@@ -77,6 +82,12 @@ def asks(config: RunConfig) -> str:
         f"begun with the state of {config.start and config.start.in_words}": config.start,
     }
     return ", ".join(words for words, is_so in said.items() if is_so)
+
+
+def beyond_mtil(config: RunConfig) -> tuple[str, ...]:
+    """Label space and what else a run asks, one line each; nothing of a run that asks what MTIL does."""
+    space = label_space(config) if config.protocol.labels != "own" else ""
+    return tuple(words for words in (space, asks(config)) if words)
 
 
 def protocol(config: RunConfig) -> str:
