@@ -165,7 +165,7 @@ def test_verify_proves_them(honest: Path) -> None:
     found = {claim.name: claim for claim in all_claims(honest)}
     assert {name for name, claim in found.items() if claim.verdict != "proven"} == {"code"}
     words = ("accuracies", "tasks", "test images")
-    assert all("1 held-out sets" in found[name].words for name in words)
+    assert all("1 held-out set" in found[name].words for name in words)
 
 
 def forge_predictions(run: Path) -> None:

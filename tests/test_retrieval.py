@@ -211,7 +211,7 @@ def test_verify_proves_them(honest: Path) -> None:
     found = {claim.name: claim for claim in all_claims(honest)}
     assert {name for name, claim in found.items() if claim.verdict != "proven"} == {"code"}
     words = ("accuracies", "tasks", "test images")
-    assert all("1 retrieval sets" in found[name].words for name in words)
+    assert all("1 retrieval set" in found[name].words for name in words)
 
 
 def _change(file: Path, change: Callable[[Any], Any]) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
 
+from cl_bench.benchmark.counted import counted
 from cl_bench.benchmark.errors import UserError, in_one_line
 from cl_bench.benchmark.matrix import accuracy
 from cl_bench.benchmark.recall import of_arrays
@@ -123,8 +124,10 @@ def _accuracies(run: RunResult) -> str:
     if wrong:
         raise UserError("; ".join(wrong))
     images = sum(len(targets[t]) for t in tasks)
-    beside = f" and {len(run.config.held_out)} held-out sets" if run.config.held_out else ""
-    searched = f", recalls in {len(run.config.retrieval)} retrieval sets from ranks"
+    beside = (
+        f" and {counted(len(run.config.held_out), 'held-out set')}" if run.config.held_out else ""
+    )
+    searched = f", recalls in {counted(len(run.config.retrieval), 'retrieval set')} from ranks"
     beside += searched if run.config.retrieval else ""
     return (
         f"{len(run.matrix.rows) + 1} rows follow from the predictions on {images:,} images{beside}"

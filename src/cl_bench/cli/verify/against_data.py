@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sized
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cl_bench.benchmark.counted import counted
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.namesakes import indices_of
 from cl_bench.benchmark.records.manifest import Fingerprints
@@ -46,7 +47,7 @@ def _held_out_images(about: Installed) -> str:
             raise UserError(
                 f"the images of the held-out set {spec.name} are not those that are here"
             )
-    return _counted(recorded, "held-out set")
+    return f" and {counted(len(recorded), 'held-out set')}" if recorded else ""
 
 
 def _captioned(about: Installed) -> str:
@@ -63,11 +64,7 @@ def _captioned(about: Installed) -> str:
             )
         if recorded[spec.name] != here.fingerprint:
             raise UserError(f"the retrieval set {spec.name} is not the one that is here")
-    return _counted(recorded, "retrieval set")
-
-
-def _counted(sets: Sized, what: str) -> str:
-    return f" and {len(sets)} {what}{'s' if len(sets) > 1 else ''}" if sets else ""
+    return f" and {counted(len(recorded), 'retrieval set')}" if recorded else ""
 
 
 def _training_images(about: Installed) -> str:

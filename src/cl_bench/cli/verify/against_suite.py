@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cl_bench.benchmark.classified_over import classified_over
+from cl_bench.benchmark.counted import counted
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.namesakes import indices_of
 from cl_bench.benchmark.records.circumstances import session
@@ -36,11 +37,11 @@ def _tasks(about: Installed) -> str:
     here = {spec.name: content_digest(about.suite, spec) for spec in about.held_out}
     if here != config.held_out:
         raise UserError("the run's held-out sets are not those that are here")
-    beside = f", {len(here)} held-out sets as defined here" if here else ""
+    beside = f", {counted(len(here), 'held-out set')} as defined here" if here else ""
     searched = {spec.name: content_digest(about.suite, spec) for spec in about.retrieval}
     if searched != config.retrieval:
         raise UserError("the run's retrieval sets are not those that are here")
-    beside += f", {len(searched)} retrieval sets as defined here" if searched else ""
+    beside += f", {counted(len(searched), 'retrieval set')} as defined here" if searched else ""
     return f"{len(config.tasks)} tasks as in order {config.order}{beside}"
 
 
