@@ -318,6 +318,7 @@ def test_reports_show_them_in_columns_and_a_chapter_of_their_own(
     pair: tuple[RunResult, RunResult], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Row, "dirty", False)  # this tree may hold changes
+    monkeypatch.setattr("cl_bench.reports.plots.gallery.MOST_PROCESSES", 1)
     run, without = pair
     groups = group([run, without])
     assert len(groups) == 2, "never in one table"
