@@ -79,7 +79,7 @@ class Imbalance:
         kept = self.counts(available)
         return tuple(
             f"{task}: {rare} of {len(asked)} classes keep one training image where --task-imbalance "
-            f"{self.tasks:g} asks for less; its classes have {max(kept[task])} to {min(kept[task])}"
+            f"{self.tasks:g} asks for less; its classes have {_range(kept[task])}"
             for task, asked in self._asked(available).items()
             if (rare := sum(whole(n) < 1 for n in asked))
         )
@@ -116,3 +116,9 @@ class Imbalance:
                 f"--imbalance {math.floor(most * 100) / 100:g} or less"
             )
         return kept
+
+
+def _range(counts: Sequence[int]) -> str:
+    """``9 to 1``, or ``1 each``."""
+    most, fewest = max(counts), min(counts)
+    return f"{most} to {fewest}" if most > fewest else f"{most} each"

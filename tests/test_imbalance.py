@@ -120,6 +120,8 @@ def test_no_class_is_left_without_images_and_a_remark_says_where_one_was_kept() 
         said,
     )
     assert Imbalance(10, None, 0).remarks(AVAILABLE) == ()
+    alike = Imbalance(None, 100, 0).remarks({"a": [60] * 8, "b": [60] * 5})
+    assert len(alike) == 1 and alike[0].endswith("its classes have 1 each")
 
 
 @pytest.mark.parametrize("seed", range(5))
