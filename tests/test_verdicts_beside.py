@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from rewritten_run import rewrite
 from rich.console import Console
 from written_beside import ALBUM, IMAGES, SETS, write_run_beside
@@ -27,12 +28,18 @@ from cl_bench.cli.compare_json import compared
 from cl_bench.reports.runs.group import group
 from cl_bench.reports.runs.metrics import judged_metrics
 from cl_bench.reports.statistics.difference import difference
-from cl_bench.reports.statistics.outcomes import gather, outcomes_of
+from cl_bench.reports.statistics.outcomes import (
+    MetricOutcomes,
+    RunOutcomes,
+    gather,
+    outcomes_of,
+)
 from cl_bench.reports.statistics.side_by_side import side_by_side
-from cl_bench.reports.statistics.verdicts import Judged, Verdict, judge
+from cl_bench.reports.statistics.verdicts import Judged, Verdict, judge, judge_family
 from cl_bench.reports.tables import differences, held_out, incremental, main, retrieval, sheets
 from cl_bench.reports.terminal.compare import compare
 
+Array = NDArray[np.float64]
 BESIDE = ("held_out_last", "retrieval_last")
 
 
@@ -213,3 +220,28 @@ def test_incremental_accuracy_counts_tasks_by_their_images(tmp_path: Path) -> No
     # an image of the first task that is right after each of three tasks: 40 (1/40 + 1/80 + 1/120)
     assert max(shares["toy-a"]) == pytest.approx(1 + 1 / 2 + 1 / 3)
     assert max(shares["toy-c"]) == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize("seed_moves", [0.0, 0.3])
+def test_retrieval_is_rarely_called_higher_where_there_is_no_difference(seed_moves: float) -> None:
+    """128 pictures; a picture's captions are found together more often than not; three seeds of two equal methods."""
+    draw = np.random.default_rng(7)
+    higher = 0
+    for _ in range(300):
+        easy = draw.normal(0.8, 1.5, 128)
+        known = {
+            name: gather(_drawn_runs(draw, easy, seed_moves), "retrieval_last") for name in "ab"
+        }
+        (pair,) = judge_family([("a", "b", None)], known)
+        higher += pair.verdict is Verdict.higher
+    assert higher / 300 <= 0.07
+
+
+def _drawn_runs(draw: np.random.Generator, easy: Array, moves: float) -> list[RunOutcomes]:
+    own, runs = easy + draw.normal(0, 1, len(easy)), []
+    for _ in range(3):
+        chance = 1 / (1 + np.exp(-(own + draw.normal(0, moves))))
+        to_text, to_image = draw.random(128) < chance, draw.random((3, 128)) < chance
+        shares = {ALBUM: ((to_text + to_image.mean(axis=0)) / 2).astype(np.float32)}
+        runs.append(RunOutcomes({"retrieval_last": MetricOutcomes(shares, trained=True)}, ""))
+    return runs
