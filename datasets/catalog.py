@@ -10,7 +10,8 @@ from cl_bench.datasets.mini.suite import mini_suite
 from cl_bench.datasets.mtil.layout import missing_files
 from cl_bench.datasets.mtil.suites import mtil_suite, on_what_is_there, x_tail_suite
 from cl_bench.datasets.own.suite_file import read_suite
-from cl_bench.datasets.suite import MtilSource, Suite
+from cl_bench.datasets.suite import Suite
+from cl_bench.datasets.task_spec import MtilSource
 
 BUILT_IN = {
     "mini": mini_suite,

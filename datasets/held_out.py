@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 from cl_bench.benchmark.config import digest_of
 from cl_bench.benchmark.errors import UserError, unknown
 from cl_bench.datasets.retrieval_set import RetrievalSpec
-from cl_bench.datasets.suite import ALL, NONE, Suite, TaskSpec
+from cl_bench.datasets.suite import ALL, NONE, Suite
+from cl_bench.datasets.task_spec import TaskSpec
 
 S = TypeVar("S", TaskSpec, RetrievalSpec)
 

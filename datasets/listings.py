@@ -15,7 +15,7 @@ from cl_bench.datasets.mini.domains import draw
 from cl_bench.datasets.mini.held_out import HELD_OUT, draw_held_out
 from cl_bench.datasets.mini.long import redrawn
 from cl_bench.datasets.own.folders import Entries
-from cl_bench.datasets.suite import (
+from cl_bench.datasets.task_spec import (
     FolderSource,
     MiniSource,
     MiniWorldSource,

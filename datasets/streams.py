@@ -18,7 +18,7 @@ from cl_bench.datasets.few_shot import choose
 from cl_bench.datasets.images.store import Store
 from cl_bench.datasets.imbalance import Counts, Imbalance
 from cl_bench.datasets.listings import list_splits
-from cl_bench.datasets.suite import MtilSource, TaskSpec
+from cl_bench.datasets.task_spec import MtilSource, TaskSpec
 
 
 @dataclass(frozen=True)

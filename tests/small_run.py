@@ -26,7 +26,7 @@ from cl_bench.datasets.extra.source import TaskNames
 from cl_bench.datasets.images.store import Store
 from cl_bench.datasets.retrieval_images import load_retrieval
 from cl_bench.datasets.streams import build_stream, load_held_out
-from cl_bench.datasets.suite import TaskSpec
+from cl_bench.datasets.task_spec import TaskSpec
 from cl_bench.experiment.assemble import MethodFactory
 from cl_bench.experiment.choices import Choices
 from cl_bench.experiment.resolve import Plan, resolve

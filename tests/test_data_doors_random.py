@@ -19,7 +19,7 @@ from torch import Tensor
 
 from cl_bench.benchmark.errors import UserError
 from cl_bench.datasets.own.suite_file import read_suite
-from cl_bench.datasets.suite import FolderSource, TaskSpec
+from cl_bench.datasets.task_spec import FolderSource, TaskSpec
 
 AWKWARD = (
     "NA", "None", "nan", "", " ", "001", "010", "1e3", "-", "#", "true", "hot_dog", "hot dog", "Hot dog", "caf\u00e9",

@@ -20,7 +20,7 @@ from cl_bench.benchmark.label_spaces import MOST_CLASSES, as_stored, label_space
 from cl_bench.benchmark.task import LabelSpace, Task, TaskStream
 from cl_bench.benchmark.user_file import first_problem
 from cl_bench.datasets.checks.prompts import same_first_prompts
-from cl_bench.datasets.suite import MiniSource, TaskSpec
+from cl_bench.datasets.task_spec import MiniSource, TaskSpec
 
 SCRIPTS = (
     "شجرة", "עץ גדול", "木", "ต้นไม้", "पेड़", "δέντρο", "дерево", "나무", "ծառ", "🌳", "👩‍👩‍👧", "🏴󠁧󠁢󠁥󠁮󠁧󠁿", "e\u0301", "é", "\u202eabc", "a\u200bb",

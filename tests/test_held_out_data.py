@@ -35,7 +35,8 @@ from cl_bench.datasets.mini.pretrain import concepts, normalised
 from cl_bench.datasets.mini.suite import mini_suite, tiny_clip
 from cl_bench.datasets.own.imagenet import class_names, prompts, synsets
 from cl_bench.datasets.streams import load_held_out
-from cl_bench.datasets.suite import FolderSource, Suite
+from cl_bench.datasets.suite import Suite
+from cl_bench.datasets.task_spec import FolderSource
 from cl_bench.experiment.assemble import assemble
 from cl_bench.experiment.choices import Choices
 from cl_bench.experiment.resolve import resolve

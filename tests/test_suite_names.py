@@ -14,7 +14,8 @@ from cl_bench.benchmark.errors import UserError
 from cl_bench.datasets.budget_rule import BudgetRule
 from cl_bench.datasets.mini.suite import mini_suite
 from cl_bench.datasets.mtil.suites import mtil_suite, x_tail_suite
-from cl_bench.datasets.suite import MtilSource, Suite, TaskSpec
+from cl_bench.datasets.suite import Suite
+from cl_bench.datasets.task_spec import MtilSource, TaskSpec
 
 
 def task(name: str, **changes: Any) -> TaskSpec:

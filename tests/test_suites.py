@@ -16,7 +16,7 @@ from cl_bench.datasets.catalog import find_suite
 from cl_bench.datasets.images.decode import decode
 from cl_bench.datasets.own.suite_file import read_suite
 from cl_bench.datasets.streams import build_stream
-from cl_bench.datasets.suite import FolderSource
+from cl_bench.datasets.task_spec import FolderSource
 from cl_bench.experiment.choices import Choices
 from cl_bench.experiment.resolve import resolve
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from cl_bench.benchmark.namesakes import counted_as
 from cl_bench.datasets.checks.prompts import near, prompts_of, same_tokens
-from cl_bench.datasets.suite import TaskSpec
+from cl_bench.datasets.task_spec import TaskSpec
 
 SHOWN = 10
 ONE = "classes of one name in several tasks, which count as one class: each is right for the others' images"

@@ -19,7 +19,7 @@ if (
     from torch import Tensor
 
     from cl_bench.datasets.retrieval_set import RetrievalSpec
-    from cl_bench.datasets.suite import TaskSpec
+    from cl_bench.datasets.task_spec import TaskSpec
 
 LONGEST_SHOWN = 100  # characters
 CONTEXT = 77  # of OpenAI's CLIP, and of every model that does not say otherwise

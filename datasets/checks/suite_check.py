@@ -20,7 +20,7 @@ from cl_bench.datasets.own.file_tasks import read_tasks
 from cl_bench.datasets.own.read_task import ReadTask
 from cl_bench.datasets.own.suite_file import assemble, load_suite_file, short_orders
 from cl_bench.datasets.progress import ProgressCallback
-from cl_bench.datasets.suite import TaskSpec
+from cl_bench.datasets.task_spec import TaskSpec
 
 if TYPE_CHECKING:
     from cl_bench.datasets.checks.task_check import TaskCheck

@@ -15,7 +15,7 @@ from cl_bench.datasets.checks.verify import broken_images
 from cl_bench.datasets.images.listing import Listing
 from cl_bench.datasets.listings import list_splits
 from cl_bench.datasets.progress import ProgressCallback
-from cl_bench.datasets.suite import FolderSource, MtilSource, TaskSpec
+from cl_bench.datasets.task_spec import FolderSource, MtilSource, TaskSpec
 
 SHOWN = 20  # broken files that are named
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from cl_bench.datasets.mini.domains import photographed
 from cl_bench.datasets.mini.style import tint
 from cl_bench.datasets.mini.suite import mini_suite
-from cl_bench.datasets.suite import MiniWorldSource, Suite, TaskSpec
+from cl_bench.datasets.suite import Suite
+from cl_bench.datasets.task_spec import MiniWorldSource, TaskSpec
 
 ROUNDS = 10
 PER_CLASS = {"train": 60, "test": 5}  # 110 rows of 110 tasks: a quarter of mini's test images

@@ -13,7 +13,8 @@ from cl_bench.datasets.mini.held_out import HELD_OUT
 from cl_bench.datasets.mini.held_out import PER_CLASS as HELD_OUT_PER_CLASS
 from cl_bench.datasets.mtil.layout import facts
 from cl_bench.datasets.retrieval_set import DrawnPictures, RetrievalSpec
-from cl_bench.datasets.suite import MiniSource, Suite, TaskSpec
+from cl_bench.datasets.suite import Suite
+from cl_bench.datasets.task_spec import MiniSource, TaskSpec
 
 TINY = "tiny-clip"
 

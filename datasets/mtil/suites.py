@@ -9,7 +9,8 @@ from typing import Any
 
 from cl_bench.benchmark.errors import UserError
 from cl_bench.datasets.mtil.layout import facts, missing_files, names_in_prompts
-from cl_bench.datasets.suite import MtilSource, Suite, TaskSpec
+from cl_bench.datasets.suite import Suite
+from cl_bench.datasets.task_spec import MtilSource, TaskSpec
 
 FOLDER = Path(__file__).parent
 

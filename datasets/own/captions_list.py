@@ -15,7 +15,7 @@ from cl_bench.benchmark.user_file import first_problem
 from cl_bench.datasets.extra.captions_file import LONGEST
 from cl_bench.datasets.images.visible import files_below, has_image_name
 from cl_bench.datasets.own.list_table import Row, existing_path, read_table
-from cl_bench.datasets.suite import mark_in
+from cl_bench.datasets.task_spec import mark_in
 
 COLUMNS = ("image", "caption")
 CALLED = "captions file"

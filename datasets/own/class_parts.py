@@ -10,7 +10,7 @@ import numpy as np
 from cl_bench.benchmark.errors import UserError
 from cl_bench.datasets.listings import images_of_classes
 from cl_bench.datasets.own.read_task import ReadTask
-from cl_bench.datasets.suite import FolderSource, TaskSpec
+from cl_bench.datasets.task_spec import FolderSource, TaskSpec
 
 FEWEST = 2  # classes of a part: with one alone there is nothing to choose
 

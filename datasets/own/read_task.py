@@ -20,7 +20,7 @@ from cl_bench.datasets.mtil.layout import facts
 from cl_bench.datasets.mtil.suites import partial_task
 from cl_bench.datasets.own.folders import Entries, Files, fingerprint
 from cl_bench.datasets.progress import ProgressCallback
-from cl_bench.datasets.suite import FolderSource, TaskSpec
+from cl_bench.datasets.task_spec import FolderSource, TaskSpec
 
 TEMPLATE = "a photo of a {}."
 

@@ -17,7 +17,7 @@ from cl_bench.cli.completion import datasets
 from cl_bench.cli.options import Quiet
 
 if TYPE_CHECKING:
-    from cl_bench.datasets.suite import TaskSpec
+    from cl_bench.datasets.task_spec import TaskSpec
 
 app = typer.Typer(no_args_is_help=True, help="Data sets and suites: fetch, check, cache, look at.")
 Names = Annotated[

@@ -19,7 +19,7 @@ from cl_bench.datasets.mtil.prepare import DOWNLOADS, prepare
 from cl_bench.datasets.mtil.readers import read_both
 from cl_bench.datasets.mtil.take import NothingFoundError, take
 from cl_bench.datasets.streams import load_splits
-from cl_bench.datasets.suite import TaskSpec
+from cl_bench.datasets.task_spec import TaskSpec
 
 TAKEN = "taken are its archives and copies of it (docs/data-sources.md)"
 

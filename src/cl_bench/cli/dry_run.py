@@ -12,7 +12,7 @@ from cl_bench.benchmark.errors import in_one_line
 from cl_bench.benchmark.records.checkpoints import USUAL
 from cl_bench.cli.console import console
 from cl_bench.datasets import backbones
-from cl_bench.datasets.suite import TaskSpec
+from cl_bench.datasets.task_spec import TaskSpec
 from cl_bench.experiment.disk import in_bytes, kept_in_words, of_scores
 from cl_bench.experiment.resolve import Plan
 from cl_bench.experiment.set_values import SetValue, set_values

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cl_bench.cli.inspect import cards, known_licences
 
 if TYPE_CHECKING:
-    from cl_bench.datasets.suite import TaskSpec
+    from cl_bench.datasets.task_spec import TaskSpec
 
 Objects = Iterable[dict[str, Any]]
 

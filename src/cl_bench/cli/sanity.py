@@ -20,7 +20,7 @@ from cl_bench.datasets.images.store import Store
 from cl_bench.datasets.listings import list_splits
 from cl_bench.datasets.mtil import layout
 from cl_bench.datasets.streams import native_size
-from cl_bench.datasets.suite import TaskSpec
+from cl_bench.datasets.task_spec import TaskSpec
 
 FAR = 0.5  # points: an independent re-run differed by 0.4 at most
 

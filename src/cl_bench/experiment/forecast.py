@@ -26,7 +26,7 @@ from cl_bench.benchmark.task import LabelSpace, Task, TaskStream
 from cl_bench.datasets import backbones
 from cl_bench.datasets.images.store import Store
 from cl_bench.datasets.streams import build_stream
-from cl_bench.datasets.suite import TaskSpec
+from cl_bench.datasets.task_spec import TaskSpec
 from cl_bench.experiment.large_matrices import large_matrices
 from cl_bench.experiment.resolve import Plan
 from cl_bench.experiment.train_size import train_size

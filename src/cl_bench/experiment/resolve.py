@@ -17,7 +17,8 @@ from cl_bench.datasets.extra.source import Source
 from cl_bench.datasets.held_out import content_digest
 from cl_bench.datasets.pretrained import preprocessing
 from cl_bench.datasets.retrieval_set import RetrievalSpec
-from cl_bench.datasets.suite import Suite, TaskSpec
+from cl_bench.datasets.suite import Suite
+from cl_bench.datasets.task_spec import TaskSpec
 from cl_bench.experiment.arithmetic import choose_device, computed_on, must_compute
 from cl_bench.experiment.choices import RUNS, Choices
 from cl_bench.experiment.departures import departures

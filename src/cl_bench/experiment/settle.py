@@ -18,7 +18,8 @@ from cl_bench.datasets.held_out import chosen_held_out, chosen_retrieval
 from cl_bench.datasets.imbalance import Imbalance
 from cl_bench.datasets.listings import images_of_classes
 from cl_bench.datasets.retrieval_set import RetrievalSpec
-from cl_bench.datasets.suite import Suite, TaskSpec
+from cl_bench.datasets.suite import Suite
+from cl_bench.datasets.task_spec import TaskSpec
 from cl_bench.experiment.choices import Choices, parse_overrides
 from cl_bench.experiment.federation import settled_clients
 from cl_bench.experiment.merge import Merged, merge

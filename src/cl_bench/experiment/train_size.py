@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cl_bench.benchmark.config import RunConfig
-from cl_bench.datasets.suite import TaskSpec
+from cl_bench.datasets.task_spec import TaskSpec
 
 
 def train_size(task: TaskSpec, config: RunConfig) -> int:

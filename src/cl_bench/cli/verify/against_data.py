@@ -12,7 +12,7 @@ from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.namesakes import indices_of
 from cl_bench.benchmark.records.manifest import Fingerprints
 from cl_bench.cli.verify.installed import Installed
-from cl_bench.datasets.suite import TaskSpec
+from cl_bench.datasets.task_spec import TaskSpec
 
 
 def _test_images(about: Installed) -> str:

@@ -13,7 +13,8 @@ from cl_bench.datasets.catalog import BUILT_IN, find_suite
 from cl_bench.datasets.held_out import chosen_held_out, chosen_retrieval
 from cl_bench.datasets.mini.suite import TINY
 from cl_bench.datasets.retrieval_set import RetrievalSpec
-from cl_bench.datasets.suite import MtilSource, Suite, TaskSpec
+from cl_bench.datasets.suite import Suite
+from cl_bench.datasets.task_spec import MtilSource, TaskSpec
 from cl_bench.experiment.choices import Choices, choices_of
 from cl_bench.experiment.places import found_again
 from cl_bench.experiment.suites import cache_folder, environment_root, suite_of
