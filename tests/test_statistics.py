@@ -73,7 +73,7 @@ def test_predictions_that_do_not_give_the_accuracies_are_refused(tmp_path: Path)
     predicted["toy-a"][:9] = 99
     np.savez(file, **predicted)
     write_ledger(path)
-    with pytest.raises(UserError, match="after 2 tasks do not follow from its predictions"):
+    with pytest.raises(UserError, match="after 2 tasks do not follow from its files"):
         outcomes_of(read_run(path))
 
 

@@ -149,7 +149,7 @@ def test_a_run_that_goes_on_has_no_result_on_them(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("folder", "words"),
-    [("held_out", "accuracies on held-out sets after 3"), ("retrieval", "recalls in album")],
+    [("held_out", "accuracies on held-out sets after 3"), ("retrieval", "recalls at 1 after 3")],
 )
 def test_files_that_do_not_give_the_numbers_are_refused(
     tmp_path: Path, folder: str, words: str
@@ -158,6 +158,32 @@ def test_files_that_do_not_give_the_numbers_are_refused(
     (path / folder / "after-03.npz").write_bytes((path / folder / "after-00.npz").read_bytes())
     write_ledger(path)
     with pytest.raises(UserError, match=f"{words}.* do not follow from its"):
+        outcomes_of(read_run(path))
+
+
+@pytest.mark.parametrize(
+    ("file", "name", "words"),
+    [
+        ("held_out/after-02", "boards", "held_out does not hold every data set"),
+        ("retrieval/after-02", f"{ALBUM}/text_to_image", "retrieval does not hold every data set"),
+        ("retrieval/pictures", ALBUM, "retrieval does not hold every data set"),
+    ],
+)
+def test_files_without_a_set_are_named(tmp_path: Path, file: str, name: str, words: str) -> None:
+    path = write_run_beside(tmp_path, "lora", 0, (38, 36, 30, 20), (38, 36, 30, 20))
+    with np.load(path / f"{file}.npz") as arrays:
+        kept = {part: values for part, values in arrays.items() if part != name}
+    np.savez(path / f"{file}.npz", **(kept or {"other": np.zeros(1, np.uint32)}))
+    write_ledger(path)
+    with pytest.raises(UserError, match=words):
+        outcomes_of(read_run(path))
+
+
+def test_captions_of_other_pictures_are_found(tmp_path: Path) -> None:
+    path = write_run_beside(tmp_path, "lora", 0, (38, 36, 30, 20), (38, 36, 30, 20))
+    np.savez(path / "retrieval" / "pictures.npz", **{ALBUM: np.arange(7, dtype=np.uint32)})
+    write_ledger(path)
+    with pytest.raises(UserError, match="ranks of other captions than album has"):
         outcomes_of(read_run(path))
 
 

@@ -18,15 +18,16 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.matrix import accuracy
-from cl_bench.benchmark.record import RECALL_AT, RunResult, recall_name
+from cl_bench.benchmark.record import RECALL_AT, WAYS, RunResult, recall_name
 
-Arrays = Mapping[str, NDArray[np.uint16]]  # by part, a class per image
+Arrays = Mapping[str, NDArray[Any]]  # by part: a class per image, a rank, or a picture per caption
 Right = Sequence[Mapping[str, NDArray[np.bool_]]]  # after 0..T tasks, of every part's images
 Shares = Mapping[str, NDArray[np.float32]]  # by part, the outcome of every image, [n]
 
@@ -94,7 +95,9 @@ def outcomes_of(run: RunResult) -> RunOutcomes:
         _must_give(run, "accuracies on held-out sets", beside, run.held_out.rows)
         metrics["held_out_last"] = MetricOutcomes(_shares(beside[-1]), _changed(beside))
     if run.config.retrieval:
-        metrics["retrieval_last"] = _of_retrieval(run)
+        where = run.path / "retrieval"
+        true.append(_ordered(run.retrieval_pictures(), tuple(run.config.retrieval), where))
+        metrics["retrieval_last"] = _of_retrieval(run, true[-1])
     sha = hashlib.sha256(b"".join(of_part.tobytes() for of in true for of_part in of.values()))
     return RunOutcomes(metrics, sha.hexdigest())
 
@@ -122,10 +125,12 @@ def _right(true: Arrays, rows: Sequence[Arrays], where: Path) -> Right:
 
 
 def _must_give(run: RunResult, what: str, right: Right, rows: Sequence[Sequence[float]]) -> None:
+    if len(rows) != len(right):
+        raise UserError(f"{run.path}: its log has {len(rows)} rows of {what}, not {len(right)}")
     for learned, (of_row, recorded) in enumerate(zip(right, rows, strict=True)):
         if tuple(accuracy(of_part) for of_part in of_row.values()) != tuple(recorded):
             raise UserError(
-                f"{run.path}: its {what} after {learned} tasks do not follow from its predictions"
+                f"{run.path}: its {what} after {learned} tasks do not follow from its files"
             )
 
 
@@ -153,30 +158,25 @@ def _of_tasks(run: RunResult, right: Right) -> dict[str, MetricOutcomes]:
     return {metric: MetricOutcomes(shares, trained) for metric, shares in of_metrics.items()}
 
 
-def _of_retrieval(run: RunResult) -> MetricOutcomes:
+def _of_retrieval(run: RunResult, pictures: Arrays) -> MetricOutcomes:
     """Recall at 1 after the last task, picture by picture, as the captions of one are no separate sample."""
-    pictures, first = run.retrieval_pictures(), RECALL_AT[0]
-    rows = [run.retrieval_ranks(n) for n in _rows(run)]
+    where, ways = run.path / "retrieval", tuple(WAYS)
+    names = [f"{name}/{way}" for name in pictures for way in ways]
+    ranks = [_ordered(run.retrieval_ranks(n), names, where) for n in _rows(run)]
+    found = [{part: of <= RECALL_AT[0] for part, of in row.items()} for row in ranks]
+    recorded = [
+        run.retrieval.curve(n, recall_name(w, RECALL_AT[0])) for n in pictures for w in ways
+    ]
+    _must_give(run, "recalls at 1", found, list(zip(*recorded, strict=True)))
     shares = {}
     for name, of_captions in pictures.items():
-        to_text, to_image = (
-            rows[-1][f"{name}/{way}"] <= first for way in ("image_to_text", "text_to_image")
-        )
+        to_text, to_image = (found[-1][f"{name}/{way}"] for way in ways)
+        if to_image.shape != of_captions.shape or of_captions.max() >= len(to_text):
+            raise UserError(f"{where} holds ranks of other captions than {name} has")
         hits = np.bincount(of_captions, weights=to_image, minlength=len(to_text))  # [n]
         share = (to_text + hits * len(to_text) / len(to_image)) / 2
         shares[name] = share.astype(np.float32)
-        recorded = [
-            run.retrieval.curve(name, recall_name(way, first))[-1]
-            for way in ("image_to_text", "text_to_image")
-        ]
-        if [accuracy(to_text), accuracy(to_image)] != recorded:
-            raise UserError(f"{run.path}: its recalls in {name} do not follow from its ranks")
-    trained = any(
-        not np.array_equal(row[part] <= first, rows[0][part] <= first)
-        for row in rows[1:]
-        for part in rows[0]
-    )
-    return MetricOutcomes(shares, trained)
+    return MetricOutcomes(shares, _changed(found))
 
 
 def _share(right: Right, task: str) -> NDArray[np.float32]:
