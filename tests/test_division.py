@@ -57,7 +57,7 @@ def test_batches_that_cannot_be_divided_are_named(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(
         UserError, match="--micro-batch 33: a batch has 32 images; write 32 at most"
     ):
-        images_at_once(small_plan("lora", micro_batch=33))
+        small_plan("lora", micro_batch=33)
     [words] = remarks(small_plan("moe-adapters", micro_batch=8))
     assert "moe-adapters" in words and "--micro-batch changes nothing" in words
     monkeypatch.setattr(group, "size", lambda: 2)

@@ -14,17 +14,12 @@ def images_at_once(plan: Plan) -> int | None:
     """Of how many images of a batch the activations are kept at once; ``None``: of all.
 
     Raises:
-        UserError: not even those of one fit, or a batch has fewer.
+        UserError: not even those of one fit.
     """
     if plan.micro_batch == "auto":
         from cl_bench.experiment.memory import largest_that_fits
 
         return led(partial(largest_that_fits, plan))
-    size = plan.config.budget.batch_size
-    if plan.micro_batch is not None and int(plan.micro_batch) > size:
-        raise UserError(
-            f"--micro-batch {plan.micro_batch}: a batch has {size} images; write {size} at most"
-        )
     return None if plan.micro_batch is None else int(plan.micro_batch)
 
 

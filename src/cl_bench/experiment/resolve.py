@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cl_bench.benchmark.config import Budget, RunConfig
+from cl_bench.benchmark.errors import UserError
 from cl_bench.benchmark.interval import USUAL, Interval
 from cl_bench.benchmark.records.keeps import Keeps
 from cl_bench.datasets.budget_rule import BudgetRule
@@ -99,6 +100,7 @@ def resolve(
     protocol, caveats = computed_on(device, said.protocol, typed=choices.precision is not None)
     settled = replace(settled, said=replace(said, protocol=protocol))
     config = _config(settled, (*caveats, *preprocessing.caveats(suite.backbone)), device)
+    _must_be_a_part(choices.micro_batch, config.budget.batch_size)
     images = {task.name: train_size(task, config) for task in settled.tasks}
     must_be_shared(config.protocol, config.budget, images, settled.entry, said.method)
     folder = _folder(out, config, suite)
@@ -120,6 +122,13 @@ def resolve(
         Keeps(choices.keep, choices.scores),
         settled.start.file if settled.start else None,
     )
+
+
+def _must_be_a_part(micro_batch: str | None, size: int) -> None:
+    if micro_batch is not None and micro_batch.isdecimal() and int(micro_batch) > size:
+        raise UserError(
+            f"--micro-batch {micro_batch}: a batch has {size} images; write {size} at most"
+        )
 
 
 def _config(settled: Settled, caveats: tuple[str, ...], device: str) -> RunConfig:
