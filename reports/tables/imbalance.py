@@ -6,17 +6,14 @@ from collections.abc import Sequence
 
 from cl_bench.reports.runs.classes import FREQUENCIES, Moment, Parts, is_imbalanced, part_accuracies
 from cl_bench.reports.runs.group import Group
+from cl_bench.reports.runs.names import first_row
 from cl_bench.reports.statistics.spread import Spread
 from cl_bench.reports.statistics.verdicts import Judged
 from cl_bench.reports.tables.chapter import Chapter
 from cl_bench.reports.tables.csv_file import Value
 from cl_bench.reports.tables.table import Cell, Table, words_alone
 
-TITLES: dict[Moment, str] = {
-    "last": "After the last task",
-    "learned": "Right after learning",
-    "zero_shot": "Zero-shot",
-}
+AFTER: dict[Moment, str] = {"last": "After the last task", "learned": "Right after learning"}
 READING = (
     "All classes of a run are ranked by the training images that this run had of them, and parted into thirds: "
     "many, medium and few. Classes of equally many images stay together, in the part of their mean rank. An "
@@ -32,16 +29,17 @@ def _tables(judged: Judged) -> list[Table]:
     if not is_imbalanced(judged.group) or not g.rows:
         return [words_alone("No finished run." if is_imbalanced(judged.group) else NO_RUNS)]
     of_rows = [part_accuracies(row) for row in g.rows]
-    return [_table(g, of_rows, moment) for moment in TITLES]
+    titles = AFTER | {"zero_shot": first_row(g.config).capitalize()}
+    return [_table(g, of_rows, moment, title) for moment, title in titles.items()]
 
 
-def _table(g: Group, of_rows: Sequence[Parts], moment: Moment) -> Table:
+def _table(g: Group, of_rows: Sequence[Parts], moment: Moment, title: str) -> Table:
     rows = []
     for row, parts in zip(g.rows, of_rows, strict=True):
         spreads = (Spread(parts[frequency, moment]) for frequency in FREQUENCIES)
         cells = (Cell(spread.words(), value=spread.mean) for spread in spreads)
         rows.append((Cell(row.name), Cell(str(len(row.runs))), *cells))
-    return Table(("Method", "n", *map(str.capitalize, FREQUENCIES)), tuple(rows), TITLES[moment])
+    return Table(("Method", "n", *map(str.capitalize, FREQUENCIES)), tuple(rows), title)
 
 
 def _lines(judged: Judged) -> list[tuple[Value, ...]]:

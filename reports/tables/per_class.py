@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from cl_bench.benchmark.record import RunResult
 from cl_bench.reports.runs.classes import MOMENTS, classes_of, is_imbalanced
+from cl_bench.reports.runs.names import first_row
 from cl_bench.reports.statistics.verdicts import Judged
 from cl_bench.reports.tables.chapter import Chapter
 from cl_bench.reports.tables.csv_file import Value
 from cl_bench.reports.tables.imbalance import NO_RUNS
 from cl_bench.reports.tables.table import Cell, Table, number, words_alone
-
-HEADER = ("Class", "Task", "Part", "Training images", "Zero-shot", "Learned", "Last")
 
 
 def _tables(judged: Judged) -> list[Table]:
@@ -32,7 +31,9 @@ def _table(name: str, run: RunResult) -> Table:
         )
         for c in classes_of(run)
     )
-    return Table(HEADER, rows, f"{name}, seed {run.config.seed}", frozenset({1, 2}))
+    first = first_row(run.config).capitalize()
+    header = ("Class", "Task", "Part", "Training images", first, "Learned", "Last")
+    return Table(header, rows, f"{name}, seed {run.config.seed}", frozenset({1, 2}))
 
 
 def _lines(judged: Judged) -> list[tuple[Value, ...]]:
