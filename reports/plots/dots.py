@@ -43,9 +43,7 @@ def draw_dots(group: Group, look: Look = SCREEN) -> Figure | None:
     panels = figure.subplots(1, len(MAIN), sharey=True)
     for axes, metric in zip(panels, MAIN, strict=True):
         _panel(axes, group, rows, metric, look)
-    labels = row_labels(group)
-    panels[0].set_yticks(range(len(rows)), [labels[row.label] for row in rows])
-    panels[0].set_ylim(len(rows) - 0.4, -0.6)
+    name_rows(panels[0], group, rows)
     what = (
         "Means over seeds with 95 % intervals from three seeds on (two: from one to the other); every panel "
         f"has its own scale; blue: highest mean, hollow: bounds, dotted: {zero_shot_label(group)}"
@@ -54,6 +52,22 @@ def draw_dots(group: Group, look: Look = SCREEN) -> Figure | None:
         what = f"{', '.join(METRICS[metric] for metric in MAIN)}. {what}"
     set_title(figure, group_title(what, group), look)
     return figure
+
+
+def name_rows(axes: Axes, group: Group, rows: Sequence[Row]) -> None:
+    """Write the rows' labels at the left, the first at the top."""
+    labels = row_labels(group)
+    axes.set_yticks(range(len(rows)), [labels[row.label] for row in rows])
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+
+
+def draw_interval(axes: Axes, y: int, spread: Spread, colour: str) -> Ends | None:
+    """Draw a row's line across the panel and on it what is known of its spread; where that ends."""
+    axes.axhline(y, color="#ececec", linewidth=0.8, zorder=0)
+    ends = ends_of(spread)
+    if ends is not None:
+        axes.plot(ends, (y, y), "|-", markersize=6, color=colour, linewidth=1.2, zorder=2)
+    return ends
 
 
 def ends_of(spread: Spread) -> Ends | None:
@@ -98,16 +112,14 @@ def _dot(axes: Axes, group: Group, metric: str, y: int, row: Row, look: Look) ->
     """Draw a row's dot, its interval and its number; all values that the axis must hold."""
     spread = Spread(row.values(metric))
     highest = group.places.get((row.label, metric)) == 1
-    axes.axhline(y, color="#ececec", linewidth=0.8, zorder=0)
+    colour = HIGHEST if highest else OTHER
+    ends = draw_interval(axes, y, spread, colour)
     axes.text(
         NUMBERS_AT, y, _number(spread, look), transform=axes.get_yaxis_transform(), va="center",
         fontsize=8, weight="bold" if highest else None,
     )  # fmt: skip
     if spread.mean is None:
         return []
-    colour, ends = HIGHEST if highest else OTHER, ends_of(spread)
-    if ends is not None:
-        axes.plot(ends, (y, y), "|-", markersize=6, color=colour, linewidth=1.2, zorder=2)
     face = "white" if row.bound else colour
     axes.plot(spread.mean, y, "o", markersize=4, color=colour, markerfacecolor=face, zorder=3)
     return [spread.mean, *(ends or ())]

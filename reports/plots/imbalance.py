@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cl_bench.reports.plots.dots import OTHER, ends_of
+from cl_bench.reports.plots.dots import OTHER, draw_interval, name_rows
 from cl_bench.reports.plots.look import SCREEN, Look, in_style
-from cl_bench.reports.plots.series import row_labels
 from cl_bench.reports.plots.style import group_title, name_panel, new_figure, set_title
 from cl_bench.reports.plots.zero_shot import mark_zero_shot, zero_shot_label
 from cl_bench.reports.runs.classes import (
@@ -40,9 +39,7 @@ def draw_imbalance(group: Group, look: Look = SCREEN) -> Figure | None:
     for axes, frequency in zip(panels, FREQUENCIES, strict=True):
         _panel(axes, parts, frequency)
         name_panel(axes, f"{frequency} training images", look)
-    labels = row_labels(group)
-    panels[0].set_yticks(range(len(rows)), [labels[row.label] for row in rows])
-    panels[0].set_ylim(len(rows) - 0.4, -0.6)
+    name_rows(panels[0], group, rows)
     what = (
         "Accuracy over the classes with many, a medium number and few training images; filled: after the last task, "
         f"with 95 % intervals over seeds, hollow: right after learning, dotted: {zero_shot_label(group)}"
@@ -53,10 +50,8 @@ def draw_imbalance(group: Group, look: Look = SCREEN) -> Figure | None:
 
 def _panel(axes: Axes, rows: Sequence[Parts], frequency: Frequency) -> None:
     for y, parts in enumerate(rows):
-        axes.axhline(y, color="#ececec", linewidth=0.8, zorder=0)
         last, learned = (Spread(parts[frequency, moment]) for moment in ("last", "learned"))
-        if (ends := ends_of(last)) is not None:
-            axes.plot(ends, (y, y), "|-", markersize=6, color=OTHER, linewidth=1.2, zorder=2)
+        draw_interval(axes, y, last, OTHER)
         if learned.mean is not None and last.mean is not None:
             axes.plot(
                 learned.mean, y, "D", markersize=5, color=OTHER, markerfacecolor="white", zorder=3

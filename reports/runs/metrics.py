@@ -28,6 +28,9 @@ INCREMENTAL = {  # over the classes seen so far, every test image once
     "incremental": "Incremental",
     "incremental_last": "Last of all images",
 }
+BEFORE = {  # each metric of a set: the one of before anything was learned
+    metric: next(iter(of_sets)) for of_sets in (HELD_OUT, RETRIEVAL) for metric in of_sets
+}
 NAMES = METRICS | HELD_OUT | RETRIEVAL | INCREMENTAL
 MAIN = ("transfer", "average", "last")  # the benchmark's own
 HEADLINE = "average"  # the metric that rows are sorted by
@@ -39,12 +42,12 @@ NOT_RANKED = (
 )
 
 
-def metrics_beside(config: RunConfig) -> tuple[str, ...]:
-    """The metrics of what runs evaluate beside the accuracy matrix; none where they evaluate nothing else."""
+def metrics_beside(*configs: RunConfig) -> tuple[str, ...]:
+    """The metrics of what any of some runs evaluates beside the accuracy matrix, in the order of ``NAMES``."""
     beside = (
-        (HELD_OUT, bool(config.held_out)),
-        (RETRIEVAL, bool(config.retrieval)),
-        (INCREMENTAL, config.protocol.labels == "seen"),
+        (HELD_OUT, any(config.held_out for config in configs)),
+        (RETRIEVAL, any(config.retrieval for config in configs)),
+        (INCREMENTAL, any(config.protocol.labels == "seen" for config in configs)),
     )
     return tuple(metric for names, evaluated in beside if evaluated for metric in names)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from statistics import fmean
 
 from cl_bench.reports.runs.group import Group
+from cl_bench.reports.runs.metrics import BEFORE
 from cl_bench.reports.runs.numbers import plain
 from cl_bench.reports.runs.row import Row
 
@@ -40,8 +41,9 @@ def zero_shot_range(group: Group, metric: str) -> tuple[float, float] | None:
 
 def zero_shot_beside(group: Group, metric: str) -> tuple[float, float] | None:
     """Lowest and highest value of a metric beside the matrix before anything was learned; ``None``: it has none."""
-    before = f"{metric.rpartition('_')[0]}_before"
-    values = [value for row in group.rows for value in row.values(before)]
+    if metric not in BEFORE:
+        return None
+    values = [value for row in group.rows for value in row.values(BEFORE[metric])]
     return (min(values), max(values)) if values else None
 
 

@@ -13,7 +13,7 @@ from cl_bench.reports.statistics.spread import Spread
 from cl_bench.reports.statistics.verdicts import Judged
 from cl_bench.reports.tables.chapter import Chapter
 from cl_bench.reports.tables.csv_file import Value
-from cl_bench.reports.tables.metric_column import metric_column
+from cl_bench.reports.tables.metric_column import metric_table
 from cl_bench.reports.tables.table import Cell, Table, number, words_alone
 
 NONE = "These runs have no held-out data sets."
@@ -24,14 +24,8 @@ def _tables(judged: Judged) -> list[Table]:
     g = judged.group
     if not g.config.held_out or not g.rows:
         return [words_alone(NONE if g.rows else "No finished run.")]
-    columns = [metric_column(judged, metric, g.rows) for metric in HELD_OUT]
-    means = tuple(
-        (Cell(row.name), Cell(str(len(row.runs))), *(column[i] for column in columns))
-        for i, row in enumerate(g.rows)
-    )
-    header = ("Method", "n", *HELD_OUT.values())
     each = (_of_set(g, name) for name in g.config.held_out)
-    return [Table(header, means, "Mean over the held-out sets"), *each]
+    return [metric_table(judged, tuple(HELD_OUT), "Mean over the held-out sets"), *each]
 
 
 def _of_set(g: Group, name: str) -> Table:

@@ -12,7 +12,7 @@ from cl_bench.reports.statistics.spread import Spread
 from cl_bench.reports.statistics.verdicts import Judged
 from cl_bench.reports.tables.chapter import Chapter
 from cl_bench.reports.tables.csv_file import Value
-from cl_bench.reports.tables.metric_column import metric_column
+from cl_bench.reports.tables.metric_column import metric_table
 from cl_bench.reports.tables.table import Cell, Table, number, words_alone
 
 READING = (
@@ -30,15 +30,13 @@ def _tables(judged: Judged) -> list[Table]:
     if not is_incremental(g) or not g.rows:
         return [words_alone("No finished run." if is_incremental(g) else NO_RUNS)]
     curves = [(row, incremental_curves(row)) for row in g.rows]
-    columns = [metric_column(judged, metric, g.rows) for metric in INCREMENTAL]
-    metrics = tuple((*_named(row), *(c[i] for c in columns)) for i, row in enumerate(g.rows))
     steps = tuple(
         (*_named(row), *(number(fmean(values)) for values in zip(*of_seeds, strict=True)))
         for row, of_seeds in curves
         if of_seeds
     )
     return [
-        Table(("Method", "n", *INCREMENTAL.values()), metrics, "Over the classes seen"),
+        metric_table(judged, tuple(INCREMENTAL), "Over the classes seen"),
         Table(("Method", "n", *short_names(g.config.tasks)), steps, "After each task"),
     ]
 

@@ -9,7 +9,7 @@ from cl_bench.reports.runs.row import Row
 from cl_bench.reports.statistics.spread import Spread
 from cl_bench.reports.statistics.verdicts import Judged, Verdict
 from cl_bench.reports.tables.answer import judgement
-from cl_bench.reports.tables.table import Cell
+from cl_bench.reports.tables.table import Cell, Table
 
 MARKS = {Verdict.alike: "≈", Verdict.images: "°", Verdict.higher: ""}
 
@@ -28,6 +28,17 @@ def _marks(judged: Judged, metric: str) -> dict[str, str]:
     found = {row.label: judgement(judged, metric, first, row) for row in ranked}
     marks = {label: MARKS[pair.verdict] for label, pair in found.items() if pair is not None}
     return marks | ({first.label: "≈"} if "≈" in marks.values() else {})
+
+
+def metric_table(judged: Judged, metrics: Sequence[str], title: str) -> Table:
+    """Some metrics of every row, bounds with them."""
+    rows = judged.group.rows
+    columns = [metric_column(judged, metric, rows) for metric in metrics]
+    body = tuple(
+        (Cell(row.name), Cell(str(len(row.runs))), *(column[i] for column in columns))
+        for i, row in enumerate(rows)
+    )
+    return Table(("Method", "n", *metric_names(metrics)), body, title)
 
 
 def metric_column(judged: Judged, metric: str, rows: Sequence[Row]) -> list[Cell]:

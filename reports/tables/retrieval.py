@@ -16,7 +16,7 @@ from cl_bench.reports.statistics.spread import Spread
 from cl_bench.reports.statistics.verdicts import Judged
 from cl_bench.reports.tables.chapter import Chapter
 from cl_bench.reports.tables.csv_file import Value
-from cl_bench.reports.tables.metric_column import metric_column
+from cl_bench.reports.tables.metric_column import metric_table
 from cl_bench.reports.tables.table import Cell, Table, number, words_alone
 
 NONE = "These runs have no retrieval sets."
@@ -27,10 +27,8 @@ def _tables(judged: Judged) -> list[Table]:
     g = judged.group
     if not g.config.retrieval or not g.rows:
         return [words_alone(NONE if g.rows else "No finished run.")]
-    columns = [metric_column(judged, metric, g.rows) for metric in RETRIEVAL]
-    means = tuple((*_who(row), *(c[i] for c in columns)) for i, row in enumerate(g.rows))
-    header = ("Method", "n", *RETRIEVAL.values())
-    first = Table(header, means, "Recall at 1, mean over both ways and the retrieval sets")
+    title = "Recall at 1, mean over both ways and the retrieval sets"
+    first = metric_table(judged, tuple(RETRIEVAL), title)
     return [first, *(_of_set(g, name, way) for name in g.config.retrieval for way in WAYS)]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cl_bench.reports.runs.group import Group
-from cl_bench.reports.runs.metrics import METRICS, NAMES, metrics_beside
+from cl_bench.reports.runs.metrics import METRICS, metrics_beside
 from cl_bench.reports.runs.row import Row
 from cl_bench.reports.statistics.spread import Spread
 from cl_bench.reports.tables.csv_file import GROUP_HEADER, Value, group_values, to_csv
@@ -14,7 +14,7 @@ from cl_bench.reports.tables.fitted import fitted_total
 
 def rows_csv(groups: Sequence[Group]) -> str:
     """One line per row of the main tables: mean and interval of every metric, rounded to what the numbers carry."""
-    beside = _beside(groups)
+    beside = metrics_beside(*(g.config for g in groups))
     names = [name for m in (*METRICS, *beside) for name in (m, f"{m}_interval95")]
     lines = [
         (
@@ -38,12 +38,6 @@ def _seeds(row: Row) -> str:
     return " ".join(str(run.config.seed) for run in row.runs)
 
 
-def _beside(groups: Sequence[Group]) -> tuple[str, ...]:
-    """The metrics beside the matrix that any of the groups has."""
-    evaluated = {metric for g in groups for metric in metrics_beside(g.config)}
-    return tuple(metric for metric in NAMES if metric in evaluated)
-
-
 def _pairs(row: Row, beside: Sequence[str]) -> list[Value]:
     spreads = (Spread(row.values(metric)) for metric in (*METRICS, *beside))
     return [cell for spread in spreads for cell in (spread.mean, spread.half)]
@@ -52,7 +46,7 @@ def _pairs(row: Row, beside: Sequence[str]) -> list[Value]:
 def runs_csv(groups: Sequence[Group]) -> str:
     """One line per run, finished or not; the metrics of an unfinished one stay empty."""
     lines: list[tuple[Value, ...]] = []
-    beside = _beside(groups)
+    beside = metrics_beside(*(g.config for g in groups))
     for g in groups:
         members = [(row.label, run) for row in g.rows for run in row.runs]
         for label, run in [*members, *((run.config.method, run) for run in g.unfinished)]:

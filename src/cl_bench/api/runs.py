@@ -11,7 +11,7 @@ from cl_bench.api.run import Run
 from cl_bench.benchmark.errors import UserError, unknown
 from cl_bench.reports.runs.find import LeftOut, read_runs
 from cl_bench.reports.runs.group import group
-from cl_bench.reports.runs.metrics import METRICS, NAMES, metrics_beside
+from cl_bench.reports.runs.metrics import METRICS, metrics_beside
 from cl_bench.reports.statistics.spread import Spread
 from cl_bench.reports.statistics.verdicts import judge
 from cl_bench.reports.tables.differences import CHAPTER
@@ -71,8 +71,7 @@ class Runs(Sequence[Run]):
         """One line per run: what it is, its metrics (empty until it is finished) and its cost."""
         import pandas as pd
 
-        evaluated = {metric for run in self.runs for metric in metrics_beside(run.config)}
-        names = (*METRICS, *(metric for metric in NAMES if metric in evaluated))
+        names = (*METRICS, *metrics_beside(*(run.config for run in self.runs)))
         lines = [
             {**_identity(run), **{m: run.metrics.get(m) for m in names}, **asdict(run.cost)}
             for run in self.runs
